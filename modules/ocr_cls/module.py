@@ -1,0 +1,21 @@
+"""Tells upright lines of text from those that stand on their head."""
+
+from paddlehub.module.module import moduleinfo
+
+from ppocr_serving.hub.module import OcrModule
+
+from .params import PARAMS
+
+
+@moduleinfo(
+    name="ocr_cls",
+    version="1.0.0",
+    summary="Tells upright lines of text from those that stand on their head.",
+    author="ppocr-serving",
+    author_email="",
+    type="cv/text_recognition",
+)
+class OcrCls(OcrModule):
+    """Tells upright lines of text from those that stand on their head."""
+
+    params = PARAMS

@@ -1,0 +1,1 @@
+"""PaddleHub module ocr_rec."""

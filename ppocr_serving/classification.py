@@ -1,0 +1,99 @@
+"""Which way up the text is: 0 or 180 degrees."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ppocr_serving.engines import Engine, Float32Array
+from ppocr_serving.lines import write_line
+from ppocr_serving.pictures import BgrImage
+
+__all__ = ["Angle", "ClassificationOptions", "TextClassifier", "prepare"]
+
+
+class Angle(NamedTuple):
+    """The orientation of one crop.
+
+    Attributes:
+        label: One of the labels, `0` or `180` by default: degrees.
+        confidence: The label's probability in [0, 1].
+    """
+
+    label: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassificationOptions:
+    """How crops are fed to the classifier and how its answer is read.
+
+    Attributes:
+        image_shape: Channels, height and width that the network takes.
+        labels: Names of the network's outputs.
+        thresh: Confidence in [0, 1] above which a crop labelled `180` is turned before recognition.
+    """
+
+    image_shape: tuple[int, int, int] = (3, 48, 192)
+    labels: tuple[str, str] = ("0", "180")
+    thresh: float = 0.9
+
+
+class TextClassifier:
+    """Tells upright lines of text from those that stand on their head.
+
+    Args:
+        engine: (N, 3, H, W) in, (N, 2) probabilities out.
+        options: How to use it.
+    """
+
+    batch_size = 6
+
+    def __init__(self, engine: Engine, options: ClassificationOptions) -> None:
+        self._engine = engine
+        self._options = options
+
+    def __call__(self, crops: Sequence[BgrImage]) -> list[Angle]:
+        """Classifies crops.
+
+        Args:
+            crops: (h, w, 3) uint8 BGR each, single lines of text.
+
+        Returns:
+            One angle a crop, in their order.
+
+        Raises:
+            EngineError: The network failed.
+        """
+        return [angle for batch in self._batches(crops) for angle in self._read(self._engine(batch))]
+
+    def must_turn(self, angle: Angle) -> bool:
+        """Tells whether a crop with this answer is to be turned by 180° before recognition."""
+        return "180" in angle.label and angle.confidence > self._options.thresh
+
+    def _batches(self, crops: Sequence[BgrImage]) -> Iterator[Float32Array]:
+        for start in range(0, len(crops), self.batch_size):
+            yield prepare(crops[start : start + self.batch_size], self._options.image_shape)
+
+    def _read(self, probabilities: Float32Array) -> Iterator[Angle]:
+        for row in probabilities:
+            best = int(row.argmax())
+            yield Angle(self._options.labels[best], float(row[best]))
+
+
+def prepare(crops: Sequence[BgrImage], image_shape: tuple[int, int, int]) -> Float32Array:
+    """Makes one batch of crops of any size.
+
+    Args:
+        crops: (h, w, 3) uint8 BGR each.
+        image_shape: Channels, height and width that the network takes. A crop that is wider at that height is
+            squeezed, a narrower one is padded on the right.
+
+    Returns:
+        (N, 3, H, W) float32 in [-1, 1]; padding is 0, the middle of the range.
+    """
+    tensor = np.zeros((len(crops), *image_shape), dtype=np.float32)
+    for line, crop in zip(tensor, crops, strict=True):
+        write_line(crop, line)
+    return tensor

@@ -1,0 +1,75 @@
+"""What an engine is, and what describes one."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ppocr_serving.models import ModelFiles
+
+__all__ = ["Backend", "Engine", "EngineSpec", "Float32Array", "Precision"]
+
+Float32Array = npt.NDArray[np.float32]
+
+
+class Backend(StrEnum):
+    """The kernels that run a model, fastest first."""
+
+    OPENVINO = "openvino"
+    ONEDNN = "onednn"
+    NATIVE = "native"
+
+
+class Precision(StrEnum):
+    """The number format that a model is computed in. Inputs and outputs are float32 always."""
+
+    AUTO = "auto"
+    BF16 = "bf16"
+    F32 = "f32"
+
+
+class Engine(Protocol):
+    """A loaded model with one input and one output. Calls from several threads are safe: they take turns."""
+
+    def __call__(self, inputs: Float32Array) -> Float32Array:
+        """Runs the model.
+
+        Args:
+            inputs: (N, C, H, W) float32, contiguous.
+
+        Returns:
+            The model's first output, float32, owned by the caller.
+
+        Raises:
+            EngineError: The model could not be loaded or run.
+        """
+        ...
+
+    def load(self) -> None:
+        """Loads the model now rather than at the first call; does nothing when it is loaded.
+
+        Raises:
+            EngineError: The model could not be loaded.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """Everything that tells one engine from another; equal specifications share one engine.
+
+    Attributes:
+        model: The model's files.
+        backend: The kernels to start with; where they cannot take the model, the next of `Backend` is used.
+        precision: `AUTO` is bfloat16 where the processor has it, else float32.
+        threads: CPU threads of one call, at least 1.
+        use_gpu: Runs on the first visible CUDA device; `backend` and `precision` do not matter then.
+    """
+
+    model: ModelFiles
+    backend: Backend = Backend.OPENVINO
+    precision: Precision = Precision.AUTO
+    threads: int = 1
+    use_gpu: bool = False

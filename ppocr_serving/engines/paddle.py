@@ -1,0 +1,140 @@
+"""Paddle Inference, on its own kernels, oneDNN's or OpenVINO's."""
+
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from ppocr_serving.cpu import supports_bfloat16
+from ppocr_serving.engines.base import Backend, EngineSpec, Float32Array, Precision
+from ppocr_serving.errors import EngineError, InvalidSetting
+
+__all__ = ["PaddleEngine"]
+
+_log = logging.getLogger(__name__)
+
+
+class PaddleEngine:
+    """A model behind one Paddle predictor.
+
+    A predictor is not safe to share between threads: copying in, running and copying out are one critical section.
+
+    Args:
+        spec: What to load and how.
+    """
+
+    def __init__(self, spec: EngineSpec) -> None:
+        self._spec = spec
+        self._lock = threading.Lock()
+        self._predictor: Any = None
+
+    def load(self) -> None:
+        """Creates the predictor now; see `Engine.load`."""
+        with self._lock:
+            self._load_locked()
+
+    def __call__(self, inputs: Float32Array) -> Float32Array:
+        """Runs the model; see `Engine.__call__`."""
+        with self._lock:
+            self._load_locked()
+            try:
+                self._input.reshape(inputs.shape)
+                self._input.copy_from_cpu(inputs)
+                self._predictor.run()
+                outputs: Float32Array = self._output.copy_to_cpu()
+            except Exception as error:  # Paddle raises bare C++ errors as several unrelated classes
+                raise EngineError(
+                    f"{self._spec.model.program}: the model cannot run on an input of shape {inputs.shape}: "
+                    f"{_first_line(error)}"
+                ) from error
+            return outputs
+
+    def _load_locked(self) -> None:
+        if self._predictor is not None:
+            return
+        import paddle
+        import paddle.inference
+
+        # Paddle's own handler of SIGTERM prints a stack trace and can leave the process hanging.
+        paddle.disable_signal_handler()
+        failures = []
+        for backend in _usable_backends(self._spec):
+            try:
+                predictor = _create_predictor(paddle.inference, self._spec, backend)
+            except InvalidSetting:
+                raise
+            except Exception as error:  # as above; the next back end may take the model
+                failures.append(f"{backend}: {_first_line(error)}")
+                _log.warning(
+                    "%s: back end %s cannot take the model, trying the next", self._spec.model.program, backend
+                )
+                continue
+            self._input = predictor.get_input_handle(predictor.get_input_names()[0])
+            self._output = predictor.get_output_handle(predictor.get_output_names()[0])
+            self._predictor = predictor
+            return
+        raise EngineError(f"{self._spec.model.program}: no back end can load the model ({'; '.join(failures)})")
+
+
+def _usable_backends(spec: EngineSpec) -> Iterator[Backend]:
+    backends = list(Backend)
+    for backend in backends[backends.index(spec.backend) :]:
+        if backend is Backend.OPENVINO and spec.model.program.suffix == ".json":
+            # It would accept the file and silently run every operator on Paddle's own slow kernels.
+            _log.warning("%s: openvino reads no .json models, using onednn", spec.model.program)
+            continue
+        yield backend
+
+
+def _create_predictor(inference: Any, spec: EngineSpec, backend: Backend) -> Any:
+    config = _configure(inference, spec, backend)
+    # OpenVINO's compiled model is written to the working directory unless told where, and reading it again saves no
+    # measurable time.
+    with tempfile.TemporaryDirectory(prefix="ppocr_serving-") as folder:
+        config.set_optim_cache_dir(folder)
+        return inference.create_predictor(config)
+
+
+def _configure(inference: Any, spec: EngineSpec, backend: Backend) -> Any:
+    config = inference.Config(str(spec.model.program), str(spec.model.params))
+    config.disable_glog_info()
+    if spec.use_gpu:
+        _require_gpu()
+        config.enable_use_gpu(500, 0)
+        return config
+    bf16 = spec.precision is Precision.BF16 or (spec.precision is Precision.AUTO and supports_bfloat16())
+    config.disable_gpu()
+    config.set_cpu_math_library_num_threads(spec.threads)
+    config.enable_memory_optim()
+    match backend:
+        case Backend.OPENVINO:
+            config.enable_openvino_engine(inference.PrecisionType.Bfloat16 if bf16 else inference.PrecisionType.Float32)
+        case Backend.ONEDNN:
+            config.enable_onednn()
+            # Primitives are kept for this many input shapes; without a bound they are kept for every shape ever seen.
+            config.set_onednn_cache_capacity(16)
+            if bf16:
+                config.enable_onednn_bfloat16()
+        case Backend.NATIVE:
+            config.disable_onednn()
+    return config
+
+
+def _require_gpu() -> None:
+    import paddle
+
+    if not paddle.device.is_compiled_with_cuda():
+        raise InvalidSetting(
+            "use_gpu is true, but this paddlepaddle has no CUDA; install paddlepaddle-gpu or set it false"
+        )
+    if not os.environ.get("CUDA_VISIBLE_DEVICES"):
+        raise InvalidSetting("use_gpu is true, but CUDA_VISIBLE_DEVICES is not set; set it, for example to 0")
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.lstrip().startswith("-")]
+    # Paddle puts the reason behind a stack trace, into a line that names the kind of error.
+    reasons = [line for line in lines if "Error:" in line]
+    return (reasons or lines or [type(error).__name__])[-1]

@@ -1,0 +1,1 @@
+"""The contract over HTTP: requests in, answers and errors out. What is read and how is the pipeline's business."""

@@ -1,0 +1,35 @@
+"""What errors are called over HTTP: one table, found along an error's class hierarchy."""
+
+from typing import NamedTuple
+
+from ppocr_serving import errors
+
+__all__ = ["HttpError", "to_http"]
+
+
+class HttpError(NamedTuple):
+    """How an error is answered.
+
+    Attributes:
+        http_status: The HTTP status code.
+        status: The contract's `status`.
+    """
+
+    http_status: int
+    status: str
+
+
+_TABLE: dict[type[BaseException], HttpError] = {
+    errors.InvalidRequest: HttpError(400, "101"),
+    errors.UnsupportedMediaType: HttpError(415, "112"),
+    errors.LimitExceeded: HttpError(413, "101"),
+    errors.ModuleNotServed: HttpError(404, "111"),
+    errors.Overloaded: HttpError(503, "101"),
+    errors.NotReady: HttpError(503, "101"),
+    BaseException: HttpError(500, "101"),
+}
+
+
+def to_http(error: BaseException) -> HttpError:
+    """Finds how an error is answered: the entry of the nearest of its classes; unknown ones are the server's fault."""
+    return next(_TABLE[cls] for cls in type(error).__mro__ if cls in _TABLE)

@@ -1,0 +1,89 @@
+"""gunicorn as this service runs it: one or more processes, each with threads."""
+
+import logging
+import os
+import socket
+import struct
+import threading
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+
+from ppocr_serving.errors import OcrError
+from ppocr_serving.http.app import thread_count
+from ppocr_serving.http.readiness import Readiness
+from ppocr_serving.settings import Settings
+
+__all__ = ["Server"]
+
+_log = logging.getLogger(__name__)
+
+# Platforms keep connections open and send the next POST on one that has been idle for minutes; where the server has
+# dropped it meanwhile, that request is lost.
+_KEEP_ALIVE_SECONDS = 3600
+# A worker whose main loop has not come round for this long is taken for dead and replaced. An engine call, which holds
+# Python's global lock, takes seconds at the very most.
+_STUCK_SECONDS = 120
+# A client that sends nothing for this long in the middle of a request gives its thread back.
+_SILENT_SECONDS = 30
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hints
+    """Serves an application until SIGTERM or SIGINT; requests in flight are finished.
+
+    Args:
+        app: What to serve.
+        readiness: Warmed up in each process after the fork.
+        settings: Host, number of threads and time-outs.
+        port: Port to listen on.
+        workers: Number of processes.
+    """
+
+    def __init__(self, app: Flask, readiness: Readiness, settings: Settings, port: int, workers: int) -> None:
+        self._app = app
+        self._readiness = readiness
+        self._options: dict[str, Any] = {
+            "bind": f"{settings.host}:{port}",
+            "workers": workers,
+            "worker_class": "gthread",
+            "threads": thread_count(settings),
+            "keepalive": _KEEP_ALIVE_SECONDS,
+            "timeout": _STUCK_SECONDS,
+            "graceful_timeout": settings.graceful_timeout,
+            "control_socket_disable": True,  # it would be written to the home directory, which may be read-only
+            "when_ready": _limit_silence,
+            "post_worker_init": self._start_warm_up,
+        }
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Called by gunicorn: hands over the options."""
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Called by gunicorn in each process: the application."""
+        return self._app
+
+    def _start_warm_up(self, _worker: Any) -> None:
+        threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
+
+    def _warm_up(self) -> None:
+        try:
+            self._readiness.warm_up()
+        except BaseException as error:
+            if isinstance(error, OcrError):
+                _log.error("cannot start: %s", error)
+            else:
+                _log.exception("cannot start")
+            # The code by which gunicorn recognises that further workers would fail likewise, and gives up.
+            os._exit(Arbiter.WORKER_BOOT_ERROR)
+
+
+def _limit_silence(arbiter: Any) -> None:
+    # Connections inherit the option from the listening socket. gunicorn itself has no time-out for reading.
+    limit = struct.pack("ll", _SILENT_SECONDS, 0)
+    for listener in arbiter.LISTENERS:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)

@@ -1,0 +1,120 @@
+"""Every function of PaddleHub that is replaced, each with the reason.
+
+`startup` calls `apply` right after a module of PaddleHub has been executed and before anybody else can use it. What
+replaces a function imports the rest of this package when it is called, so importing PaddleHub stays as cheap as it was.
+"""
+
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, NamedTuple
+
+__all__ = ["REPLACEMENTS", "Replacement", "apply"]
+
+
+class Replacement(NamedTuple):
+    """One function of PaddleHub and what stands in its place.
+
+    Attributes:
+        module: The module of PaddleHub that owns the name, or that has imported it and calls it.
+        name: The name in that module, dotted where it is a class's method.
+        function: What is put there, called as PaddleHub calls the original.
+        reason: Why the original does not do, as the end of a sentence.
+    """
+
+    module: str
+    name: str
+    function: Callable[..., Any]
+    reason: str
+
+
+def _send_nothing(*args: object, **kwargs: object) -> None:
+    """Take the place of the request in which PaddleHub reports commands, modules and an id of the machine."""
+
+
+def _create_app(
+    init_flag: bool = False,  # noqa: ARG001  # PaddleHub passes it by name
+    configs: Mapping[str, Any] | None = None,
+) -> Mapping[str, Any]:
+    """Hand the table of modules on to whichever server is started with it."""
+    return configs or {}
+
+
+def _run(configs: Mapping[str, Any] | None = None, port: int | str = 8866) -> None:
+    """Serve in one process, PaddleHub's default mode."""
+    from ppocr_serving.hub.serving import serve
+
+    serve(configs or {}, int(port), workers=1)
+
+
+class _StandaloneApplication:
+    """Serve in several processes, PaddleHub's mode `--use_multiprocess`."""
+
+    def __init__(self, configs: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+        self._configs = configs
+        self._port = int(options["bind"].rpartition(":")[2])
+        self._workers = int(options["workers"])
+
+    def run(self) -> None:
+        from ppocr_serving.hub.serving import serve
+
+        serve(self._configs, self._port, self._workers)
+
+
+REPLACEMENTS = (
+    Replacement(
+        # The method and not the class: commands import the class by name, and still start it as a thread.
+        module="paddlehub.server.server",
+        name="CacheUpdater.update_resource_list_file",
+        function=_send_nothing,
+        reason="it reports every command and module to a server on the internet",
+    ),
+    Replacement(
+        module="paddlehub.serving.app_compat",
+        name="create_app",
+        function=_create_app,
+        reason="its application answers errors as HTML, forwards paths of the server's files from a request to a "
+        "module, and crashes when it logs an exception",
+    ),
+    Replacement(
+        module="paddlehub.serving.app_compat",
+        name="run",
+        function=_run,
+        reason="it is Werkzeug's development server, which answers one request at a time",
+    ),
+    Replacement(
+        # Where it is called, because it is imported by name there.
+        module="paddlehub.commands.serving",
+        name="StandaloneApplication",
+        function=_StandaloneApplication,
+        reason="its sync workers leave health checks unanswered while one picture is read, and load no models before "
+        "the first request",
+    ),
+)
+
+
+def apply(module: ModuleType) -> None:
+    """Replace what the table names in one module.
+
+    Args:
+        module: A module of PaddleHub that has just been executed.
+
+    Raises:
+        ImportError: PaddleHub no longer has the name.
+    """
+    for replacement in REPLACEMENTS:
+        if replacement.module == module.__name__:
+            _replace(module, replacement)
+
+
+def _replace(module: ModuleType, replacement: Replacement) -> None:
+    *path, last = replacement.name.split(".")
+    owner: Any = module
+    for part in path:
+        owner = getattr(owner, part, None)
+    if not hasattr(owner, last):
+        raise ImportError(
+            f"{replacement.module} has no {replacement.name}, which must be replaced because {replacement.reason}; "
+            "this is not the PaddleHub that requirements.txt pins: run scripts/setup.sh",
+            name=replacement.module,
+        )
+    setattr(owner, last, replacement.function)

@@ -1,0 +1,95 @@
+"""Stand in for the packages that PaddleHub imports at its start and optical character recognition never calls.
+
+They would add over 800 MB. Only modules of PaddleHub see a placeholder: it never enters `sys.modules`, so no other
+library can mistake it for the real package, and a package that is installed always wins.
+"""
+
+import builtins
+import sys
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+__all__ = ["STANDS_IN_FOR", "put_in_reach"]
+
+# The importable name, and what PaddleHub does with it. The package to install has the same name.
+STANDS_IN_FOR: Mapping[str, str] = {
+    "paddle2onnx": "exporting a module to ONNX",
+    "paddlenlp": "text models and their data sets",
+    "scipy": "measuring segmentation models",
+    "visualdl": "drawing curves while training",
+}
+
+
+def _missing(name: str) -> ModuleNotFoundError:
+    package = name.partition(".")[0]
+    return ModuleNotFoundError(
+        f"{name} is not available: PaddleHub needs {package} for {STANDS_IN_FOR[package]}, which this service never "
+        f"does, so it is not installed; `pip install {package}` if you do",
+        name=package,
+    )
+
+
+class _PlaceholderType(type):
+    """Type of the names imported from a placeholder: they may be named in annotations and subclassed, never used."""
+
+    stands_in_for: str
+
+    def __call__(cls, *_args: object, **_kwargs: object) -> Any:
+        raise _missing(cls.stands_in_for)
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)  # Python itself asks for optional dunder names, and must be told no
+        raise _missing(f"{cls.stands_in_for}.{name}")
+
+    def __fspath__(cls) -> str:
+        # PaddleHub joins paddlenlp.embeddings.token_embedding.EMBEDDING_HOME to a file name.
+        raise _missing(cls.stands_in_for)
+
+    def __repr__(cls) -> str:
+        return f"<placeholder for {cls.stands_in_for}>"
+
+
+class _PlaceholderModule(ModuleType):
+    """A module whose every public name is a placeholder."""
+
+    def __getattr__(self, name: str) -> Any:
+        full_name = f"{self.__name__}.{name}"
+        if name.startswith("__"):
+            raise AttributeError(str(_missing(full_name)))
+        return _PlaceholderType(name, (), {"stands_in_for": full_name, "__module__": self.__name__})
+
+    def __repr__(self) -> str:
+        return f"<placeholder for {self.__name__}>"
+
+
+def _import(
+    name: str,
+    globals: Mapping[str, object] | None = None,  # noqa: A002  # Python passes these by name
+    locals: Mapping[str, object] | None = None,  # noqa: A002
+    fromlist: Sequence[str] | None = (),
+    level: int = 0,
+) -> ModuleType:
+    """Do what `__import__` does, and return a placeholder where a package of the table is not installed."""
+    try:
+        return builtins.__import__(name, globals, locals, fromlist or (), level)
+    except ModuleNotFoundError as error:
+        package = name.partition(".")[0]
+        # error.name is another one where the package is installed, but something that it needs is not.
+        if level or package not in STANDS_IN_FOR or error.name != package or package in sys.modules:
+            raise
+    return _PlaceholderModule(name if fromlist else package)
+
+
+# Python takes `__import__` from the `__builtins__` of the importing code's globals, so imports in functions count too.
+_BUILTINS = {**vars(builtins), "__import__": _import}
+
+
+def put_in_reach(module: ModuleType) -> None:
+    """Let the import statements of one module find placeholders.
+
+    Args:
+        module: A module that has not been executed yet.
+    """
+    vars(module)["__builtins__"] = _BUILTINS

@@ -1,0 +1,33 @@
+"""What `hub serving start` runs in place of PaddleHub's own application and servers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ppocr_serving.errors import InvalidSetting
+from ppocr_serving.http.app import create_app
+from ppocr_serving.http.readiness import Readiness
+from ppocr_serving.http.server import Server
+from ppocr_serving.hub.module import OcrModule
+from ppocr_serving.settings import load_settings
+
+__all__ = ["serve"]
+
+
+def serve(configs: Mapping[str, Mapping[str, Any]], port: int, workers: int) -> None:
+    """Serves modules until the process is told to stop.
+
+    Args:
+        configs: PaddleHub's table of the modules that it has created, by name; `module` holds the object.
+        port: Port to listen on.
+        workers: Number of processes.
+
+    Raises:
+        InvalidSetting: A module is none of this package, or a setting is not allowed.
+    """
+    for name, config in configs.items():
+        if not isinstance(config["module"], OcrModule):
+            raise InvalidSetting(f"module {name!r} does no character recognition; serve it with a PaddleHub of its own")
+    tasks = {name: config["module"].task for name, config in configs.items()}
+    settings = load_settings()
+    readiness = Readiness(tasks.values(), settings.queue_timeout)
+    Server(create_app(tasks, settings, readiness), readiness, settings, port, workers).run()

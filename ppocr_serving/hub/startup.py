@@ -1,0 +1,51 @@
+"""Reach into PaddleHub while it is being imported.
+
+`hub serving start` begins in PaddleHub, which sends its telemetry before it loads any module of ours. So
+`ppocr_serving_hub.pth`, at the root of site-packages, puts a finder in front of all others when Python starts; it knows
+nothing but PaddleHub's name and asks `find_spec` below when that is imported. An interpreter that never imports
+PaddleHub never reads this file.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import ModuleType
+
+from ppocr_serving.hub import patches, placeholders
+
+__all__ = ["find_spec"]
+
+
+class _AdaptingLoader(SourceFileLoader):
+    """Execute a module of PaddleHub with placeholders in reach, then apply the patches meant for it."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__name__ == "paddlehub.env":
+            _give_signals_back()
+        placeholders.put_in_reach(module)
+        super().exec_module(module)
+        patches.apply(module)
+
+
+def _give_signals_back() -> None:
+    """Take SIGTERM from Paddle, whose handler can leave the process hanging; PaddleHub has just imported Paddle."""
+    paddle = sys.modules.get("paddle")
+    if paddle is not None:
+        paddle.disable_signal_handler()
+
+
+def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+    """Find a module of PaddleHub as Python would, and give it the loader that adapts it.
+
+    Args:
+        name: Dotted name of the module, `paddlehub` or inside it.
+        path: Where to look for a module inside a package; None for `paddlehub` itself.
+        target: The module that is being reloaded, if it is one.
+
+    Returns:
+        The module's specification; None if it is not installed.
+    """
+    spec = PathFinder.find_spec(name, path, target)
+    if spec is not None and isinstance(spec.loader, SourceFileLoader):
+        spec.loader = _AdaptingLoader(name, spec.loader.get_filename(name))
+    return spec

@@ -1,0 +1,110 @@
+"""Model files on disk: where they are, whether they are there, and reading the dictionary."""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import msgspec
+
+from ppocr_serving.errors import ModelNotFound
+
+__all__ = ["ModelFiles", "default_model_dir", "load_dictionary", "resolve_model", "sha256_of"]
+
+_WAY_OUT = "run scripts/fetch_models.py, or set"
+
+
+class ModelFiles(msgspec.Struct, frozen=True):
+    """The two files of one model.
+
+    Attributes:
+        program: The network, `inference.pdmodel` or `inference.json`.
+        params: The weights, `inference.pdiparams`.
+    """
+
+    program: Path
+    params: Path
+
+
+def default_model_dir() -> Path:
+    """Where models lie unless a setting says otherwise.
+
+    It belongs to the interpreter's own prefix, so a virtual environment carries its own models and neither the home
+    directory nor the working directory matters.
+    """
+    return Path(sys.prefix) / "share" / "ppocr_serving" / "models"
+
+
+def resolve_model(directory: Path, role: str) -> ModelFiles:
+    """Finds the files of one model.
+
+    Args:
+        directory: Holds `inference.pdmodel` (preferred: every back end takes it) or `inference.json`, and
+            `inference.pdiparams`.
+        role: `det`, `cls` or `rec`; only for the message.
+
+    Raises:
+        ModelNotFound: One of the files is missing or empty.
+    """
+    params = directory / "inference.pdiparams"
+    programs = [directory / "inference.pdmodel", directory / "inference.json"]
+    program = next((path for path in programs if _has_content(path)), None)
+    if program is not None and _has_content(params):
+        return ModelFiles(program=program, params=params)
+    missing = params.name if program is not None else " or ".join(path.name for path in programs)
+    raise ModelNotFound(
+        f"{role} model: {directory} has no usable {missing} ({_contents(directory)}); "
+        f"{_WAY_OUT} PPOCR_{role.upper()}_MODEL_DIR to a directory that has it"
+    )
+
+
+def load_dictionary(path: Path) -> tuple[str, ...]:
+    r"""Reads the characters that a recognition model knows, in the order of its outputs.
+
+    Args:
+        path: UTF-8 text, one entry a line. Only `\n` and `\r\n` end a line: an entry may be a space, a full-width
+            space, or a character that Unicode counts as a line break. An empty line is an empty entry, so that the
+            entries after it keep their numbers.
+
+    Returns:
+        The entries, without the blank of CTC and without an added space.
+
+    Raises:
+        ModelNotFound: The file is missing, empty or no UTF-8.
+    """
+    way_out = f"{_WAY_OUT} PPOCR_REC_DICT to the dictionary of the recognition model"
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise ModelNotFound(f"dictionary {path}: {error.strerror}; {way_out}") from error
+    except UnicodeDecodeError as error:
+        raise ModelNotFound(f"dictionary {path}: byte {error.start} is not UTF-8; {way_out}") from error
+    lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+    if lines == [""]:
+        raise ModelNotFound(f"dictionary {path}: it is empty; {way_out}")
+    return tuple(lines)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file as lower-case hex.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _contents(directory: Path) -> str:
+    try:
+        names = sorted(path.name + "/" * path.is_dir() for path in directory.iterdir())
+    except OSError as error:
+        return f"{error.strerror}"
+    shown = ", ".join(names[:10]) or "nothing"
+    return f"it holds {shown}" + (f" and {len(names) - 10} more" if len(names) > 10 else "")

@@ -1,0 +1,229 @@
+"""Model profiles: TOML files that say where the three models and the dictionary come from and how they are used."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import Annotated, ClassVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ppocr_serving.errors import InvalidSetting, ModelNotFound
+from ppocr_serving.models.archive import check_member_name
+
+__all__ = [
+    "ArchiveSource",
+    "ModelSpec",
+    "Profile",
+    "ProfileFile",
+    "RecognitionSpec",
+    "Source",
+    "WheelSource",
+    "load_profile",
+    "profile_names",
+]
+
+_PROFILE_DIR = Path(__file__).parent / "profiles"
+
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+# The name becomes a directory under the model directory, so it must not be able to leave it.
+ProfileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+PackageName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Version = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*$")]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class WheelSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="pypi"):
+    """A wheel that pip downloads.
+
+    Attributes:
+        package: Name of the distribution.
+        version: Its exact version.
+        sha256: Lower-case hex digest of the wheel.
+    """
+
+    package: PackageName
+    version: Version
+    sha256: Sha256
+
+    @property
+    def label(self) -> str:
+        """What messages call this source."""
+        return f"{self.package}=={self.version}"
+
+
+class ArchiveSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="archive"):
+    """A tar (plain, gzip, bzip2, xz) or zip archive behind an HTTP address.
+
+    Attributes:
+        url: `http` or `https` address.
+        sha256: Lower-case hex digest of the archive, or None where it is not known.
+    """
+
+    url: str
+    sha256: Sha256 | None = None
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"url {self.url!r} is no http or https address")
+
+    @property
+    def label(self) -> str:
+        """What messages call this source."""
+        return self.url
+
+
+Source = WheelSource | ArchiveSource
+
+
+class _Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One file of a model inside its source."""
+
+    member: str
+    sha256: Sha256 | None = None
+
+    def __post_init__(self) -> None:
+        check_member_name(self.member)
+
+
+class _SourcedMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One file that names its source itself."""
+
+    source: str
+    member: str
+    sha256: Sha256 | None = None
+
+    def __post_init__(self) -> None:
+        check_member_name(self.member)
+
+
+class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where one model comes from.
+
+    Attributes:
+        source: Key in the profile's `sources`.
+        program: The network: `.pdmodel`, or `.json` for Paddle 3 models.
+        params: The weights.
+    """
+
+    source: str
+    program: _Member
+    params: _Member
+
+    def __post_init__(self) -> None:
+        if PurePosixPath(self.program.member).suffix not in (".pdmodel", ".json"):
+            raise ValueError(f"program {self.program.member!r} must end in .pdmodel or .json")
+
+
+class RecognitionSpec(ModelSpec, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A recognition model with what belongs to it.
+
+    Attributes:
+        picture_shape: (channels, height, width) of the network's input; the width is the one it was trained with.
+        dictionary: Its characters, one a line.
+    """
+
+    picture_shape: tuple[Positive, Positive, Positive]
+    dictionary: _SourcedMember
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.picture_shape[0] != 3:
+            raise ValueError(f"picture_shape {list(self.picture_shape)} must begin with 3, the colour channels")
+
+
+class ProfileFile(msgspec.Struct, frozen=True):
+    """One file on disk and where it comes from.
+
+    Attributes:
+        path: Relative to the profile's directory, for example `det/inference.pdmodel`.
+        source: Key in the profile's `sources`.
+        member: Name inside the source.
+        sha256: Lower-case hex digest, or None where it is not known.
+    """
+
+    path: PurePosixPath
+    source: str
+    member: str
+    sha256: str | None
+
+
+class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One set of detection, classification and recognition models.
+
+    Attributes:
+        name: Also the directory's name under the model directory.
+        sources: What has to be downloaded.
+        det: Detection model.
+        cls: Angle classifier.
+        rec: Recognition model, its picture shape and its dictionary.
+        thresholds: Settings whose default differs for these models, by setting name.
+    """
+
+    ROLES: ClassVar[tuple[str, str, str]] = ("det", "cls", "rec")
+
+    name: ProfileName
+    sources: Mapping[str, Source]
+    det: ModelSpec
+    cls: ModelSpec
+    rec: RecognitionSpec
+    thresholds: Mapping[str, bool | int | float | str] = {}
+
+    def __post_init__(self) -> None:
+        for file in self.files():
+            if file.source not in self.sources:
+                raise ValueError(f"{file.path}: source {file.source!r} is not one of {sorted(self.sources)}")
+        # A frozen structure with a mutable mapping in it would not be frozen.
+        msgspec.structs.force_setattr(self, "sources", MappingProxyType(dict(self.sources)))
+        msgspec.structs.force_setattr(self, "thresholds", MappingProxyType(dict(self.thresholds)))
+
+    def files(self) -> tuple[ProfileFile, ...]:
+        """All files of the profile, two a model and the dictionary."""
+        files = []
+        for role, model in zip(self.ROLES, (self.det, self.cls, self.rec), strict=True):
+            program = f"inference{PurePosixPath(model.program.member).suffix}"
+            for name, part in ((program, model.program), ("inference.pdiparams", model.params)):
+                files.append(ProfileFile(PurePosixPath(role, name), model.source, part.member, part.sha256))
+        words = self.rec.dictionary
+        files.append(ProfileFile(PurePosixPath("rec/dictionary.txt"), words.source, words.member, words.sha256))
+        return tuple(files)
+
+
+def profile_names() -> tuple[str, ...]:
+    """Names of the profiles in the package, sorted."""
+    return tuple(sorted(path.stem for path in _PROFILE_DIR.glob("*.toml")))
+
+
+def load_profile(name: str) -> Profile:
+    """Reads one profile.
+
+    Args:
+        name: A name out of `profile_names()`, or the path of a `.toml` file of the same form.
+
+    Returns:
+        The validated profile.
+
+    Raises:
+        ModelNotFound: There is no such profile or file.
+        InvalidSetting: The file is no TOML or does not describe a profile.
+    """
+    known = profile_names()
+    if name in known:
+        path = _PROFILE_DIR / f"{name}.toml"
+    elif name.endswith(".toml"):
+        path = Path(name)
+    else:
+        raise ModelNotFound(f"profile {name!r} does not exist; use {', '.join(known)}, or the path of a .toml file")
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Profile)
+    except OSError as error:
+        raise ModelNotFound(
+            f"profile file {path}: {error.strerror}; use {', '.join(known)}, or the path of a readable .toml file"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        # msgspec.ValidationError, TOMLDecodeError and UnicodeDecodeError are all ValueErrors.
+        reason = re.sub(r"\s+", " ", str(error))
+        raise InvalidSetting(f"profile file {path}: {reason}; see the profiles of the package for the form") from error

@@ -1,0 +1,153 @@
+"""Encoded pictures to pixels: hostile bytes in, BGR uint8 as the viewer sees it out.
+
+Every size is checked in the file's header before a pixel is decoded, so that a few kilobytes that declare a gigapixel
+cost nothing.
+"""
+
+import binascii
+import io
+import re
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, ImageOps
+
+from ppocr_serving.errors import ImageDecodeError, LimitExceeded
+
+__all__ = ["BgrImage", "decode_base64", "decode_picture", "picture_size"]
+
+BgrImage = npt.NDArray[np.uint8]
+"""(H, W, 3) uint8, colour order blue, green, red, origin top left."""
+
+_FORMATS: Final = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
+_DATA_URL = re.compile(r"\s*data:image/[\w.+-]+;base64,", re.IGNORECASE)
+
+
+def decode_base64(text: str) -> bytes:
+    """Decodes one picture's standard base64.
+
+    Args:
+        text: Base64 with optional white space and an optional `data:image/...;base64,` prefix.
+
+    Raises:
+        ImageDecodeError: `text` is empty or is no base64.
+    """
+    if prefix := _DATA_URL.match(text):
+        text = text[prefix.end() :]
+    try:
+        data = binascii.a2b_base64(text.encode("ascii").translate(None, b" \t\r\n\v\f"), strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise ImageDecodeError(f"is no base64 ({_one_line(error)}); send the base64 of a picture file") from error
+    if not data:
+        raise ImageDecodeError("is empty; send the base64 of a picture file")
+    return data
+
+
+def picture_size(data: bytes, max_pixels: int) -> tuple[int, int]:
+    """Reads the declared size of an encoded picture, without decoding it.
+
+    Args:
+        data: The bytes of a JPEG, PNG, BMP, WebP, TIFF or GIF file.
+        max_pixels: The most pixels that a picture may have.
+
+    Returns:
+        Width and height in pixels, as stored (before EXIF orientation).
+
+    Raises:
+        ImageDecodeError: `data` is no picture of a supported format, or has zero size.
+        LimitExceeded: The declared size is above `max_pixels`.
+    """
+    with _open(data, max_pixels) as picture:
+        return picture.size
+
+
+def decode_picture(data: bytes, max_pixels: int) -> BgrImage:
+    """Decodes a picture file to the pixels that a viewer shows.
+
+    EXIF orientation is applied. Of a TIFF the first page is taken, of a GIF the first frame. Transparent pictures are
+    composited on white, or on black where what is visible is light, so that the text stands out. 16-bit and float
+    samples are reduced to 8 bits.
+
+    Args:
+        data: The bytes of a JPEG, PNG, BMP, WebP, TIFF or GIF file.
+        max_pixels: The most pixels that a picture may have.
+
+    Returns:
+        (H, W, 3) uint8, BGR.
+
+    Raises:
+        ImageDecodeError: `data` is no picture, is damaged or truncated, or has zero size.
+        LimitExceeded: The declared size is above `max_pixels`.
+    """
+    with _open(data, max_pixels) as picture:
+        try:
+            picture.load()
+            oriented = _orient(picture)
+            return _to_bgr(oriented)
+        except Exception as error:  # decoders raise whatever hostile bytes drive them into: all of it means "damaged"
+            raise ImageDecodeError(
+                f"is a damaged or truncated {picture.format} picture ({_one_line(error)}); send the whole file"
+            ) from error
+
+
+def _open(data: bytes, max_pixels: int) -> Image.Image:
+    try:
+        picture = Image.open(io.BytesIO(data), formats=_FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise LimitExceeded(f"declares far more than the allowed {max_pixels} pixels; send a smaller one") from error
+    except Exception as error:  # as above: any failure to read a header means that this is no picture
+        raise ImageDecodeError(f"is no picture of a supported format; send one of {', '.join(_FORMATS)}") from error
+    width, height = picture.size
+    if width < 1 or height < 1:
+        raise ImageDecodeError(f"has the size {width}x{height}; send a picture of at least 1x1 pixel")
+    if width * height > max_pixels:
+        raise LimitExceeded(
+            f"has {width}x{height} = {width * height} pixels, allowed are {max_pixels}; send a smaller one"
+        )
+    return picture
+
+
+def _orient(picture: Image.Image) -> Image.Image:
+    # Asking for the orientation first spares the copy that `exif_transpose` makes of a picture that is upright.
+    if picture.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+        return picture
+    return ImageOps.exif_transpose(picture)
+
+
+def _to_bgr(picture: Image.Image) -> BgrImage:
+    if picture.has_transparency_data:
+        picture = _flatten(picture)
+    elif picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+        picture = _to_8_bits(picture)
+    if picture.mode == "L":
+        bgr: BgrImage = cv2.cvtColor(np.asarray(picture), cv2.COLOR_GRAY2BGR)
+    else:
+        bgr = cv2.cvtColor(np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB")), cv2.COLOR_RGB2BGR)
+    return bgr
+
+
+def _flatten(picture: Image.Image) -> Image.Image:
+    picture = picture.convert("RGBA")
+    alpha = picture.getchannel("A")
+    weights = np.asarray(alpha, dtype=np.float32)
+    visible = float(weights.sum())
+    luminance = float((np.asarray(picture.convert("L"), dtype=np.float32) * weights).sum()) / visible if visible else 0
+    background = Image.new("RGB", picture.size, "black" if luminance > 127.5 else "white")
+    background.paste(picture, mask=alpha)
+    return background
+
+
+def _to_8_bits(picture: Image.Image) -> Image.Image:
+    samples = np.asarray(picture)
+    if picture.mode.startswith("I;16"):
+        return Image.fromarray((samples >> 8).astype(np.uint8))
+    # 32-bit samples carry no agreed white level: their own range is stretched.
+    low, high = float(samples.min()), float(samples.max())
+    scale = 255.0 / (high - low) if high > low else 0.0
+    return Image.fromarray(((samples - low) * scale).astype(np.uint8))
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,157 @@
+"""The four things that are served, as functions from pictures to plain results.
+
+The shapes of the results are the ones that clients of PaddleOCR's hubserving know, with their quirk: recognition and
+classification put the answers for all pictures into one inner list.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ppocr_serving.classification import ClassificationOptions, TextClassifier
+from ppocr_serving.detection import DetectionOptions, TextDetector
+from ppocr_serving.engines import Engine, EngineSpec, shared_engine
+from ppocr_serving.models import load_dictionary, resolve_model
+from ppocr_serving.pictures import BgrImage
+from ppocr_serving.pipeline import TextSystem
+from ppocr_serving.recognition import RecognitionOptions, TextRecognizer
+from ppocr_serving.settings import Role, Settings
+from ppocr_serving.timing import Stopwatch
+
+__all__ = ["TASK_NAMES", "Results", "Task", "create_task"]
+
+Results = list[list[dict[str, Any]]]
+"""What the contract calls `results`, ready for JSON."""
+
+
+class Task(NamedTuple):
+    """One of the four services.
+
+    Attributes:
+        name: What it is called in `/predict/<name>`.
+        run: Answers for pictures: (H, W, 3) uint8 BGR each, consumed one by one; the stopwatch receives the time of
+            every stage. Raises EngineError when a network fails.
+        engines: What has to be loaded before it can answer.
+    """
+
+    name: str
+    run: Callable[[Iterable[BgrImage], Stopwatch], Results]
+    engines: tuple[Engine, ...]
+
+
+def create_task(name: str, settings: Settings) -> Task:
+    """Builds a task. Its models are looked up now and loaded at the first call.
+
+    Args:
+        name: One of `TASK_NAMES`.
+        settings: What to use and how.
+
+    Raises:
+        ModelNotFound: A model's files or the dictionary are missing.
+    """
+    return _FACTORIES[name](settings)
+
+
+def _system_task(settings: Settings) -> Task:
+    detector_engine, recognizer_engine = _engine(settings, "det"), _engine(settings, "rec")
+    engines = [detector_engine, recognizer_engine]
+    classifier = None
+    if settings.use_angle_cls:
+        engines.append(_engine(settings, "cls"))
+        classifier = TextClassifier(engines[-1], _classification_options(settings))
+    system = TextSystem(
+        TextDetector(detector_engine, _detection_options(settings)),
+        classifier,
+        TextRecognizer(recognizer_engine, _recognition_options(settings)),
+        settings.drop_score,
+    )
+
+    def run(images: Iterable[BgrImage], watch: Stopwatch) -> Results:
+        return [
+            [{"text": line.text, "confidence": line.confidence, "text_region": _region(line.box)} for line in lines]
+            for lines in system(images, watch)
+        ]
+
+    return Task("ocr_system", run, tuple(engines))
+
+
+def _detection_task(settings: Settings) -> Task:
+    engine = _engine(settings, "det")
+    detector = TextDetector(engine, _detection_options(settings))
+
+    def run(images: Iterable[BgrImage], watch: Stopwatch) -> Results:
+        return [[{"text_region": _region(box)} for box in detector(image, watch)] for image in images]
+
+    return Task("ocr_det", run, (engine,))
+
+
+def _classification_task(settings: Settings) -> Task:
+    engine = _engine(settings, "cls")
+    classifier = TextClassifier(engine, _classification_options(settings))
+
+    def run(images: Iterable[BgrImage], watch: Stopwatch) -> Results:
+        crops = list(images)
+        with watch("cls"):
+            return [[{"angle": angle.label, "confidence": angle.confidence} for angle in classifier(crops)]]
+
+    return Task("ocr_cls", run, (engine,))
+
+
+def _recognition_task(settings: Settings) -> Task:
+    engine = _engine(settings, "rec")
+    recognizer = TextRecognizer(engine, _recognition_options(settings))
+
+    def run(images: Iterable[BgrImage], watch: Stopwatch) -> Results:
+        texts = recognizer(list(images), watch)
+        return [[{"text": text.text, "confidence": text.confidence} for text in texts]]
+
+    return Task("ocr_rec", run, (engine,))
+
+
+_FACTORIES: Mapping[str, Callable[[Settings], Task]] = {
+    "ocr_system": _system_task,
+    "ocr_det": _detection_task,
+    "ocr_cls": _classification_task,
+    "ocr_rec": _recognition_task,
+}
+
+TASK_NAMES = tuple(_FACTORIES)
+
+
+def _engine(settings: Settings, role: Role) -> Engine:
+    model = resolve_model(settings.model_directory(role), role)
+    return shared_engine(
+        EngineSpec(
+            model, settings.effective_backend(), settings.precision, settings.effective_threads(), settings.use_gpu
+        )
+    )
+
+
+def _detection_options(settings: Settings) -> DetectionOptions:
+    return DetectionOptions(
+        limit_side_len=settings.det_limit_side_len,
+        limit_type=settings.det_limit_type,
+        thresh=settings.det_db_thresh,
+        box_thresh=settings.det_db_box_thresh,
+        unclip_ratio=settings.det_db_unclip_ratio,
+        use_dilation=settings.use_dilation,
+        score_mode=settings.det_db_score_mode,
+    )
+
+
+def _classification_options(settings: Settings) -> ClassificationOptions:
+    return ClassificationOptions(settings.cls_image_shape, settings.label_list, settings.cls_thresh)
+
+
+def _recognition_options(settings: Settings) -> RecognitionOptions:
+    characters = load_dictionary(settings.dictionary_path())
+    if settings.use_space_char:
+        characters = (*characters, " ")
+    return RecognitionOptions(settings.rec_image_shape, characters)
+
+
+def _region(box: npt.NDArray[np.float32]) -> list[list[int]]:
+    region: list[list[int]] = box.astype(int).tolist()
+    return region

@@ -1,0 +1,41 @@
+"""Where the milliseconds of one request go."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["STAGES", "Stopwatch"]
+
+STAGES = (
+    "decode",
+    "det_prepare",
+    "det_engine",
+    "det_decode",
+    "crop",
+    "cls",
+    "rec_prepare",
+    "rec_engine",
+    "rec_decode",
+    "encode",
+)
+"""The stages in the order in which a picture takes them."""
+
+
+class Stopwatch:
+    """Adds up wall time by stage. One belongs to one request: it is not shared between threads.
+
+    Attributes:
+        seconds: Time by stage, in seconds; only stages that ran.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Times the enclosed block as part of `stage`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start

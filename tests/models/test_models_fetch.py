@@ -1,0 +1,238 @@
+"""Fetching a profile from a server that misbehaves: the files are all there and right, or nothing has changed."""
+
+import io
+import threading
+import urllib.request
+from collections.abc import Iterator
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+from ppocr_serving.errors import DownloadError
+from ppocr_serving.models import DownloadLimits, Profile, Progress, fetch_profile, is_complete, load_profile
+from ppocr_serving.models.download import _SafeRedirects
+from tests.models.archive_server import (
+    FILES,
+    Answer,
+    ArchiveServer,
+    body,
+    redirect,
+    running_server,
+    sha256,
+    snapshot,
+    stall,
+    status,
+    tar_bytes,
+    write_profile,
+    zip_bytes,
+)
+
+TAR = tar_bytes()
+QUICK = DownloadLimits(attempts=3, backoff_s=0.01, stall_s=0.3, max_bytes=1 << 21)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ArchiveServer]:
+    """A local server that no proxy of the machine stands before."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with running_server() as running:
+        yield running
+
+
+def profile_from(tmp_path: Path, url: str, pinned: bool = True, digest: str | None = None) -> Profile:
+    source = {"kind": "archive", "url": url} | ({"sha256": digest} if digest else {})
+    return load_profile(str(write_profile(tmp_path / "tiny.toml", source, pinned)))
+
+
+def old_files(dest: Path) -> dict[str, bytes | None]:
+    """Puts an older, different state of the profile in place."""
+    (dest / "tiny" / "det").mkdir(parents=True)
+    (dest / "tiny" / "det" / "inference.pdmodel").write_bytes(b"older")
+    (dest / "other").mkdir()
+    return snapshot(dest)
+
+
+def assert_fetched(dest: Path) -> None:
+    assert [path.name for path in dest.iterdir() if path.name != "other"] == ["tiny"]
+    assert {name: content for name, content in snapshot(dest / "tiny").items() if content is not None} == FILES
+
+
+@pytest.mark.parametrize("make", [tar_bytes, lambda: tar_bytes(mode="w:gz"), zip_bytes], ids=["tar", "tar.gz", "zip"])
+def test_a_profile_is_fetched_once(tmp_path: Path, server: ArchiveServer, make: type[bytes]) -> None:
+    profile = profile_from(tmp_path, server.on("/all", body(make())))
+    dest = tmp_path / "a" / "b"
+    assert not is_complete(profile, dest)
+    assert fetch_profile(profile, dest, limits=QUICK)
+    assert_fetched(dest)
+    assert not fetch_profile(profile, dest, limits=QUICK)
+    assert server.requests == ["/all"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"wrong"])
+def test_a_damaged_file_is_fetched_again_and_what_is_stale_goes(
+    tmp_path: Path, server: ArchiveServer, damage: bytes
+) -> None:
+    profile = profile_from(tmp_path, server.on("/all", body(TAR)))
+    dest = tmp_path / "dest"
+    old_files(dest)
+    assert fetch_profile(profile, dest, limits=QUICK)
+    (dest / "tiny" / "rec" / "dictionary.txt").write_bytes(damage)
+    (dest / "tiny" / "stale").touch()
+    assert fetch_profile(profile, dest, limits=QUICK)
+    assert_fetched(dest)
+
+
+def test_without_a_known_hash_presence_is_enough(tmp_path: Path, server: ArchiveServer) -> None:
+    profile = profile_from(tmp_path, server.on("/all", body(TAR)), pinned=False)
+    dest = tmp_path / "dest"
+    assert fetch_profile(profile, dest, limits=QUICK)
+    words = dest / "tiny" / "rec" / "dictionary.txt"
+    words.write_bytes(b"another")
+    assert not fetch_profile(profile, dest, limits=QUICK)
+    words.write_bytes(b"")
+    assert fetch_profile(profile, dest, limits=QUICK)
+    assert_fetched(dest)
+
+
+@pytest.mark.parametrize(
+    ("answers", "requests"),
+    [
+        ([status(500), body(TAR)], 2),
+        ([status(503), status(429), body(TAR)], 3),
+        ([body(TAR, sent=1000), body(TAR)], 2),
+        ([body(TAR, sent=0), body(TAR)], 2),
+        ([stall(TAR, 1.0), body(TAR)], 2),
+        ([body(TAR, with_length=False)], 1),
+    ],
+    ids=["500", "503-429", "truncated", "nothing", "stalled", "no-length"],
+)
+def test_what_may_go_away_is_tried_again(
+    tmp_path: Path, server: ArchiveServer, answers: list[Answer], requests: int
+) -> None:
+    profile = profile_from(tmp_path, server.on("/all", *answers))
+    report = io.StringIO()
+    assert fetch_profile(profile, tmp_path / "dest", progress=Progress(report), limits=QUICK)
+    assert_fetched(tmp_path / "dest")
+    assert len(server.requests) == requests
+    assert report.getvalue().count("trying again") == requests - 1
+
+
+def test_redirects_are_followed(tmp_path: Path, server: ArchiveServer) -> None:
+    server.on("/there", body(TAR))
+    server.on("/second", redirect("/there", 307))
+    profile = profile_from(tmp_path, server.on("/all", redirect(server.base + "/second", 301)))
+    assert fetch_profile(profile, tmp_path / "dest", limits=QUICK)
+    assert server.requests == ["/all", "/second", "/there"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "requests", "message"),
+    [
+        (status(404), 1, "HTTP 404"),
+        (status(403), 1, "HTTP 403"),
+        (status(500), 3, r"HTTP 500 .*3 times"),
+        (body(TAR, sent=len(TAR) - 1), 3, rf"broke off after {len(TAR) - 1} of {len(TAR)} bytes, 3 times"),
+        (stall(TAR, 1.0), 3, "no answer for too long, 3 times"),
+        (body(TAR[: len(TAR) // 2]), 1, "damaged or truncated"),
+        (body(TAR[: len(TAR) // 2], with_length=False), 1, "damaged or truncated"),
+        (body(b"<html>not here</html>"), 1, "no tar or zip archive"),
+        (body(b""), 1, "no tar or zip archive"),
+        (body(tar_bytes({**FILES, "det/inference.pdmodel": b"det progrAm"})), 1, r"SHA-256 is \w+, expected"),
+        (body(tar_bytes({**FILES, "../evil": b"x"})), 1, r"holds '\.\.'"),
+        (body(tar_bytes({**FILES, "/evil": b"x"})), 1, "is absolute"),
+        (body(tar_bytes({"det/inference.pdmodel": b"det program"})), 1, r"does not hold det/inference\.pdiparams"),
+        (body(bytes(QUICK.max_bytes + 1)), 1, "larger than"),
+        (body(bytes(QUICK.max_bytes + 1), with_length=False), 1, "larger than"),
+        (redirect("file:///etc/passwd"), 1, "'file:///etc/passwd' is not allowed"),
+        (redirect("ftp://127.0.0.1/all"), 1, "redirects to 'ftp://"),
+        (redirect("/all"), 10, "HTTP 302"),
+    ],
+)
+@pytest.mark.parametrize("existing", [True, False], ids=["over-old-files", "new"])
+def test_a_failure_is_one_line_and_changes_nothing(
+    tmp_path: Path, server: ArchiveServer, answer: Answer, requests: int, message: str, existing: bool
+) -> None:
+    profile = profile_from(tmp_path, server.on("/all", answer))
+    dest = tmp_path / "models" / "dest"
+    before = old_files(dest) if existing else {}
+    with pytest.raises(DownloadError, match=message) as caught:
+        fetch_profile(profile, dest, limits=QUICK)
+    assert "\n" not in str(caught.value)
+    assert snapshot(dest) == before
+    assert existing or not dest.parent.exists()
+    assert len(server.requests) <= requests
+
+
+def test_a_wrong_hash_of_the_archive_is_refused_before_it_is_opened(tmp_path: Path, server: ArchiveServer) -> None:
+    profile = profile_from(tmp_path, server.on("/all", body(TAR)), digest=sha256(b"another"))
+    with pytest.raises(DownloadError, match=f"SHA-256 is {sha256(TAR)}, expected {sha256(b'another')}"):
+        fetch_profile(profile, tmp_path / "dest", limits=QUICK)
+    right = profile_from(tmp_path, server.base + "/all", digest=sha256(TAR))
+    assert fetch_profile(right, tmp_path / "dest", limits=QUICK)
+
+
+def test_an_empty_file_without_a_hash_is_refused(tmp_path: Path, server: ArchiveServer) -> None:
+    archive = tar_bytes({**FILES, "rec/dictionary.txt": b""})
+    profile = profile_from(tmp_path, server.on("/all", body(archive)), pinned=False)
+    with pytest.raises(DownloadError, match="it is empty"):
+        fetch_profile(profile, tmp_path / "dest", limits=QUICK)
+
+
+def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with running_server() as stopped:
+        url = stopped.base + "/all"
+    with pytest.raises(DownloadError, match=r"Connection refused.*3 times; check the network"):
+        fetch_profile(profile_from(tmp_path, url), tmp_path / "dest", limits=QUICK)
+
+
+def test_https_is_never_left_for_http() -> None:
+    request = urllib.request.Request("https://models.example/all.tar")
+    for target, allowed in (("http://models.example/x", False), ("https://other.example/x", True)):
+        try:
+            answer = _SafeRedirects().redirect_request(request, io.BytesIO(), 302, "Found", Message(), target)
+        except DownloadError:
+            answer = None
+        assert (answer is not None) is allowed
+
+
+def test_sources_replace_the_profiles_own(tmp_path: Path, server: ArchiveServer) -> None:
+    profile = profile_from(tmp_path, server.base + "/never", digest=sha256(b"another"))
+    half = dict(list(FILES.items())[:3])
+    (tmp_path / "half.tar").write_bytes(tar_bytes(half))
+    rest = server.on("/rest.zip?token=1", body(zip_bytes({k: v for k, v in FILES.items() if k not in half})))
+    with pytest.raises(DownloadError, match=r"half\.tar: does not hold cls/inference\.pdiparams"):
+        fetch_profile(profile, tmp_path / "dest", [str(tmp_path / "half.tar")], limits=QUICK)
+    assert fetch_profile(profile, tmp_path / "dest", [str(tmp_path / "half.tar"), rest], limits=QUICK)
+    assert_fetched(tmp_path / "dest")
+    assert server.requests == ["/rest.zip?token=1"]
+
+
+def test_what_a_killed_fetch_left_is_put_right(tmp_path: Path, server: ArchiveServer) -> None:
+    profile = profile_from(tmp_path, server.on("/all", status(404)))
+    dest = tmp_path / "dest"
+    before = old_files(dest)
+    # The state between the two renames: the old files are out of the way, the new ones not yet in place.
+    work = dest / ".tiny.abcd1234.tmp"
+    (work / "new").mkdir(parents=True)
+    (dest / "tiny").rename(work / "old")
+    with pytest.raises(DownloadError):
+        fetch_profile(profile, dest, limits=QUICK)
+    assert snapshot(dest) == before
+
+
+def test_parallel_fetches_download_once(tmp_path: Path, server: ArchiveServer) -> None:
+    profile = profile_from(tmp_path, server.on("/all", body(TAR)))
+    results: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(fetch_profile(profile, tmp_path / "dest", limits=QUICK)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == [False, False, False, True]
+    assert server.requests == ["/all"]
+    assert_fetched(tmp_path / "dest")

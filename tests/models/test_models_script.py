@@ -1,0 +1,207 @@
+"""`scripts/fetch_models.py` as people run it: a process of its own, with real pip and a real full disk."""
+
+import os
+import pty
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.models.archive_server import (
+    FILES,
+    ArchiveServer,
+    body,
+    running_server,
+    sha256,
+    snapshot,
+    status,
+    tar_bytes,
+    write_profile,
+    write_wheel,
+)
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "fetch_models.py"
+NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
+
+
+@pytest.fixture
+def server() -> Iterator[ArchiveServer]:
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A tar with the profile's files, and a profile `tiny.toml` beside it that names no reachable source."""
+    write_profile(tmp_path / "tiny.toml", {"kind": "archive", "url": "http://127.0.0.1:9/all.tar"})
+    path = tmp_path / "all.tar"
+    path.write_bytes(tar_bytes())
+    return path
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """The environment without settings of the developer, and with `variables`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PPOCR_")}
+    return kept | {"no_proxy": "127.0.0.1", "PIP_CONFIG_FILE": os.devnull} | variables
+
+
+def run(*arguments: str | Path, file_limit: int | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    def limit() -> None:
+        if file_limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *map(str, arguments)],
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=limit,
+        timeout=120,
+    )
+
+
+def assert_failed(done: subprocess.CompletedProcess[str], message: str) -> None:
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].startswith("fetch_models: ")
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def files_in(directory: Path) -> dict[str, bytes]:
+    return {name: content for name, content in snapshot(directory).items() if content is not None}
+
+
+def test_it_fetches_once_and_then_says_so(tmp_path: Path, archive: Path) -> None:
+    arguments = ("--profile", tmp_path / "tiny.toml", "--dest", tmp_path / "dest", "--from", archive)
+    for state in ("fetched", "already there"):
+        done = run(*arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == f"models: tiny {state} in {tmp_path / 'dest' / 'tiny'}\n"
+    assert files_in(tmp_path / "dest" / "tiny") == FILES
+
+
+def test_settings_come_from_the_environment(tmp_path: Path, archive: Path) -> None:
+    done = run("--from", archive, PPOCR_PROFILE=str(tmp_path / "tiny.toml"), PPOCR_MODEL_DIR=str(tmp_path / "dest"))
+    assert done.returncode == 0, done.stderr
+    assert files_in(tmp_path / "dest" / "tiny") == FILES
+
+
+def test_it_imports_nothing_heavy(tmp_path: Path, archive: Path) -> None:
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['fetch', '--profile', {str(tmp_path / 'tiny.toml')!r}, '--dest', {str(tmp_path / 'dest')!r},"
+        f" '--from', {str(archive)!r}]\n"
+        f"try: runpy.run_path({str(SCRIPT)!r}, run_name='__main__')\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "assert not {'paddle', 'cv2', 'numpy', 'flask', 'paddlehub'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_plain_line_without_a_terminal_and_a_bar_on_one(tmp_path: Path, server: ArchiveServer) -> None:
+    url = server.on("/all.tar", body(tar_bytes()))
+    profile = write_profile(tmp_path / "tiny.toml", {"kind": "archive", "url": url})
+    done = run("--profile", profile, "--dest", tmp_path / "plain")
+    assert done.stderr == f"downloading {url}\n"
+
+    reader, writer = pty.openpty()
+    command = [sys.executable, str(SCRIPT), "--profile", str(profile), "--dest", str(tmp_path / "bar")]
+    subprocess.run(command, env=environment(), stdout=subprocess.DEVNULL, stderr=writer, check=True)
+    os.close(writer)
+    shown = os.read(reader, 1 << 16).decode()
+    os.close(reader)
+    assert f"[{'#' * 30}] 0.5 / 0.5 MB" in shown
+    assert shown.endswith("\r\n")
+
+
+def pip_profile(tmp_path: Path, digest: str, version: str = "1.0") -> Path:
+    source = {"kind": "pypi", "package": "tiny-models", "version": version, "sha256": digest}
+    return write_profile(tmp_path / "wheel.toml", source)
+
+
+def test_a_wheel_comes_by_pip_from_where_pip_is_told(tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path)
+    profile = pip_profile(tmp_path, sha256(wheel.read_bytes()))
+    done = run("--profile", profile, "--dest", tmp_path / "dest", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "downloading tiny-models==1.0 with pip\n"
+    assert files_in(tmp_path / "dest" / "tiny") == FILES
+    assert [path.name for path in (tmp_path / "dest").iterdir()] == ["tiny"]
+
+
+@pytest.mark.parametrize(
+    ("digest", "version", "message"),
+    [
+        (sha256(b"another wheel"), "1.0", f"SHA-256 of the wheel is not {sha256(b'another wheel')}"),
+        (sha256(b""), "9.9", "No matching distribution found for tiny-models==9.9"),
+    ],
+)
+def test_a_wheel_that_pip_does_not_deliver_is_one_line(tmp_path: Path, digest: str, version: str, message: str) -> None:
+    write_wheel(tmp_path)
+    profile = pip_profile(tmp_path, digest, version)
+    done = run("--profile", profile, "--dest", tmp_path / "dest", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
+    assert_failed(done, message)
+    assert not (tmp_path / "dest").exists()
+
+
+def test_from_takes_the_wheel_as_a_file(tmp_path: Path) -> None:
+    profile = pip_profile(tmp_path, sha256(b"never asked for"))
+    done = run("--profile", profile, "--dest", tmp_path / "dest", "--from", write_wheel(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert files_in(tmp_path / "dest" / "tiny") == FILES
+
+
+def test_what_cannot_be_had_is_one_line(tmp_path: Path, server: ArchiveServer) -> None:
+    profile = write_profile(tmp_path / "tiny.toml", {"kind": "archive", "url": server.on("/all.tar", status(404))})
+    assert_failed(run("--profile", profile, "--dest", tmp_path / "dest"), "HTTP 404")
+    assert_failed(run("--profile", profile, "--dest", tmp_path / "dest", "--from", tmp_path / "none.tar"), "none.tar")
+    assert_failed(run("--profile", "ppocr-v9", "--dest", tmp_path / "dest"), "use ppocr-v2.0-mobile")
+    assert_failed(run("--profile", profile, "--dest", "/proc/none"), "/proc/none")
+    assert_failed(run("--profile", profile, "--dest", profile), "tiny.toml")
+    assert not (tmp_path / "dest").exists()
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_ones(tmp_path: Path, archive: Path) -> None:
+    dest = tmp_path / "dest"
+    (dest / "tiny" / "det").mkdir(parents=True)
+    (dest / "tiny" / "det" / "inference.pdmodel").write_bytes(b"older")
+    before = snapshot(dest)
+    done = run("--profile", tmp_path / "tiny.toml", "--dest", dest, "--from", archive, file_limit=100_000)
+    assert_failed(done, "File too large")
+    assert snapshot(dest) == before
+
+
+def _can_mount() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    command = [*NAMESPACE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not _can_mount(), reason="this machine does not let a user namespace mount a tmpfs")
+def test_a_full_disk_leaves_the_old_files(tmp_path: Path, archive: Path) -> None:
+    dest = tmp_path / "dest"
+    dest.mkdir()
+    # The tmpfs exists inside this one command only, so the comparison is made there too.
+    steps = (
+        'mount -t tmpfs -o size=256k tmpfs "$1" && mkdir -p "$1/tiny" && echo older >"$1/tiny/file" || exit 9\n'
+        'shift; "$@"; code=$?\n'
+        'cd "$DEST" && find . -type f && cat tiny/file && exit $code'
+    )
+    command = [sys.executable, str(SCRIPT), "--profile", str(tmp_path / "tiny.toml"), "--dest", str(dest)]
+    done = subprocess.run(
+        [*NAMESPACE, "sh", "-c", steps, "sh", str(dest), *command, "--from", str(archive)],
+        env=environment(DEST=str(dest)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "./tiny/file\nolder\n"), done.stderr
+    assert "No space left on device; free the space" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
