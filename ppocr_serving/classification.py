@@ -9,8 +9,11 @@ import numpy as np
 from ppocr_serving.engines import Engine, Float32Array
 from ppocr_serving.lines import write_line
 from ppocr_serving.pictures import BgrImage
+from ppocr_serving.timing import Stopwatch
 
 __all__ = ["Angle", "ClassificationOptions", "TextClassifier", "prepare"]
+
+_BATCH_SIZE = 6
 
 
 class Angle(NamedTuple):
@@ -48,17 +51,16 @@ class TextClassifier:
         options: How to use it.
     """
 
-    batch_size = 6
-
     def __init__(self, engine: Engine, options: ClassificationOptions) -> None:
         self._engine = engine
         self._options = options
 
-    def __call__(self, crops: Sequence[BgrImage]) -> list[Angle]:
+    def __call__(self, crops: Sequence[BgrImage], watch: Stopwatch) -> list[Angle]:
         """Classifies crops.
 
         Args:
             crops: (h, w, 3) uint8 BGR each, single lines of text.
+            watch: Receives the stages `cls_prepare` and `cls_engine`.
 
         Returns:
             One angle a crop, in their order.
@@ -66,15 +68,18 @@ class TextClassifier:
         Raises:
             EngineError: The network failed.
         """
-        return [angle for batch in self._batches(crops) for angle in self._read(self._engine(batch))]
+        angles: list[Angle] = []
+        for start in range(0, len(crops), _BATCH_SIZE):
+            with watch("cls_prepare"):
+                tensor = prepare(crops[start : start + _BATCH_SIZE], self._options.image_shape)
+            with watch("cls_engine"):
+                probabilities = self._engine(tensor)
+            angles += self._read(probabilities)
+        return angles
 
     def must_turn(self, angle: Angle) -> bool:
         """Tells whether a crop with this answer is to be turned by 180° before recognition."""
         return "180" in angle.label and angle.confidence > self._options.thresh
-
-    def _batches(self, crops: Sequence[BgrImage]) -> Iterator[Float32Array]:
-        for start in range(0, len(crops), self.batch_size):
-            yield prepare(crops[start : start + self.batch_size], self._options.image_shape)
 
     def _read(self, probabilities: Float32Array) -> Iterator[Angle]:
         for row in probabilities:

@@ -13,8 +13,8 @@ __all__ = ["line_width", "write_line"]
 
 def line_width(crop: BgrImage, height: int) -> int:
     """The width that a crop has when it is scaled to `height`, in pixels, rounded up, at least 1."""
-    crop_height, crop_width = crop.shape[:2]
-    return max(1, math.ceil(height * (crop_width / crop_height)))
+    proportions: float = crop.shape[1] / crop.shape[0]
+    return max(1, math.ceil(height * proportions))
 
 
 def write_line(crop: BgrImage, line: Float32Array) -> None:

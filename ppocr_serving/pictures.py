@@ -12,7 +12,17 @@ from typing import Final
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps
+from PIL import (
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from ppocr_serving.errors import ImageDecodeError, LimitExceeded
 
@@ -21,7 +31,15 @@ __all__ = ["BgrImage", "decode_base64", "decode_picture", "picture_size"]
 BgrImage = npt.NDArray[np.uint8]
 """(H, W, 3) uint8, colour order blue, green, red, origin top left."""
 
-_FORMATS: Final = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
+# Imported by name, because Pillow imports all its plugins at the first picture when it misses one that is asked for.
+_FORMATS: Final = (
+    JpegImagePlugin.JpegImageFile.format,
+    PngImagePlugin.PngImageFile.format,
+    BmpImagePlugin.BmpImageFile.format,
+    WebPImagePlugin.WebPImageFile.format,
+    TiffImagePlugin.TiffImageFile.format,
+    GifImagePlugin.GifImageFile.format,
+)
 _DATA_URL = re.compile(r"\s*data:image/[\w.+-]+;base64,", re.IGNORECASE)
 
 

@@ -86,7 +86,6 @@ class TextSystem:
     def _turn(self, crops: list[BgrImage], watch: Stopwatch) -> None:
         if self._classifier is None or not crops:
             return
-        with watch("cls"):
-            for index, angle in enumerate(self._classifier(crops)):
-                if self._classifier.must_turn(angle):
-                    crops[index] = np.ascontiguousarray(crops[index][::-1, ::-1])
+        for index, angle in enumerate(self._classifier(crops, watch)):
+            if self._classifier.must_turn(angle):
+                crops[index] = np.ascontiguousarray(crops[index][::-1, ::-1])

@@ -92,9 +92,8 @@ def _classification_task(settings: Settings) -> Task:
     classifier = TextClassifier(engine, _classification_options(settings))
 
     def run(images: Iterable[BgrImage], watch: Stopwatch) -> Results:
-        crops = list(images)
-        with watch("cls"):
-            return [[{"angle": angle.label, "confidence": angle.confidence} for angle in classifier(crops)]]
+        angles = classifier(list(images), watch)
+        return [[{"angle": angle.label, "confidence": angle.confidence} for angle in angles]]
 
     return Task("ocr_cls", run, (engine,))
 

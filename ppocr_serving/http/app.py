@@ -8,9 +8,10 @@ from http import HTTPStatus
 from importlib.resources import files as resources
 
 from flask import Flask, Response, g, request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from ppocr_serving.errors import LimitExceeded, ModuleNotServed, NotReady, UnsupportedMediaType
+from ppocr_serving.errors import InvalidRequest, LimitExceeded, ModuleNotServed, NotReady, UnsupportedMediaType
 from ppocr_serving.http.admission import Admission
 from ppocr_serving.http.contract import decode_pictures, encode_answer, encode_error, parse_request
 from ppocr_serving.http.errors import to_http
@@ -44,6 +45,7 @@ def create_app(tasks: Mapping[str, Task], settings: Settings, readiness: Readine
         readiness: Tells when the models are loaded; whoever runs the application lets it warm up.
     """
     app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False  # a path with a slash too many is unknown, like any other; no redirect
     largest_body = settings.max_body_mb * 2**20
     app.config["MAX_CONTENT_LENGTH"] = largest_body
     admission = Admission(
@@ -64,7 +66,7 @@ def create_app(tasks: Mapping[str, Task], settings: Settings, readiness: Readine
         _require_size(largest_body)
         # Without a declared length, room for the largest body is held.
         with admission.buffer(request.content_length or largest_body):
-            pictures = parse_request(request.get_data(cache=False), settings)
+            pictures = parse_request(_read_body(), settings)
             record.pictures, record.pixels = len(pictures.files), pictures.pixels
             with admission.turn():
                 readiness.wait()
@@ -124,6 +126,13 @@ def _require_json() -> None:
 def _require_size(largest_body: int) -> None:
     if request.content_length is not None and request.content_length > largest_body:
         raise _too_large(largest_body)
+
+
+def _read_body() -> bytes:
+    try:
+        return request.get_data(cache=False)
+    except (OSError, ParseException) as error:  # malformed chunks, or a client that fell silent or went away
+        raise InvalidRequest("the body is malformed or broke off; send all of it") from error
 
 
 def _too_large(largest_body: int | None) -> LimitExceeded:

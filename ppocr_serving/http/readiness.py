@@ -4,15 +4,20 @@ import logging
 import threading
 from collections.abc import Iterable
 
+import cv2
 import numpy as np
 
 from ppocr_serving.errors import NotReady
+from ppocr_serving.http.contract import decode_pictures
 from ppocr_serving.tasks import Task
 from ppocr_serving.timing import Stopwatch
 
 __all__ = ["Readiness"]
 
 _log = logging.getLogger(__name__)
+
+_PAGE = np.full((64, 320), 255, dtype=np.uint8)
+_PAGE[24:40, 32:288:8] = 0  # strokes: the recogniser only runs where the detector finds something
 
 
 class Readiness:
@@ -39,12 +44,12 @@ class Readiness:
         Raises:
             EngineError: A model cannot be loaded or run.
         """
-        page = np.full((64, 320, 3), 255, dtype=np.uint8)
-        page[24:40, 32:288:8] = 0  # strokes: the recogniser only runs where the detector finds something
+        page = cv2.imencode(".png", _PAGE)[1].tobytes()
         for task in self._tasks:
             for engine in task.engines:
                 engine.load()
-            task.run([page], Stopwatch())
+            watch = Stopwatch()
+            task.run(decode_pictures([page], _PAGE.size, watch), watch)
         self._ready.set()
         _log.info("ready: %s", ", ".join(task.name for task in self._tasks))
 

@@ -5,14 +5,19 @@ import os
 import socket
 import struct
 import threading
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.http import errors as http_errors
+from gunicorn.util import write_nonblock
+from gunicorn.workers.gthread import ThreadWorker
 
 from ppocr_serving.errors import OcrError
 from ppocr_serving.http.app import thread_count
+from ppocr_serving.http.contract import encode_error
 from ppocr_serving.http.readiness import Readiness
 from ppocr_serving.settings import Settings
 
@@ -28,6 +33,37 @@ _KEEP_ALIVE_SECONDS = 3600
 _STUCK_SECONDS = 120
 # A client that sends nothing for this long in the middle of a request gives its thread back.
 _SILENT_SECONDS = 30
+
+# How malformed HTTP is answered; what is not in this table is a bad request.
+_MALFORMED_HTTP = {
+    http_errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    http_errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    http_errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+    http_errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
+}
+
+
+class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
+    """Answers what is no valid HTTP, and so never reaches the application, as the contract says and not as a page."""
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:  # noqa: ARG002
+        """Called by gunicorn, which closes the connection afterwards."""
+        if not isinstance(exc, http_errors.ParseException):
+            _log.error("a connection failed", exc_info=exc)
+            status, message = HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log has the reason"
+        else:
+            status = _MALFORMED_HTTP.get(type(exc), HTTPStatus.BAD_REQUEST)
+            message = f"the request is no valid HTTP: {' '.join(str(exc).split())[:200]}"
+            _log.info("malformed HTTP: %s, status=%d", type(exc).__name__, status)  # no details: they can hold a secret
+        body = encode_error(message, "101")
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        try:
+            write_nonblock(client, head.encode("ascii") + body)
+        except OSError:
+            _log.debug("the client of a malformed request went away")
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hints
@@ -47,7 +83,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         self._options: dict[str, Any] = {
             "bind": f"{settings.host}:{port}",
             "workers": workers,
-            "worker_class": "gthread",
+            "worker_class": _Worker,
             "threads": thread_count(settings),
             "keepalive": _KEEP_ALIVE_SECONDS,
             "timeout": _STUCK_SECONDS,
