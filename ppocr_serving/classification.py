@@ -1,7 +1,8 @@
 """Which way up the text is: 0 or 180 degrees."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -55,11 +56,11 @@ class TextClassifier:
         self._engine = engine
         self._options = options
 
-    def __call__(self, crops: Sequence[BgrImage], watch: Stopwatch) -> list[Angle]:
+    def __call__(self, crops: Iterable[BgrImage], watch: Stopwatch) -> list[Angle]:
         """Classifies crops.
 
         Args:
-            crops: (h, w, 3) uint8 BGR each, single lines of text.
+            crops: (h, w, 3) uint8 BGR each, single lines of text. Consumed batch by batch.
             watch: Receives the stages `cls_prepare` and `cls_engine`.
 
         Returns:
@@ -69,9 +70,10 @@ class TextClassifier:
             EngineError: The network failed.
         """
         angles: list[Angle] = []
-        for start in range(0, len(crops), _BATCH_SIZE):
+        rest = iter(crops)
+        while batch := list(islice(rest, _BATCH_SIZE)):
             with watch("cls_prepare"):
-                tensor = prepare(crops[start : start + _BATCH_SIZE], self._options.image_shape)
+                tensor = prepare(batch, self._options.image_shape)
             with watch("cls_engine"):
                 probabilities = self._engine(tensor)
             angles += self._read(probabilities)

@@ -29,6 +29,7 @@ _MAX_CANDIDATES = 1000
 # pixels than the largest square picture.
 _MIN_SHORTER_SIDE = 64
 _MAX_ENLARGEMENT = 4.0
+_MAX_LONGER_SIDE = 4000  # with `min`: a strip of 1 x 8000 pixels must not become a picture of gigapixels
 _MIN_MAP_SIDE = 3  # pixels of the probability map: less is noise
 _MIN_SIDE = 3  # pixels of the picture
 # Means and deviations of ImageNet, which PaddleOCR's detectors are trained with; it lists them for RGB but feeds BGR,
@@ -44,7 +45,7 @@ class DetectionOptions:
     Attributes:
         limit_side_len: Pixels, see `limit_type`.
         limit_type: `max` shrinks pictures whose longer side is above `limit_side_len`; `min` enlarges those whose
-            shorter side is below it.
+            shorter side is below it. With `min` the longer side is at most 4000 afterwards.
         thresh: Probability in [0, 1] above which a pixel is text.
         box_thresh: Mean probability in [0, 1] that a box needs.
         unclip_ratio: Boxes are grown by area * ratio / perimeter, because the network is trained on shrunken text.
@@ -130,10 +131,12 @@ def _network_size(height: int, width: int, options: DetectionOptions) -> tuple[i
     ratio = 1.0
     if options.limit_type == "max" and longer > options.limit_side_len:
         ratio = options.limit_side_len / longer
-    elif options.limit_type == "min" and shorter < options.limit_side_len:
-        ratio = options.limit_side_len / shorter
+    elif options.limit_type == "min":
+        ratio = min(max(1.0, options.limit_side_len / shorter), _MAX_LONGER_SIDE / longer)
     if shorter * ratio < _MIN_SHORTER_SIDE:
-        affordable = options.limit_side_len / math.sqrt(height * width)
+        most_pixels = options.limit_side_len**2
+        # The shorter side is fed with at least 32 pixels whatever the ratio, which the second bound counts.
+        affordable = min(math.sqrt(most_pixels / (height * width)), most_pixels / (_STRIDE * longer))
         ratio = max(ratio, min(_MIN_SHORTER_SIDE / shorter, _MAX_ENLARGEMENT, affordable))
     return _to_stride(int(height * ratio)), _to_stride(int(width * ratio))
 

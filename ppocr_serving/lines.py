@@ -8,13 +8,28 @@ import numpy as np
 from ppocr_serving.engines import Float32Array
 from ppocr_serving.pictures import BgrImage
 
-__all__ = ["line_width", "write_line"]
+__all__ = ["line_width", "scale_line", "write_line"]
 
 
 def line_width(crop: BgrImage, height: int) -> int:
     """The width that a crop has when it is scaled to `height`, in pixels, rounded up, at least 1."""
     proportions: float = crop.shape[1] / crop.shape[0]
     return max(1, math.ceil(height * proportions))
+
+
+def scale_line(crop: BgrImage, height: int, max_width: int) -> BgrImage:
+    """Scales a crop to a line's height.
+
+    Args:
+        crop: (h, w, 3) uint8 BGR.
+        height: Pixels of the line.
+        max_width: A crop that is wider at that height is squeezed to this many pixels.
+
+    Returns:
+        (height, w, 3) uint8 with w at most `max_width`.
+    """
+    line: BgrImage = cv2.resize(crop, (min(max_width, line_width(crop, height)), height))
+    return line
 
 
 def write_line(crop: BgrImage, line: Float32Array) -> None:
@@ -26,8 +41,7 @@ def write_line(crop: BgrImage, line: Float32Array) -> None:
             wider than W at height H is squeezed.
     """
     _, height, width = line.shape
-    width = min(width, line_width(crop, height))
-    resized = cv2.resize(crop, (width, height))
-    target = line[:, :, :width]
-    np.multiply(resized.transpose(2, 0, 1), np.float32(2 / 255), out=target)
+    scaled = scale_line(crop, height, width)
+    target = line[:, :, : scaled.shape[1]]
+    np.multiply(scaled.transpose(2, 0, 1), np.float32(2 / 255), out=target)
     target -= np.float32(1)

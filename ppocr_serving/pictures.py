@@ -31,6 +31,9 @@ __all__ = ["BgrImage", "decode_base64", "decode_picture", "picture_size"]
 BgrImage = npt.NDArray[np.uint8]
 """(H, W, 3) uint8, colour order blue, green, red, origin top left."""
 
+# Pillow's own guard would print a warning at 89 million pixels; every size is compared with `max_pixels` here.
+Image.MAX_IMAGE_PIXELS = None
+
 # Imported by name, because Pillow imports all its plugins at the first picture when it misses one that is asked for.
 _FORMATS: Final = (
     JpegImagePlugin.JpegImageFile.format,
@@ -113,8 +116,6 @@ def decode_picture(data: bytes, max_pixels: int) -> BgrImage:
 def _open(data: bytes, max_pixels: int) -> Image.Image:
     try:
         picture = Image.open(io.BytesIO(data), formats=_FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise LimitExceeded(f"declares far more than the allowed {max_pixels} pixels; send a smaller one") from error
     except Exception as error:  # as above: any failure to read a header means that this is no picture
         raise ImageDecodeError(f"is no picture of a supported format; send one of {', '.join(_FORMATS)}") from error
     width, height = picture.size
@@ -158,13 +159,15 @@ def _flatten(picture: Image.Image) -> Image.Image:
 
 
 def _to_8_bits(picture: Image.Image) -> Image.Image:
-    samples = np.asarray(picture)
     if picture.mode.startswith("I;16"):
-        return Image.fromarray((samples >> 8).astype(np.uint8))
-    # 32-bit samples carry no agreed white level: their own range is stretched.
-    low, high = float(samples.min()), float(samples.max())
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    # 32-bit samples carry no agreed white level: their own range is stretched. Float files mark pixels without a value
+    # with NaN, which becomes black, as the lowest value does.
+    samples = np.asarray(picture, dtype=np.float64)
+    finite = samples[np.isfinite(samples)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
     scale = 255.0 / (high - low) if high > low else 0.0
-    return Image.fromarray(((samples - low) * scale).astype(np.uint8))
+    return Image.fromarray(((np.nan_to_num(samples, nan=low).clip(low, high) - low) * scale).astype(np.uint8))
 
 
 def _one_line(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 Reference: Graves et al., "Connectionist Temporal Classification", ICML 2006 (greedy decoding).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ppocr_serving.engines import Engine, Float32Array
 from ppocr_serving.errors import EngineError
-from ppocr_serving.lines import line_width, write_line
+from ppocr_serving.lines import scale_line, write_line
 from ppocr_serving.pictures import BgrImage
 from ppocr_serving.timing import Stopwatch
 
@@ -72,11 +72,12 @@ class TextRecognizer:
         self._engine = engine
         self._options = options
 
-    def __call__(self, crops: Sequence[BgrImage], watch: Stopwatch) -> list[Text]:
+    def __call__(self, crops: Iterable[BgrImage], watch: Stopwatch) -> list[Text]:
         """Recognises crops.
 
         Args:
-            crops: (h, w, 3) uint8 BGR each, single lines of text.
+            crops: (h, w, 3) uint8 BGR each, single lines of text. Consumed one by one; only lines scaled to the
+                network's height are kept, so that crops that are decoded as they are asked for take little memory.
             watch: Receives the stages `rec_prepare`, `rec_engine` and `rec_decode`.
 
         Returns:
@@ -85,16 +86,20 @@ class TextRecognizer:
         Raises:
             EngineError: The network failed, or its classes do not fit the dictionary.
         """
-        texts: dict[int, Text] = {}
         _, height, usual_width = self._options.image_shape
-        for batch in plan_batches([line_width(crop, height) for crop in crops], usual_width):
+        lines = []
+        for crop in crops:
             with watch("rec_prepare"):
-                tensor = prepare([crops[index] for index in batch.indices], height, batch.width)
+                lines.append(scale_line(crop, height, _WIDTHS[-1]))
+        texts: dict[int, Text] = {}
+        for batch in plan_batches([line.shape[1] for line in lines], usual_width):
+            with watch("rec_prepare"):
+                tensor = prepare([lines[index] for index in batch.indices], height, batch.width)
             with watch("rec_engine"):
                 probabilities = self._engine(tensor)
             with watch("rec_decode"):
                 texts.update(zip(batch.indices, decode(probabilities, self._options.characters), strict=True))
-        return [texts[index] for index in range(len(crops))]
+        return [texts[index] for index in range(len(lines))]
 
 
 def plan_batches(widths: Sequence[int], usual_width: int) -> Iterator[Batch]:

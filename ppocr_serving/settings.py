@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -64,7 +64,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         host: Address to listen on.
         max_body_mb: Largest request in MiB.
         max_images: Most pictures in a request.
-        max_pixels: Most pixels of a picture, and of all pictures of a request together.
+        max_pixels: Most pixels of a picture.
+        max_request_pixels: Most pixels of all pictures of a request together.
         max_concurrency: Requests that are worked on at the same time in a process; the rest waits.
         max_queue: Requests that may wait in a process before further ones are refused.
         queue_timeout: Seconds that a request may wait.
@@ -104,7 +105,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "0.0.0.0"  # noqa: S104  # containers must be reachable; PPOCR_HOST narrows it
     max_body_mb: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 32
     max_images: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
-    max_pixels: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 100_000_000
+    max_pixels: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 50_000_000
+    max_request_pixels: Annotated[int, msgspec.Meta(ge=1, le=100_000_000_000)] = 500_000_000
     max_concurrency: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     max_queue: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 64
     queue_timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
@@ -192,7 +194,10 @@ def _convert(origin: str, value: Any, field: str) -> Any:
         if field.endswith(("_shape", "_list")):
             raw = [part.strip() for part in raw.split(",")]
         elif Path in (hint, *getattr(hint, "__args__", ())):
-            return Path(raw).expanduser()
+            try:
+                return Path(raw).expanduser()
+            except RuntimeError as error:
+                raise InvalidSetting(f"{origin} is {value!r}: there is no such home directory") from error
     try:
         return msgspec.convert(raw, hint, strict=False)
     except msgspec.ValidationError as error:
@@ -203,8 +208,12 @@ def _convert(origin: str, value: Any, field: str) -> Any:
 def _allowed(hint: Any) -> str:
     if isinstance(hint, type) and issubclass(hint, (Backend, Precision)):
         return f"; allowed: {', '.join(hint)}"
-    if getattr(hint, "__origin__", None) is Literal:
-        return f"; allowed: {', '.join(map(str, hint.__args__))}"
+    if get_origin(hint) is Literal:
+        return f"; allowed: {', '.join(map(str, get_args(hint)))}"
+    if get_origin(hint) is Annotated:
+        kind, meta = get_args(hint)
+        lowest = f"above {meta.gt}" if meta.gt is not None else f"from {meta.ge}"
+        return f"; allowed: {'whole ' if kind is int else ''}numbers {lowest} to {meta.le}"
     return "; allowed: true, false" if hint is bool else ""
 
 

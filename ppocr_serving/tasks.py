@@ -92,7 +92,7 @@ def _classification_task(settings: Settings) -> Task:
     classifier = TextClassifier(engine, _classification_options(settings))
 
     def run(images: Iterable[BgrImage], watch: Stopwatch) -> Results:
-        angles = classifier(list(images), watch)
+        angles = classifier(images, watch)
         return [[{"angle": angle.label, "confidence": angle.confidence} for angle in angles]]
 
     return Task("ocr_cls", run, (engine,))
@@ -103,7 +103,7 @@ def _recognition_task(settings: Settings) -> Task:
     recognizer = TextRecognizer(engine, _recognition_options(settings))
 
     def run(images: Iterable[BgrImage], watch: Stopwatch) -> Results:
-        texts = recognizer(list(images), watch)
+        texts = recognizer(images, watch)
         return [[{"text": text.text, "confidence": text.confidence} for text in texts]]
 
     return Task("ocr_rec", run, (engine,))

@@ -175,6 +175,21 @@ package_step() {
     report package "installed ppocr-serving"
 }
 
+# --- libraries of the system ----------------------------------------------------------------------------------------
+
+openmp_step() { # the one library that paddle takes from the system, and that bare systems lack
+    if "$python" -I -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null; then
+        return
+    fi
+    if ((EUID == 0)) && command -v apt-get >/dev/null; then
+        quietly sh -c 'apt-get update -qq && apt-get install -y -qq --no-install-recommends libgomp1' ||
+            fail "openmp: libgomp.so.1 is missing and apt-get could not install libgomp1; install it by hand"
+        report openmp "installed libgomp1"
+        return
+    fi
+    fail "openmp: libgomp.so.1 is missing; install it, on Debian and Ubuntu with 'sudo apt-get install libgomp1'"
+}
+
 # --- models and modules ---------------------------------------------------------------------------------------------
 
 models_step() {
@@ -217,5 +232,6 @@ if [[ $dev == yes ]]; then
     lock_step dev-dependencies requirements-dev.txt
 fi
 package_step
+openmp_step
 models_step
 modules_step

@@ -5,22 +5,28 @@
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
-# The tests draw pictures with known text: Latin and Chinese.
-fonts=(/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf /usr/share/fonts/truetype/wqy/wqy-microhei.ttc)
-packages=(fonts-dejavu-core fonts-wqy-microhei)
+# The tests draw pictures with known text in Latin and Chinese letters, run the README's curl command, and serve in a
+# network of their own.
+needed=(
+    /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+    /usr/share/fonts/truetype/wqy/wqy-microhei.ttc
+    /usr/bin/curl
+    /usr/bin/ip
+)
+packages=(fonts-dejavu-core fonts-wqy-microhei curl iproute2)
 
-install_fonts() {
+install_packages() {
     local root=()
     if ((EUID != 0)); then root=(sudo); fi
     "${root[@]}" apt-get update -qq >&2 &&
         "${root[@]}" apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
 }
 
-for font in "${fonts[@]}"; do
-    if [[ ! -e $font ]]; then
-        echo "fonts: installing ${packages[*]}"
-        install_fonts || {
-            echo "test: the fonts cannot be installed; install the packages ${packages[*]} by hand" >&2
+for file in "${needed[@]}"; do
+    if [[ ! -e $file ]]; then
+        echo "packages: installing ${packages[*]}"
+        install_packages || {
+            echo "test: $file is missing and cannot be installed; install ${packages[*]} by hand" >&2
             exit 1
         }
         break

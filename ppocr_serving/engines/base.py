@@ -63,7 +63,7 @@ class EngineSpec:
     Attributes:
         model: The model's files.
         backend: The kernels to start with; where they cannot take the model, the next of `Backend` is used.
-        precision: `AUTO` is bfloat16 where the processor has it, else float32.
+        precision: `AUTO` is bfloat16 where the processor has it, else float32. Only OpenVINO computes in bfloat16.
         threads: CPU threads of one call, at least 1.
         use_gpu: Runs on the first visible CUDA device; `backend` and `precision` do not matter then.
     """

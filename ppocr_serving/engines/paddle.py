@@ -2,9 +2,11 @@
 
 import logging
 import os
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from ppocr_serving.cpu import supports_bfloat16
@@ -54,11 +56,15 @@ class PaddleEngine:
     def _load_locked(self) -> None:
         if self._predictor is not None:
             return
+        _require_program(self._spec.model.program)
+        is_new = "paddle" not in sys.modules
         import paddle
         import paddle.inference
 
-        # Paddle's own handler of SIGTERM prints a stack trace and can leave the process hanging.
-        paddle.disable_signal_handler()
+        if is_new:
+            # Paddle's own handler of SIGTERM prints a stack trace and can leave the process hanging. Later than this,
+            # taking it away would take away the handler of a server, too, which lets requests in flight finish.
+            paddle.disable_signal_handler()
         failures = []
         for backend in _usable_backends(self._spec):
             try:
@@ -88,6 +94,20 @@ def _usable_backends(spec: EngineSpec) -> Iterator[Backend]:
         yield backend
 
 
+def _require_program(path: Path) -> None:
+    # Paddle crashes the whole process on other content, such as a web page or a Git LFS pointer saved under the name.
+    start = b"{" if path.suffix == ".json" else b"\n"  # JSON, or a protocol buffer whose first field is the blocks
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(1)
+    except OSError as error:
+        raise EngineError(f"{path}: {error.strerror}; run scripts/fetch_models.py again") from error
+    if content != start:
+        raise EngineError(
+            f"{path}: it is no Paddle program, it starts with {content!r}; run scripts/fetch_models.py again"
+        )
+
+
 def _create_predictor(inference: Any, spec: EngineSpec, backend: Backend) -> Any:
     config = _configure(inference, spec, backend)
     # OpenVINO's compiled model is written to the working directory unless told where, and reading it again saves no
@@ -104,19 +124,21 @@ def _configure(inference: Any, spec: EngineSpec, backend: Backend) -> Any:
         _require_gpu()
         config.enable_use_gpu(500, 0)
         return config
-    bf16 = spec.precision is Precision.BF16 or (spec.precision is Precision.AUTO and supports_bfloat16())
     config.disable_gpu()
     config.set_cpu_math_library_num_threads(spec.threads)
-    config.enable_memory_optim()
+    if spec.model.program.suffix != ".json":
+        config.enable_memory_optim()  # fails with .json models: "Not find predictor_id"
+    # oneDNN has bfloat16, too, but Paddle's detector fails in it (float32 and bfloat16 meet in elementwise_mul).
+    if backend is not Backend.OPENVINO and spec.precision is Precision.BF16:
+        _log.warning("%s: back end %s computes in float32, not in bf16", spec.model.program, backend)
     match backend:
         case Backend.OPENVINO:
+            bf16 = spec.precision is Precision.BF16 or (spec.precision is Precision.AUTO and supports_bfloat16())
             config.enable_openvino_engine(inference.PrecisionType.Bfloat16 if bf16 else inference.PrecisionType.Float32)
         case Backend.ONEDNN:
             config.enable_onednn()
             # Primitives are kept for this many input shapes; without a bound they are kept for every shape ever seen.
             config.set_onednn_cache_capacity(16)
-            if bf16:
-                config.enable_onednn_bfloat16()
         case Backend.NATIVE:
             config.disable_onednn()
     return config
@@ -134,7 +156,8 @@ def _require_gpu() -> None:
 
 
 def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.lstrip().startswith("-")]
+    lines = [line.strip() for line in str(error).splitlines()]
+    lines = [line for line in lines if line and not line.startswith(("-", "[Hint:", "[operator"))]
     # Paddle puts the reason behind a stack trace, into a line that names the kind of error.
     reasons = [line for line in lines if "Error:" in line]
     return (reasons or lines or [type(error).__name__])[-1]

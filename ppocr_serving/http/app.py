@@ -9,7 +9,7 @@ from importlib.resources import files as resources
 
 from flask import Flask, Response, g, request
 from gunicorn.http.errors import ParseException
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException
 
 from ppocr_serving.errors import InvalidRequest, LimitExceeded, ModuleNotServed, NotReady, UnsupportedMediaType
 from ppocr_serving.http.admission import Admission
@@ -47,7 +47,6 @@ def create_app(tasks: Mapping[str, Task], settings: Settings, readiness: Readine
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # a path with a slash too many is unknown, like any other; no redirect
     largest_body = settings.max_body_mb * 2**20
-    app.config["MAX_CONTENT_LENGTH"] = largest_body
     admission = Admission(
         settings.max_concurrency, settings.max_queue, settings.queue_timeout, _BUFFERED_BODIES * largest_body
     )
@@ -63,10 +62,10 @@ def create_app(tasks: Mapping[str, Task], settings: Settings, readiness: Readine
         record.module = name if name in TASK_NAMES else "-"  # what a client made up does not belong into the log
         task = _served(name, tasks)
         _require_json()
-        _require_size(largest_body)
+        _require_size(request.content_length or 0, largest_body)
         # Without a declared length, room for the largest body is held.
         with admission.buffer(request.content_length or largest_body):
-            pictures = parse_request(_read_body(), settings)
+            pictures = parse_request(_read_body(largest_body), settings)
             record.pictures, record.pixels = len(pictures.files), pictures.pixels
             with admission.turn():
                 readiness.wait()
@@ -123,25 +122,22 @@ def _require_json() -> None:
         )
 
 
-def _require_size(largest_body: int) -> None:
-    if request.content_length is not None and request.content_length > largest_body:
-        raise _too_large(largest_body)
+def _require_size(size: int, largest_body: int) -> None:
+    if size > largest_body:
+        raise LimitExceeded(f"the body has more than the allowed {largest_body} bytes; send fewer or smaller pictures")
 
 
-def _read_body() -> bytes:
+def _read_body(largest_body: int) -> bytes:
+    # Flask's own limit is not used: it cuts a body without a declared length off and says nothing.
     try:
-        return request.get_data(cache=False)
+        body: bytes = request.environ["wsgi.input"].read(largest_body + 1)
     except (OSError, ParseException) as error:  # malformed chunks, or a client that fell silent or went away
         raise InvalidRequest("the body is malformed or broke off; send all of it") from error
-
-
-def _too_large(largest_body: int | None) -> LimitExceeded:
-    return LimitExceeded(f"the body has more than the allowed {largest_body} bytes; send fewer or smaller pictures")
+    _require_size(len(body), largest_body)
+    return body
 
 
 def _answer_error(error: Exception) -> Response:
-    if isinstance(error, RequestEntityTooLarge):  # a body without a declared length turned out to be too large
-        error = _too_large(request.max_content_length)
     if isinstance(error, HTTPException):
         return _answer_http_exception(error)
     how = to_http(error)

@@ -33,7 +33,7 @@ def parse_request(body: bytes, settings: Settings) -> PictureFiles:
 
     Args:
         body: JSON with the one key `images`.
-        settings: `max_images` and `max_pixels` are used.
+        settings: `max_images`, `max_pixels` and `max_request_pixels` are used.
 
     Returns:
         At least one file, each with the header of a supported format and an allowed size.
@@ -56,9 +56,9 @@ def parse_request(body: bytes, settings: Settings) -> PictureFiles:
             files.append(decode_base64(text))
             width, height = picture_size(files[-1], settings.max_pixels)
             pixels += width * height
-            if pixels > settings.max_pixels:
+            if pixels > settings.max_request_pixels:
                 raise LimitExceeded(
-                    f"brings the request to {pixels} pixels, allowed are {settings.max_pixels}; send fewer at a time"
+                    f"brings the request to {pixels} pixels, allowed are {settings.max_request_pixels}; send fewer"
                 )
     return PictureFiles(files, pixels)
 

@@ -1,9 +1,11 @@
 """gunicorn as this service runs it: one or more processes, each with threads."""
 
 import logging
+import mmap
 import os
 import socket
 import struct
+import sys
 import threading
 from http import HTTPStatus
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 from gunicorn.http import errors as http_errors
 from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
@@ -44,10 +47,10 @@ _MALFORMED_HTTP = {
 
 
 class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
-    """Answers what is no valid HTTP, and so never reaches the application, as the contract says and not as a page."""
+    """Answers what is no valid HTTP, which never reaches the application, as the contract says and not as a page."""
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:  # noqa: ARG002
-        """Called by gunicorn, which closes the connection afterwards."""
+        """Called by gunicorn for what never became a request; it closes the connection afterwards."""
         if not isinstance(exc, http_errors.ParseException):
             _log.error("a connection failed", exc_info=exc)
             status, message = HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log has the reason"
@@ -91,8 +94,20 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
             "control_socket_disable": True,  # it would be written to the home directory, which may be read-only
             "when_ready": _limit_silence,
             "post_worker_init": self._start_warm_up,
+            "child_exit": self._give_up_if_never_ready,
         }
+        self._was_ready = mmap.mmap(-1, 1)  # one byte that all processes share
         super().__init__()
+
+    def run(self) -> None:
+        """Serves, and ends the process, or the worker processes that come to their end in here, too."""
+        try:
+            super().run()
+        except SystemExit as end:
+            # Taking Python, Paddle and OpenVINO down takes seconds, and waits for threads that are out of time.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(int(end.code or 0))
 
     def load_config(self) -> None:
         """Called by gunicorn: hands over the options."""
@@ -109,6 +124,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
     def _warm_up(self) -> None:
         try:
             self._readiness.warm_up()
+            self._was_ready[0] = 1
         except BaseException as error:
             if isinstance(error, OcrError):
                 _log.error("cannot start: %s", error)
@@ -117,9 +133,23 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
             # The code by which gunicorn recognises that further workers would fail likewise, and gives up.
             os._exit(Arbiter.WORKER_BOOT_ERROR)
 
+    def _give_up_if_never_ready(self, arbiter: Arbiter, worker: ThreadWorker) -> None:
+        # Damaged model files crash the process where no Python code can catch it. gunicorn would replace it for ever.
+        is_stopping = not arbiter.LISTENERS
+        if not self._was_ready[0] and not is_stopping:
+            reason = f"process {worker.pid} died while it loaded the models; check their files and the free memory"
+            _log.error("cannot start: %s", reason)
+            raise HaltServer(reason, Arbiter.WORKER_BOOT_ERROR)
+
 
 def _limit_silence(arbiter: Any) -> None:
     # Connections inherit the option from the listening socket. gunicorn itself has no time-out for reading.
     limit = struct.pack("ll", _SILENT_SECONDS, 0)
     for listener in arbiter.LISTENERS:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    arbiter.log.error_log.addFilter(_is_worth_logging)
+
+
+def _is_worth_logging(record: logging.LogRecord) -> bool:
+    # gunicorn prints a stack trace for each client that falls silent in the middle of a header.
+    return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError))

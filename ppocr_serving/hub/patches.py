@@ -4,9 +4,13 @@
 replaces a function imports the rest of this package when it is called, so importing PaddleHub stays as cheap as it was.
 """
 
+import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import ModuleType
 from typing import Any, NamedTuple
+
+from ppocr_serving.errors import OcrError
 
 __all__ = ["REPLACEMENTS", "Replacement", "apply"]
 
@@ -19,12 +23,14 @@ class Replacement(NamedTuple):
         name: The name in that module, dotted where it is a class's method.
         function: What is put there, called as PaddleHub calls the original.
         reason: Why the original does not do, as the end of a sentence.
+        wraps: The function calls the original, which it is given as its first argument.
     """
 
     module: str
     name: str
     function: Callable[..., Any]
     reason: str
+    wraps: bool = False
 
 
 def _send_nothing(*args: object, **kwargs: object) -> None:
@@ -60,7 +66,23 @@ class _StandaloneApplication:
         serve(self._configs, self._port, self._workers)
 
 
+def _execute(original: Callable[[], int]) -> int:
+    """Run a command; say in one line what is wrong with a setting, a model or a picture."""
+    try:
+        return original()
+    except OcrError as error:
+        sys.stderr.write(f"hub: {error}\n")
+        return 1
+
+
 REPLACEMENTS = (
+    Replacement(
+        module="paddlehub.commands.utils",
+        name="execute",
+        function=_execute,
+        reason="it answers a wrong setting with a stack trace",
+        wraps=True,
+    ),
     Replacement(
         # The method and not the class: commands import the class by name, and still start it as a thread.
         module="paddlehub.server.server",
@@ -117,4 +139,5 @@ def _replace(module: ModuleType, replacement: Replacement) -> None:
             "this is not the PaddleHub that requirements.txt pins: run scripts/setup.sh",
             name=replacement.module,
         )
-    setattr(owner, last, replacement.function)
+    function = replacement.function
+    setattr(owner, last, partial(function, getattr(owner, last)) if replacement.wraps else function)

@@ -6,6 +6,7 @@ nothing but PaddleHub's name and asks `find_spec` below when that is imported. A
 PaddleHub never reads this file.
 """
 
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -20,10 +21,17 @@ class _AdaptingLoader(SourceFileLoader):
     """Execute a module of PaddleHub with placeholders in reach, then apply the patches meant for it."""
 
     def exec_module(self, module: ModuleType) -> None:
-        if module.__name__ == "paddlehub.env":
+        if module.__name__ == "paddlehub":
+            # From here PaddleHub imports Paddle, which takes over SIGTERM; one that comes meanwhile waits.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        elif module.__name__ == "paddlehub.env":
             _give_signals_back()
         placeholders.put_in_reach(module)
-        super().exec_module(module)
+        try:
+            super().exec_module(module)
+        finally:
+            if module.__name__ == "paddlehub":
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         patches.apply(module)
 
 
@@ -32,6 +40,7 @@ def _give_signals_back() -> None:
     paddle = sys.modules.get("paddle")
     if paddle is not None:
         paddle.disable_signal_handler()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:

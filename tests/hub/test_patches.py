@@ -89,10 +89,11 @@ import functools, importlib, json
 import paddlehub.commands
 from ppocr_serving.hub.patches import REPLACEMENTS
 
-print(json.dumps([
-    functools.reduce(getattr, entry.name.split("."), importlib.import_module(entry.module)) is entry.function
-    for entry in REPLACEMENTS
-]))
+def called(entry):
+    function = functools.reduce(getattr, entry.name.split("."), importlib.import_module(entry.module))
+    return function.func if entry.wraps else function
+
+print(json.dumps([called(entry) is entry.function for entry in REPLACEMENTS]))
 """,
         tmp_path,
     )

@@ -1,0 +1,60 @@
+"""What tests share: the real models, and optional data that lies beside the repository."""
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from ppocr_serving.errors import ModelNotFound
+from ppocr_serving.models import ModelFiles, default_model_dir, resolve_model
+from ppocr_serving.settings import Settings, load_settings
+from ppocr_serving.tasks import TASK_NAMES, Task, create_task
+
+# No test depends on how fast the machine is.
+hypothesis.settings.register_profile("any-machine", deadline=None)
+hypothesis.settings.load_profile("any-machine")
+
+_DATA_VARIABLE = "PPOCR_TEST_DATA"
+
+
+def _require_models(settings: Settings) -> None:
+    try:
+        for role in ("det", "cls", "rec"):
+            resolve_model(settings.model_directory(role), role)
+    except ModelNotFound as error:
+        pytest.fail(
+            f"the tests read pictures with the real models; run scripts/setup.sh --dev ({error})", pytrace=False
+        )
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    """The defaults, whatever the environment says, but in float32: answers do not depend on the processor then."""
+    settings = load_settings(environ={"PPOCR_PRECISION": "f32", "PPOCR_MODEL_DIR": str(default_model_dir())})
+    _require_models(settings)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def tasks(settings: Settings) -> dict[str, Task]:
+    """The four services by name. They share one engine a model, so that only the first test pays for loading."""
+    return {name: create_task(name, settings) for name in TASK_NAMES}
+
+
+@pytest.fixture(scope="session")
+def default_models(settings: Settings) -> dict[str, ModelFiles]:
+    """The files of the default models by role."""
+    return {role: resolve_model(settings.model_directory(role), role) for role in ("det", "cls", "rec")}
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of pictures with known answers, which is not part of the repository."""
+    named = os.environ.get(_DATA_VARIABLE)
+    folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        if named:
+            pytest.fail(f"{_DATA_VARIABLE} is {named!r}, which is no folder; unset it or name one", pytrace=False)
+        pytest.skip(f"no pictures with known answers at {folder}; {_DATA_VARIABLE} may name another folder")
+    return folder

@@ -1,0 +1,384 @@
+"""The Paddle engine on all its back ends, with the real models and with broken ones."""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ppocr_serving.classification import prepare as prepare_cls
+from ppocr_serving.cpu import supports_bfloat16
+from ppocr_serving.detection import DetectionOptions
+from ppocr_serving.detection import prepare as prepare_det
+from ppocr_serving.engines import Backend, Engine, EngineSpec, Float32Array, Precision, shared_engine
+from ppocr_serving.errors import EngineError, InvalidSetting
+from ppocr_serving.models import ModelFiles
+from ppocr_serving.recognition import prepare as prepare_rec
+from tests.drawing import Placed, draw_line, draw_page
+
+ROLES = pytest.mark.parametrize("role", ["det", "cls", "rec"])
+
+# Differences of probabilities from the native float32 kernels. Measured in float32: at most 6e-5, 5e-8 on average; in
+# bfloat16, where single pixels at the edges of text may tip over: 2e-3 on average.
+F32_TOLERANCE = 3e-4
+MEAN_TOLERANCE = {Precision.F32: 1e-6, Precision.BF16: 5e-3}
+
+
+def network_input(role: str) -> Float32Array:
+    """What a real request feeds to a network."""
+    if role == "det":
+        page = draw_page([Placed("Platform 9", 40, 40), Placed("开往北京", 40, 120)], 320, 224)
+        return prepare_det(page, DetectionOptions())
+    crops = [draw_line(text, margin=4) for text in ("Departures", "欢迎光临")]
+    return prepare_cls(crops, (3, 48, 192)) if role == "cls" else prepare_rec(crops, 48, 320)
+
+
+def engine(model: ModelFiles, backend: Backend = Backend.OPENVINO, precision: Precision = Precision.F32) -> Engine:
+    return shared_engine(EngineSpec(model, backend, precision, threads=2))
+
+
+@pytest.fixture(scope="session")
+def native_answers(default_models: dict[str, ModelFiles]) -> dict[str, Float32Array]:
+    return {role: engine(model, Backend.NATIVE)(network_input(role)) for role, model in default_models.items()}
+
+
+@ROLES
+@pytest.mark.parametrize(
+    ("backend", "precision"),
+    [
+        (Backend.ONEDNN, Precision.F32),
+        (Backend.OPENVINO, Precision.F32),
+        (Backend.OPENVINO, Precision.BF16),
+    ],
+)
+def test_all_back_ends_agree(
+    default_models: dict[str, ModelFiles],
+    native_answers: dict[str, Float32Array],
+    role: str,
+    backend: Backend,
+    precision: Precision,
+) -> None:
+    if precision is Precision.BF16 and not supports_bfloat16():
+        pytest.skip("the processor has no bfloat16")
+    answer = engine(default_models[role], backend, precision)(network_input(role))
+    assert answer.dtype == np.float32
+    assert answer.shape == native_answers[role].shape
+    difference = np.abs(answer - native_answers[role])
+    assert difference.mean() < MEAN_TOLERANCE[precision]
+    if precision is Precision.F32:
+        assert difference.max() < F32_TOLERANCE
+    else:
+        assert not np.array_equal(answer, engine(default_models[role], backend)(network_input(role)))
+
+
+@pytest.mark.parametrize("backend", [Backend.ONEDNN, Backend.NATIVE])
+def test_only_openvino_computes_in_bfloat16_and_the_others_say_so(
+    default_models: dict[str, ModelFiles],
+    native_answers: dict[str, Float32Array],
+    backend: Backend,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = shared_engine(EngineSpec(default_models["det"], backend, Precision.BF16, threads=1))
+    with caplog.at_level(logging.WARNING):
+        np.testing.assert_allclose(run(network_input("det")), native_answers["det"], atol=F32_TOLERANCE)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{default_models['det'].program}: back end {backend} computes in float32, not in bf16"
+    ]
+    caplog.clear()
+    automatic = engine(default_models["det"], backend, Precision.AUTO)
+    np.testing.assert_allclose(automatic(network_input("det")), native_answers["det"], atol=F32_TOLERANCE)
+    assert caplog.records == []
+
+
+def test_automatic_precision_is_bfloat16_where_the_processor_has_it(default_models: dict[str, ModelFiles]) -> None:
+    # In a process of its own: with some ten predictors of all three back ends in one process, Paddle 3.2.2 may crash.
+    model = default_models["rec"]
+    program = f"""if True:
+        from pathlib import Path
+        import numpy as np
+        from ppocr_serving.cpu import supports_bfloat16
+        from ppocr_serving.engines import Backend, EngineSpec, Precision, shared_engine
+        from ppocr_serving.models import ModelFiles
+        model = ModelFiles(Path({str(model.program)!r}), Path({str(model.params)!r}))
+        inputs = np.random.default_rng(0).uniform(-1, 1, (1, 3, 48, 320)).astype(np.float32)
+        auto, bf16, f32 = [
+            shared_engine(EngineSpec(model, Backend.OPENVINO, precision, 1))(inputs)
+            for precision in (Precision.AUTO, Precision.BF16, Precision.F32)
+        ]
+        expected, other = (bf16, f32) if supports_bfloat16() else (f32, bf16)
+        print(np.array_equal(auto, expected), np.array_equal(auto, other))
+    """
+    result = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
+    # Where the processor has no bfloat16, OpenVINO may compute in float32 all the same.
+    assert result.stdout.split()[0] == "True"
+    assert not supports_bfloat16() or result.stdout.split()[1] == "False"
+
+
+@pytest.mark.parametrize("name", ["ch_PP-OCRv2_det_infer", "ch_PP-OCRv3_det_infer"])
+def test_older_detectors_run_on_all_back_ends(shared_data: Path, name: str) -> None:
+    folder = shared_data.parent / "models" / name
+    if not folder.is_dir():
+        pytest.skip(f"no older detector at {folder}")
+    model = ModelFiles(folder / "inference.pdmodel", folder / "inference.pdiparams")
+    inputs = network_input("det")
+    native = engine(model, Backend.NATIVE)(inputs)
+    assert native.max() > 0.5
+    for backend in (Backend.ONEDNN, Backend.OPENVINO):
+        np.testing.assert_allclose(engine(model, backend)(inputs), native, atol=F32_TOLERANCE)
+
+
+@ROLES
+def test_eight_threads_get_the_answers_that_one_gets(default_models: dict[str, ModelFiles], role: str) -> None:
+    run = engine(default_models[role])
+    whole = network_input(role)
+    # Inputs of different content and shape, so that an answer to somebody else's question would be noticed.
+    questions = [whole * np.float32(1 - 0.1 * index) for index in range(4)]
+    questions += [np.concatenate([whole] * 2), np.ascontiguousarray(whole[:1])]
+    serial = [run(question) for question in questions]
+    start = threading.Barrier(8)
+
+    def ask(thread: int) -> list[tuple[int, Float32Array]]:
+        start.wait()
+        order = [(thread + step) % len(questions) for step in range(len(questions))]
+        return [(index, run(questions[index])) for index in order]
+
+    with ThreadPoolExecutor(8) as pool:
+        for answers in pool.map(ask, range(8)):
+            for index, answer in answers:
+                np.testing.assert_allclose(answer, serial[index], atol=1e-6)
+
+
+def test_answers_belong_to_the_caller(default_models: dict[str, ModelFiles]) -> None:
+    run = engine(default_models["cls"])
+    inputs = network_input("cls")
+    first = run(inputs)
+    kept = first.copy()
+    run(-inputs)
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_equal_specifications_share_an_engine(default_models: dict[str, ModelFiles]) -> None:
+    model = default_models["det"]
+    same = ModelFiles(Path(str(model.program)), Path(str(model.params)))
+    one = shared_engine(EngineSpec(model, Backend.ONEDNN, Precision.F32, 2))
+    assert shared_engine(EngineSpec(same, Backend.ONEDNN, Precision.F32, 2)) is one
+    assert shared_engine(EngineSpec(model, Backend.NATIVE, Precision.F32, 2)) is not one
+    assert shared_engine(EngineSpec(model, Backend.ONEDNN, Precision.BF16, 2)) is not one
+    assert shared_engine(EngineSpec(model, Backend.ONEDNN, Precision.F32, 1)) is not one
+    assert shared_engine(EngineSpec(default_models["cls"], Backend.ONEDNN, Precision.F32, 2)) is not one
+
+
+def test_threads_that_ask_at_once_get_one_engine(default_models: dict[str, ModelFiles]) -> None:
+    spec = EngineSpec(default_models["det"], Backend.NATIVE, Precision.F32, threads=3)
+    with ThreadPoolExecutor(16) as pool:
+        engines = list(pool.map(lambda _: shared_engine(spec), range(64)))
+    assert all(other is engines[0] for other in engines)
+
+
+def test_a_wrong_input_is_an_error_and_the_engine_goes_on(default_models: dict[str, ModelFiles]) -> None:
+    run = engine(default_models["cls"], Backend.ONEDNN)
+    before = run(network_input("cls"))
+    with pytest.raises(EngineError, match=r"cannot run on an input of shape \(1, 5, 48, 192\): ") as caught:
+        run(np.zeros((1, 5, 48, 192), dtype=np.float32))
+    assert str(caught.value).startswith(str(default_models["cls"].program))
+    assert "\n" not in str(caught.value)
+    np.testing.assert_allclose(run(network_input("cls")), before, atol=1e-6)
+
+
+def test_a_graphics_card_is_not_silently_replaced(
+    default_models: dict[str, ModelFiles], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    spec = EngineSpec(default_models["cls"], use_gpu=True)
+    with pytest.raises(InvalidSetting, match="use_gpu is true, but"):
+        shared_engine(spec).load()
+
+
+# ---- broken models
+
+
+def broken_model(folder: Path, whole: ModelFiles, defect: str) -> ModelFiles:
+    program, params = whole.program.read_bytes(), whole.params.read_bytes()
+    match defect:
+        case "truncated program":
+            program = program[: len(program) // 2]
+        case "truncated weights":
+            params = params[: len(params) // 2]
+        case "weights are text":
+            params = b"no weights at all\n" * 40
+        case "program is text":
+            program = b"<!doctype html><title>404</title>"
+        case "program is a Git LFS pointer":
+            program = b"version https://git-lfs.github.com/spec/v1\n"
+        case "program is zeros":
+            program = bytes(len(program))
+        case "program is empty":
+            program = b""
+        case "program is text after a line break":
+            program = b"\n<!doctype html>"
+    model = ModelFiles(folder / "inference.pdmodel", folder / "inference.pdiparams")
+    model.program.write_bytes(program)
+    model.params.write_bytes(params)
+    return model
+
+
+def load_elsewhere(model: ModelFiles, cwd: Path, *backends: Backend) -> subprocess.CompletedProcess[str]:
+    """Loads a model and runs it on zeros in a process of its own: Paddle may take that down."""
+    program = f"""if True:
+        import sys
+        from pathlib import Path
+        import numpy as np
+        from ppocr_serving.engines import Backend, EngineSpec, Precision, shared_engine
+        from ppocr_serving.errors import EngineError
+        from ppocr_serving.models import ModelFiles
+        model = ModelFiles(Path({str(model.program)!r}), Path({str(model.params)!r}))
+        for backend in sys.argv[1:]:
+            try:
+                engine = shared_engine(EngineSpec(model, Backend(backend), Precision.F32, 1))
+                engine(np.zeros((1, 3, 48, 192), np.float32))
+            except EngineError as error:
+                print(error)
+            else:
+                print("loaded")
+    """
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, *backends],
+        cwd=cwd, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("defect", "reason"),
+    [
+        ("truncated program", "Failed to parse program_desc"),
+        ("truncated weights", "Please check whether the model file is complete or damaged"),
+        ("weights are text", "maybe the loaded file is not a paddle model"),
+        ("program is text", "it is no Paddle program, it starts with b'<'"),
+        ("program is a Git LFS pointer", "it is no Paddle program, it starts with b'v'"),
+        ("program is zeros", "it is no Paddle program"),
+        ("program is empty", "it is no Paddle program"),
+        ("program is text after a line break", "Failed to parse program_desc"),
+    ],
+)
+def test_a_broken_model_is_an_error_of_one_line(
+    default_models: dict[str, ModelFiles], tmp_path: Path, defect: str, reason: str
+) -> None:
+    model = broken_model(tmp_path, default_models["cls"], defect)
+    result = load_elsewhere(model, tmp_path, Backend.OPENVINO)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"{model.program}: ")
+    assert result.stdout.count("\n") == 1
+    assert reason in result.stdout
+
+
+def test_a_model_that_is_not_there_is_an_error_at_the_first_call(tmp_path: Path) -> None:
+    missing = engine(ModelFiles(tmp_path / "inference.pdmodel", tmp_path / "inference.pdiparams"))
+    with pytest.raises(EngineError, match="No such file"):
+        missing.load()
+
+
+# ---- the form of Paddle 3
+
+
+@pytest.fixture(scope="session")
+def json_model(tmp_path_factory: pytest.TempPathFactory) -> ModelFiles:
+    """A network of two layers, saved by Paddle itself as `inference.json`."""
+    folder = tmp_path_factory.mktemp("json_model")
+    program = """if True:
+        import sys
+        import paddle
+        from paddle.nn import Conv2D, Sequential, Sigmoid
+        network = Sequential(Conv2D(3, 4, 3, padding=1), Conv2D(4, 1, 1), Sigmoid())
+        network.eval()
+        shape = paddle.static.InputSpec([None, 3, None, None], "float32")
+        paddle.jit.save(network, sys.argv[1] + "/inference", input_spec=[shape])
+    """
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program, str(folder)], check=True, capture_output=True)
+    return ModelFiles(folder / "inference.json", folder / "inference.pdiparams")
+
+
+def test_a_json_model_falls_back_to_onednn_with_one_warning(
+    json_model: ModelFiles, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = engine(json_model, Backend.OPENVINO)
+    inputs = network_input("det")
+    with caplog.at_level(logging.WARNING):
+        answer = run(inputs)
+        run.load()
+        np.testing.assert_array_equal(run(inputs), answer)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{json_model.program}: openvino reads no .json models, using onednn"
+    ]
+    assert answer.shape == (1, 1, *inputs.shape[2:])
+    np.testing.assert_allclose(answer, engine(json_model, Backend.NATIVE)(inputs), atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", [Backend.ONEDNN, Backend.NATIVE])
+def test_a_json_model_runs_where_it_is_asked_to_without_a_warning(
+    json_model: ModelFiles, backend: Backend, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        shared_engine(EngineSpec(json_model, backend, Precision.F32, threads=1)).load()
+    assert caplog.records == []
+
+
+def test_a_broken_json_model_is_an_error_of_one_line(json_model: ModelFiles, tmp_path: Path) -> None:
+    for content in (b"no json", b"{}", json_model.program.read_bytes()[:-100]):
+        model = ModelFiles(tmp_path / "inference.json", json_model.params)
+        model.program.write_bytes(content)
+        result = load_elsewhere(model, tmp_path, Backend.ONEDNN)
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.startswith(f"{model.program}: ")
+        assert result.stdout.count("\n") == 1
+
+
+# ---- what an engine leaves alone
+
+
+def test_nothing_is_written_beside_the_work(default_models: dict[str, ModelFiles], tmp_path: Path) -> None:
+    model_folder = default_models["cls"].program.parent
+    before = sorted(path.name for path in model_folder.iterdir())
+    result = load_elsewhere(default_models["cls"], tmp_path, *Backend)
+    assert result.stdout.split() == ["loaded"] * 3, result.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert sorted(path.name for path in model_folder.iterdir()) == before
+
+
+def test_nothing_is_loaded_before_the_first_call() -> None:
+    program = """if True:
+        import sys
+        import threading
+        import numpy as np
+        from ppocr_serving.settings import load_settings
+        from ppocr_serving.tasks import TASK_NAMES, create_task
+        from ppocr_serving.timing import Stopwatch
+        tasks = [create_task(name, load_settings(environ={})) for name in TASK_NAMES]
+        print("paddle" in sys.modules, threading.active_count(), len({id(e) for task in tasks for e in task.engines}))
+        tasks[TASK_NAMES.index("ocr_cls")].run([np.zeros((48, 192, 3), np.uint8)], Stopwatch())
+        print("paddle" in sys.modules)
+    """
+    result = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["False", "1", "3", "True"]
+
+
+def test_sigterm_ends_the_process_as_it_always_does(default_models: dict[str, ModelFiles]) -> None:
+    model = default_models["cls"]
+    program = f"""if True:
+        import os, signal
+        from pathlib import Path
+        from ppocr_serving.engines import EngineSpec, shared_engine
+        from ppocr_serving.models import ModelFiles
+        shared_engine(EngineSpec(ModelFiles(Path({str(model.program)!r}), Path({str(model.params)!r})))).load()
+        os.kill(os.getpid(), signal.SIGTERM)
+    """
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert result.returncode == -15
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,75 @@
+"""PaddleHub's commands: `hub install` and `hub run`. `hub serving` is tested in tests/served."""
+
+import ast
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.served.samples import file_of, page
+from tests.served.server import HUB, MODULES, environment, free_port, install_modules
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """PaddleHub's home after `hub install`."""
+    home = tmp_path_factory.mktemp("hub")
+    installed = install_modules(home)
+    assert installed.returncode == 0, installed.stderr
+    for name in MODULES:
+        assert f"Successfully installed {name}-1.0.0" in installed.stdout + installed.stderr
+    return home
+
+
+def run(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([HUB, *arguments], env=environment(home), capture_output=True, text=True, check=False)
+
+
+def test_install_copies_every_module(home: Path) -> None:
+    for name in MODULES:
+        files = {file.name for file in (home / "modules" / name).iterdir()}
+        assert {"__init__.py", "module.py", "params.py", "config.json"} <= files
+
+
+def test_run_prints_the_answer(home: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "page.png"
+    picture.write_bytes(file_of(page(["Hello World"])))
+
+    done = run(home, "run", "ocr_system", "--input_path", str(picture))
+
+    assert done.returncode == 0, done.stderr
+    ((item,),) = ast.literal_eval(done.stdout.strip().splitlines()[-1])
+    assert item["text"].replace(" ", "") == "HelloWorld"
+    assert item.keys() == {"text", "confidence", "text_region"}
+
+
+def test_run_names_a_file_that_is_not_there(home: Path) -> None:
+    done = run(home, "run", "ocr_system", "--input_path", "/no/such/picture.png")
+
+    assert done.returncode != 0
+    assert "/no/such/picture.png: No such file" in done.stderr
+
+
+def test_run_without_a_picture_says_what_is_missing(home: Path) -> None:
+    done = run(home, "run", "ocr_rec")
+
+    assert done.returncode != 0
+    assert "--input_path" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("PPOCR_THREADS", "many", "PPOCR_THREADS is 'many': expected `int`, got `str`; allowed: whole numbers from 0"),
+        ("PPOCR_REC_MODEL_DIR", "/nonexistent", "rec model: /nonexistent has no usable inference.pdmodel"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_no_stack_trace(home: Path, variable: str, value: str, message: str) -> None:
+    command = [HUB, "serving", "start", "--modules", "ocr_rec", "-p", str(free_port())]
+    result = subprocess.run(
+        command, env=environment(home, **{variable: value}), capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"hub: {message}")
+    assert result.stderr.count("\n") == 1

@@ -1,0 +1,40 @@
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ppocr_serving.timing import STAGES
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "scripts" / "benchmark.py", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_the_default_is_much_faster_than_plain_kernels_and_spends_its_time_in_the_engines(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    for name in ("00006737.jpg", "00056221.jpg", "12.jpg"):
+        shutil.copy(shared_data / "images" / name, tmp_path)
+
+    result = run(tmp_path, "--against", "native", "--repetitions", "2")
+
+    assert result.returncode == 0, result.stderr
+    assert all(f"| {stage} |" in result.stdout for stage in (*STAGES, "total", "peak memory, MB"))
+    ratio = re.search(r"is (\d+\.\d+) times faster than native", result.stdout)
+    share = re.search(r"not engine time \| (\d+\.\d+)%", result.stdout)
+    assert ratio is not None
+    assert share is not None
+    assert float(ratio[1]) >= 4
+    assert float(share[1]) < 20
+
+
+def test_a_folder_without_pictures_is_an_error_in_one_line(tmp_path: Path) -> None:
+    result = run(tmp_path)
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"benchmark: {tmp_path} has no pictures, or nothing is to be repeated\n"

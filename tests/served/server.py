@@ -1,0 +1,186 @@
+"""The service as people run it: `hub serving start` as a process of its own, with a log file and a home of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+__all__ = [
+    "HUB",
+    "MODULES",
+    "MULTIPROCESS",
+    "ROOT",
+    "Served",
+    "environment",
+    "free_port",
+    "install_modules",
+    "running",
+    "serving",
+]
+
+ROOT = Path(__file__).parents[2]
+HUB = str(Path(sys.executable).parent / "hub")
+MODULES = ("ocr_system", "ocr_cls", "ocr_det", "ocr_rec")
+MULTIPROCESS = ("--use_multiprocess", "--workers", "2")
+
+# Nothing is asserted about these: they only bound how long a test that fails hangs.
+_START_SECONDS = 120
+_STOP_SECONDS = 60
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def environment(home: Path, **variables: str) -> dict[str, str]:
+    """This process's environment without settings of the service, for a server on the loopback interface."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PPOCR_", "PYTHONWARN"))}
+    own = {
+        "HUB_HOME": str(home),
+        "PPOCR_HOST": "127.0.0.1",
+        "PYTHONWARNINGS": "ignore:No ccache found",  # as start.sh does
+    }
+    return {**inherited, **own, **variables}
+
+
+def install_modules(home: Path) -> "subprocess.CompletedProcess[str]":
+    """Runs `hub install` for the four modules, as set-up does."""
+    return subprocess.run(
+        [HUB, "install", *(str(ROOT / "modules" / name) for name in MODULES)],
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+class Served:
+    """A server process.
+
+    Attributes:
+        port: Where it listens.
+        url: The same, as a client needs it.
+        process: The process that was started; it leads a process group of its own.
+    """
+
+    def __init__(self, command: Sequence[str], port: int, log: Path, env: dict[str, str]) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self._log = log
+        with log.open("wb") as file:
+            self.process = subprocess.Popen(command, env=env, stdout=file, stderr=file, start_new_session=True)
+
+    def log(self) -> str:
+        """Everything that the process has printed so far."""
+        return self._log.read_text(encoding="utf-8")
+
+    def request_lines(self) -> list[str]:
+        """The lines of the log about requests to modules."""
+        return [entry for entry in self.log().splitlines() if " module=" in entry]
+
+    def wait_for_log(self, text: str) -> str:
+        """Waits until the log has `text`, and returns the log."""
+        deadline = time.monotonic() + _START_SECONDS
+        while text not in (log := self.log()):
+            assert time.monotonic() < deadline, f"{text!r} never came: {log}"
+            time.sleep(0.02)
+        return log
+
+    def wait_until(self, path: str) -> requests.Response:
+        """Waits until `path` is answered with 200."""
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            assert self.process.poll() is None, f"the server has ended: {self.log()}"
+            assert time.monotonic() < deadline, f"{path} was never answered with 200: {self.log()}"
+            try:
+                answer = requests.get(self.url + path, timeout=_STOP_SECONDS)
+                if answer.status_code == 200:
+                    return answer
+            except requests.ConnectionError:
+                pass
+            time.sleep(0.02)
+
+    def post(self, module: str, images: object, **headers: str) -> requests.Response:
+        """Sends what a client sends."""
+        return requests.post(
+            f"{self.url}/predict/{module}", json={"images": images}, headers=headers, timeout=_START_SECONDS
+        )
+
+    def results(self, module: str, images: Sequence[str]) -> Any:
+        """The `results` of an answer that must be a good one."""
+        answer = self.post(module, images)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["results"]
+
+    def workers(self) -> list[int]:
+        """The processes that answer requests: children of the one that was started."""
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def raw(self, data: bytes, timeout: float = _STOP_SECONDS) -> bytes:
+        """Sends bytes, whatever they are, and returns all that is answered until the server closes the connection."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
+            connection.sendall(data)
+            received = bytearray()
+            while part := connection.recv(65536):
+                received += part
+            return bytes(received)
+
+    def wait(self) -> int:
+        """Waits until the process has ended, and returns its exit code."""
+        return self.process.wait(timeout=_STOP_SECONDS)
+
+    def stop(self) -> int:
+        """Ends the process as a platform does, and returns its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+
+@contextmanager
+def serving(
+    home: Path, *options: str, modules: Sequence[str] = MODULES, until: str | None = "/readyz", **variables: str
+) -> Iterator[Served]:
+    """Runs `hub serving start`, and ends it with all its children at the end of the block.
+
+    Args:
+        home: PaddleHub's home with the modules installed.
+        *options: Further options of the command.
+        modules: Which modules to serve.
+        until: The path that must be answered with 200 before the block begins; None does not wait.
+        **variables: Environment variables.
+    """
+    port = free_port()
+    command = [HUB, "serving", "start", "--modules", *modules, "-p", str(port), *options]
+    with running(command, port, home, **variables) as server:
+        if until is not None:
+            server.wait_until(until)
+        yield server
+
+
+@contextmanager
+def running(command: Sequence[str], port: int, home: Path, **variables: str) -> Iterator[Served]:
+    """Runs any command that starts a server, and ends it with all its children at the end of the block."""
+    server = Served(command, port, home / f"server-{port}.log", environment(home, **variables))
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.process.terminate()
+            try:
+                server.wait()
+            except subprocess.TimeoutExpired:
+                os.killpg(server.process.pid, signal.SIGKILL)
+                server.wait()
+                raise

@@ -1,0 +1,47 @@
+"""The README's commands, run as they stand there, against a real server; only the port differs."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.served.server import ROOT, Served
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def block(language: str, containing: str) -> str:
+    """The one code block in a language that contains a text."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (found,) = (text for text in blocks if containing in text)
+    return str(found)
+
+
+def for_port(command: str, served: Served) -> str:
+    assert ":9000" in command
+    return command.replace(":9000", f":{served.port}")
+
+
+def test_the_curl_command_answers_what_the_readme_says(default_served: Served) -> None:
+    command = for_port(block("shell", "curl"), default_served)
+
+    result = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    answer, documented = json.loads(result.stdout), json.loads(block("json", "results"))
+    assert list(answer) == list(documented)
+    for line, expected in zip(answer["results"][0], documented["results"][0], strict=True):
+        assert list(line) == list(expected)
+        assert line["text"] == expected["text"]
+        assert line["confidence"] == pytest.approx(expected["confidence"], abs=0.02)
+        for corner, expected_corner in zip(line["text_region"], expected["text_region"], strict=True):
+            assert corner == pytest.approx(expected_corner, abs=3)  # bf16 and float32 differ by a pixel or two
+
+
+def test_the_python_client_prints_what_the_readme_says(default_served: Served) -> None:
+    program = for_port(block("python", "requests.post"), default_served)
+
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert result.stdout == block("text", "")

@@ -1,0 +1,39 @@
+"""No connection leaves the machine, at the start or while serving."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.served.server import ROOT
+
+# A user namespace gives an unprivileged user what root has anyway.
+NAMESPACE = ["unshare", "--net", "--mount"] + ([] if os.geteuid() == 0 else ["--user", "--map-root-user"])
+
+
+def test_nothing_leaves_the_machine(hub_home: Path) -> None:
+    if shutil.which("ip") is None:
+        pytest.skip("ip is missing; run: apt-get install iproute2")
+    interface = ["ip", "link", "add", "outside", "type", "veth", "peer", "name", "nowhere"]
+    if subprocess.run([*NAMESPACE, *interface], capture_output=True, check=False).returncode:
+        pytest.skip("this machine allows no network namespaces, or no virtual interfaces in them")
+
+    done = subprocess.run(
+        [*NAMESPACE, sys.executable, "-m", "tests.served.isolated_server", str(hub_home)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert (seen["lines"], seen["code"]) == (1, 0)
+    assert seen["served"] == 0
+    # That the counter counts: a name that is looked up and a connection that is tried, afterwards.
+    assert seen["served"] < seen["named"] < seen["connected"]

@@ -1,0 +1,231 @@
+"""Beginnings and ends of the process: signals, ports, bad models, and `start.sh`."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from ppocr_serving.models import default_model_dir
+from tests.served.samples import as_base64, line, page
+from tests.served.server import (
+    HUB,
+    MODULES,
+    MULTIPROCESS,
+    ROOT,
+    Served,
+    environment,
+    free_port,
+    running,
+    serving,
+)
+
+HELLO = as_base64(line("Hello World"))
+LARGE = [as_base64(page([f"Line {number} of a long page" for number in range(12)]))] * 2
+STOP_SECONDS = 5  # the promise of start.sh
+
+
+def assert_ends_cleanly(server: Served, since: float) -> None:
+    assert server.wait() == 0, server.log()
+    assert time.monotonic() - since < STOP_SECONDS
+    assert "Traceback" not in server.log()
+    assert "FatalError" not in server.log()
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["process", "process-group"])
+@pytest.mark.parametrize("mode", [(), MULTIPROCESS], ids=["default", "multiprocess"])
+def test_sigterm_under_load_finishes_what_was_begun(hub_home: Path, mode: tuple[str, ...], group: bool) -> None:
+    with serving(hub_home, *mode) as server, ThreadPoolExecutor(3) as clients:
+        assert server.results("ocr_system", LARGE)
+        begun = [clients.submit(server.post, "ocr_system", LARGE) for _ in range(3)]
+        # One connection that is idle, as proxies keep them.
+        with requests.Session() as idle:
+            idle.get(f"{server.url}/healthz", timeout=60)
+            time.sleep(0.1)
+            assert not all(work.done() for work in begun)
+            workers = server.workers()
+
+            since = time.monotonic()
+            (os.killpg if group else os.kill)(server.process.pid, signal.SIGTERM)
+
+            for work in begun:
+                assert work.result().status_code == 200
+                assert [len(items) for items in work.result().json()["results"]] == [12, 12]
+            assert_ends_cleanly(server, since)
+        assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", server.port))
+
+
+@pytest.mark.parametrize("delay", [0.5, 1.0, 1.5, 2.5])
+def test_sigterm_while_starting_ends_the_process(hub_home: Path, delay: float) -> None:
+    with serving(hub_home, until=None) as server:
+        time.sleep(delay)
+        assert server.process.poll() is None, server.log()
+
+        since = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+
+        # Before gunicorn has taken over, the signal ends Python the plain way.
+        assert server.wait() in (0, -signal.SIGTERM), server.log()
+        assert time.monotonic() - since < STOP_SECONDS
+        assert "FatalError" not in server.log()
+
+
+def test_sigint_ends_the_process(hub_home: Path) -> None:
+    with serving(hub_home, modules=["ocr_cls"]) as server:
+        server.process.send_signal(signal.SIGINT)
+
+        assert server.wait() == 0
+
+
+def test_a_dictionary_that_does_not_fit_ends_the_process_with_one_clear_line(hub_home: Path, tmp_path: Path) -> None:
+    dictionary = tmp_path / "short.txt"
+    dictionary.write_text("a\nb\nc\n", encoding="utf-8")
+
+    with serving(hub_home, until=None, PPOCR_REC_DICT=str(dictionary)) as server:
+        assert server.wait() != 0
+
+        (reason,) = [entry for entry in server.log().splitlines() if "cannot start" in entry]
+        assert "dictionary" in reason
+        assert "Traceback" not in server.log()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", server.port))
+
+
+def test_damaged_model_files_end_the_process_with_a_clear_line(hub_home: Path, tmp_path: Path) -> None:
+    model = tmp_path / "cls"
+    model.mkdir()
+    for name in ("inference.pdmodel", "inference.pdiparams"):
+        (model / name).write_bytes(b"damaged")
+
+    with serving(hub_home, modules=["ocr_cls"], until=None, PPOCR_CLS_MODEL_DIR=str(model)) as server:
+        assert server.wait() != 0
+
+        (reason,) = [entry for entry in server.log().splitlines() if "cannot start" in entry]
+        assert str(model / "inference.pdmodel") in reason or "died while it loaded the models" in reason
+        assert server.log().count("Booting worker") == 1
+
+
+def test_a_worker_that_dies_before_it_was_ever_ready_is_not_replaced_for_ever(hub_home: Path) -> None:
+    with serving(hub_home, until="/healthz") as server:
+        os.kill(server.workers()[0], signal.SIGKILL)
+
+        assert server.wait() != 0
+        (reason,) = [entry for entry in server.log().splitlines() if "cannot start" in entry]
+        assert "died while it loaded the models; check their files" in reason
+        assert server.log().count("Booting worker") == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("PPOCR_MODEL_DIR", "/no/such/folder", ["/no/such/folder"]),
+        ("PPOCR_PROFILE", "no-such-profile", ["no-such-profile", "ppocr-v4-mobile"]),
+        ("PPOCR_MAX_QUEUE", "many", ["PPOCR_MAX_QUEUE", "'many'"]),
+        ("PPOCR_USE_GPU", "true", ["use_gpu", "CUDA"]),
+    ],
+)
+def test_a_bad_setting_ends_the_process(hub_home: Path, variable: str, value: str, words: list[str]) -> None:
+    with serving(hub_home, modules=["ocr_rec"], until=None, **{variable: value}) as server:
+        assert server.wait() != 0
+        last = server.log().splitlines()
+        assert any(all(word in entry for word in words) for entry in last), server.log()
+
+
+@pytest.mark.parametrize("mode", [(), MULTIPROCESS], ids=["default", "multiprocess"])
+def test_an_occupied_port_is_a_clear_error(hub_home: Path, mode: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [HUB, "serving", "start", "--modules", "ocr_cls", "-p", port, *mode],
+            env=environment(hub_home),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode != 0
+    assert f"Port {port} is occupied" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("leads_group", [True, False])
+def test_hub_serving_stop_ends_the_server_of_a_port(hub_home: Path, leads_group: bool) -> None:
+    port = str(free_port())
+    options = ["serving", "start", "--modules", "ocr_cls", "-p", port]
+    # A shell that stays is what leads the group when people type the command into a script.
+    command = [HUB, *options] if leads_group else ["sh", "-c", '"$0" "$@"; exit $?', HUB, *options]
+    with running(command, int(port), hub_home) as server:
+        server.wait_until("/readyz")
+        since = time.monotonic()
+
+        stop = subprocess.run(
+            [HUB, "serving", "stop", "-p", port], env=environment(hub_home), capture_output=True, text=True, check=False
+        )
+
+        assert "will stop" in stop.stdout + stop.stderr
+        assert server.wait() == 0
+        assert time.monotonic() - since < STOP_SECONDS + 5  # the command itself takes its time to start
+        assert "ocr_cls" in server.log()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_modules_configuration_file_starts_it(hub_home: Path, tmp_path: Path, module: str) -> None:
+    config = json.loads((ROOT / "modules" / module / "config.json").read_text())
+    assert config["port"] == 9000
+    config["port"] = free_port()
+    config["use_multiprocess"] = module == "ocr_system"
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(config))
+
+    with running([HUB, "serving", "start", "-c", str(file)], config["port"], hub_home) as server:
+        server.wait_until("/readyz")
+
+        assert len(server.results(module, [HELLO])) == 1
+        assert len(server.workers()) == (config["workers"] if module == "ocr_system" else 1)
+
+
+@pytest.mark.parametrize("variables", [("FC_CUSTOM_LISTEN_PORT",), ("PORT", "FC_CUSTOM_LISTEN_PORT")])
+def test_start_sh_serves_all_modules_in_its_own_process(tmp_path: Path, variables: tuple[str, ...]) -> None:
+    if not (ROOT / ".venv").is_dir():
+        pytest.skip("start.sh would set up .venv, which is not what the tests run in here")
+    port = free_port()
+    ports = dict(zip(variables, [str(port), "1"], strict=False))
+    with running(
+        ["sh", str(ROOT / "start.sh")], port, tmp_path, **ports, PPOCR_MODEL_DIR=str(default_model_dir())
+    ) as server:
+        server.wait_until("/readyz")
+        assert server.results("ocr_system", [HELLO])
+        assert "Warning" not in server.log()
+
+        since = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert_ends_cleanly(server, since)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("PORT", "http"), ("PORT", "0"), ("PORT", "65536"), ("PORT", "-1"), ("PORT", "80 81"), ("PPOCR_WORKERS", "0")],
+)
+def test_start_sh_names_a_bad_value(tmp_path: Path, variable: str, value: str) -> None:
+    done = subprocess.run(
+        ["sh", str(ROOT / "start.sh")],
+        env=environment(tmp_path, **{variable: value}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert done.stderr.startswith("start: ")
+    assert done.stderr.count("\n") == 1
+    assert variable in done.stderr
+    assert value in done.stderr
+    assert done.stdout == ""

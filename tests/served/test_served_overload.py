@@ -1,0 +1,123 @@
+"""More work than there is room for, and models that are not loaded yet."""
+
+import os
+import signal
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.served.samples import as_base64, line, page
+from tests.served.server import MULTIPROCESS, Served, serving
+
+HELLO = as_base64(line("Hello World"))
+LARGE = [as_base64(page([f"Line {number} of a long page" for number in range(12)]))] * 8
+
+
+def assert_busy(answer: requests.Response, *words: str) -> None:
+    assert answer.status_code == 503, answer.text
+    assert int(answer.headers["Retry-After"]) >= 1
+    body = answer.json()
+    assert (body["results"], body["status"]) == ("", "101")
+    assert body["msg"].count("\n") == 0
+    for word in words:
+        assert word in body["msg"]
+
+
+def test_a_full_queue_refuses_at_once_and_the_others_are_answered(hub_home: Path) -> None:
+    with (
+        serving(hub_home, PPOCR_MAX_CONCURRENCY="1", PPOCR_MAX_QUEUE="1") as server,
+        ThreadPoolExecutor(8) as clients,
+    ):
+        answers = list(clients.map(lambda _: server.post("ocr_system", LARGE), range(8)))
+
+        statuses = Counter(answer.status_code for answer in answers)
+        assert statuses.keys() == {200, 503}
+        assert statuses[200] >= 2  # one that works and one that waits
+        for answer in answers:
+            if answer.status_code == 503:
+                assert_busy(answer, "1 requests are waiting", "try again later")
+            else:
+                assert len(answer.json()["results"]) == len(LARGE)
+        assert server.post("ocr_rec", [HELLO]).status_code == 200
+
+
+def test_a_wait_that_is_too_long_is_given_up(hub_home: Path) -> None:
+    # The models are loaded within the wait or the first request is refused, hence until="/readyz".
+    with (
+        serving(hub_home, PPOCR_MAX_CONCURRENCY="1", PPOCR_QUEUE_TIMEOUT="0.05") as server,
+        ThreadPoolExecutor(6) as clients,
+    ):
+        answers = list(clients.map(lambda _: server.post("ocr_system", LARGE), range(6)))
+
+        refused = [answer for answer in answers if answer.status_code != 200]
+        assert 0 < len(refused) < 6
+        for answer in refused:
+            assert_busy(answer, "0.05 seconds", "try again later")
+        assert server.post("ocr_rec", [HELLO]).status_code == 200
+
+
+def test_bodies_that_arrive_together_are_bounded(hub_home: Path) -> None:
+    """Each connection declares a body of the largest size; the ninth finds no room, whatever it really sends."""
+    import socket
+
+    head = (
+        "POST /predict/ocr_rec HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {1 << 20}\r\n\r\n"
+    )
+    with serving(hub_home, modules=["ocr_rec"], PPOCR_MAX_BODY_MB="1") as server:
+        connections = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(8)]
+        try:
+            for connection in connections:
+                connection.sendall(head.encode() + b"{")
+            time.sleep(0.5)
+            assert_busy(server.post("ocr_rec", [HELLO]), "request bodies")
+        finally:
+            for connection in connections:
+                connection.close()
+        time.sleep(0.5)
+        assert server.post("ocr_rec", [HELLO]).status_code == 200
+
+
+def test_before_the_models_are_loaded_the_process_lives_but_is_not_ready(hub_home: Path) -> None:
+    with serving(hub_home, until="/healthz", PPOCR_QUEUE_TIMEOUT="0.01") as server:
+        ready = requests.get(f"{server.url}/readyz", timeout=60)
+        answer = server.post("ocr_rec", [HELLO])
+
+        assert_busy(ready, "models are still being loaded")
+        assert_busy(answer, "models are still being loaded")
+        server.wait_until("/readyz")
+        assert server.post("ocr_rec", [HELLO]).status_code == 200
+
+
+def test_a_request_that_comes_before_the_models_are_loaded_waits_for_them(hub_home: Path) -> None:
+    with serving(hub_home, until="/healthz") as server:
+        assert requests.get(f"{server.url}/readyz", timeout=60).status_code == 503
+        assert server.post("ocr_rec", [HELLO]).status_code == 200
+
+
+@pytest.mark.parametrize("mode", [(), MULTIPROCESS], ids=["default", "multiprocess"])
+def test_a_worker_that_is_killed_is_replaced(hub_home: Path, mode: tuple[str, ...]) -> None:
+    with serving(hub_home, *mode) as server, ThreadPoolExecutor(1) as client:
+        before = server.workers()
+        lost = client.submit(server.post, "ocr_system", LARGE)
+        time.sleep(0.2)
+        for worker in before:
+            os.kill(worker, signal.SIGKILL)
+
+        with pytest.raises(requests.ConnectionError):
+            lost.result()
+        deadline = time.monotonic() + 60
+        while len(server.workers()) < len(before) or not set(before).isdisjoint(server.workers()):
+            assert time.monotonic() < deadline, server.log()
+            time.sleep(0.05)
+        server.wait_until("/readyz")
+        assert_reads(server)
+
+
+def assert_reads(server: Served) -> None:
+    ((item,),) = server.results("ocr_rec", [HELLO])
+    assert item["text"].replace(" ", "") == "HelloWorld"

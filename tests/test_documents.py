@@ -1,0 +1,59 @@
+"""What the documents promise is what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ppocr_serving.models import profile_names
+from ppocr_serving.settings import Settings, load_settings, variable_name
+
+ROOT = Path(__file__).parents[1]
+
+READMES = ("README.md", "README.zh-CN.md")
+
+
+def table(document: str) -> dict[str, str]:
+    """The second column of a document's tables by the code in the first."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    return dict(re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", text, re.MULTILINE))
+
+
+def test_every_setting_is_documented() -> None:
+    documented = {name for name in table("docs/settings.md") if name.startswith("PPOCR_")}
+
+    assert documented == {variable_name(field) for field in Settings.__struct_fields__}
+
+
+@pytest.mark.parametrize("document", ["docs/settings.md", *READMES])
+def test_documented_defaults_are_the_defaults(document: str) -> None:
+    rows = {name: column for name, column in table(document).items() if name.startswith("PPOCR_")}
+    rows.pop("PPOCR_WORKERS", None)  # of start.sh
+    literal = {name: match[1] for name, column in rows.items() if (match := re.search(r"`([^`/]+)`$", column))}
+
+    assert len(literal) >= 5
+    defaults = load_settings(environ={})
+    assert load_settings(environ=literal) == defaults
+
+
+@pytest.mark.parametrize("document", READMES)
+def test_all_profiles_are_documented(document: str) -> None:
+    assert set(profile_names()) <= set(table(document))
+
+
+def test_both_readmes_have_the_same_commands_and_answers() -> None:
+    blocks = [re.findall(r"^```.*?^```", (ROOT / name).read_text(encoding="utf-8"), re.M | re.S) for name in READMES]
+
+    assert blocks[0]
+    assert blocks[0] == blocks[1]
+
+
+@pytest.mark.parametrize(
+    "document", [*READMES, "CHANGELOG.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+)
+def test_links_lead_somewhere(document: str) -> None:
+    path = ROOT / document
+    targets = re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))
+
+    missing = [target for target in targets if "://" not in target and not (path.parent / target).exists()]
+    assert not missing

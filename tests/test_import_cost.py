@@ -1,0 +1,32 @@
+"""What importing parts of the package loads: a command line that prints help must not wait for paddle."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"cv2", "paddle", "paddlehub", "flask", "gunicorn", "PIL", "pyclipper", "shapely"}
+
+
+def loaded_by(statement: str) -> set[str]:
+    program = f"import sys; before = set(sys.modules); {statement}; print(*(set(sys.modules) - before))"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in result.stdout.split()}
+
+
+def test_the_package_itself_loads_nothing() -> None:
+    assert loaded_by("import ppocr_serving") == {"ppocr_serving"}
+
+
+@pytest.mark.parametrize("module", ["settings", "errors", "cpu", "models", "engines", "timing"])
+def test_light_modules_load_nothing_heavy(module: str) -> None:
+    loaded = loaded_by(f"import ppocr_serving.{module}")
+    assert "ppocr_serving" in loaded
+    assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("module", ["tasks", "pipeline"])
+def test_paddle_waits_for_the_first_engine_call(module: str) -> None:
+    loaded = loaded_by(f"import ppocr_serving.{module}")
+    assert "cv2" in loaded
+    assert not loaded & {"paddle", "paddlehub", "flask", "gunicorn"}

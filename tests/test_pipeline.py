@@ -1,0 +1,185 @@
+"""The whole way from pixels to text, with the real models, on pictures whose text is known because it was drawn."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ppocr_serving.pictures import BgrImage
+from ppocr_serving.settings import load_settings
+from ppocr_serving.tasks import Task, create_task
+from ppocr_serving.timing import STAGES, Stopwatch
+from tests.drawing import (
+    BLACK,
+    WHITE,
+    Placed,
+    add_noise,
+    draw_downwards,
+    draw_line,
+    draw_page,
+    rotate,
+    shrink,
+)
+from tests.matching import edit_similarity, without_spaces
+
+LATIN = "The quick brown fox"
+CHINESE = "欢迎光临图书馆阅览室"
+TEXTS = pytest.mark.parametrize("text", [LATIN, CHINESE])
+
+Reader = Callable[[BgrImage], list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def read(tasks: dict[str, Task]) -> Reader:
+    return lambda image: tasks["ocr_system"].run([image], Stopwatch())[0]
+
+
+def text_of(lines: Sequence[dict[str, Any]]) -> str:
+    """All that was read, in its order, without spaces: the models are not reliable about those."""
+    return without_spaces("".join(line["text"] for line in lines))
+
+
+@TEXTS
+@pytest.mark.parametrize("degrees", [0, -10, -2, 5, 15, 30, 45, -45, 90, -90, 180, 135])
+def test_text_is_read_at_any_angle(read: Reader, text: str, degrees: float) -> None:
+    lines = read(rotate(draw_line(text, margin=100), degrees))
+    assert [without_spaces(line["text"]) for line in lines] == [without_spaces(text)]
+    assert lines[0]["confidence"] > 0.9
+
+
+@TEXTS
+@pytest.mark.parametrize("size", [10, 12, 16, 24, 64])
+def test_small_and_large_text_is_read(read: Reader, text: str, size: int) -> None:
+    assert text_of(read(draw_page([Placed(text, 100, 100, size)], 900, 400))) == without_spaces(text)
+
+
+def test_text_that_fills_the_picture_is_read(read: Reader) -> None:
+    assert text_of(read(draw_line(CHINESE, size=200, margin=100))) == CHINESE
+
+
+@TEXTS
+@pytest.mark.parametrize("size", [10, 16, 24])
+def test_a_closely_cut_line_is_read(read: Reader, text: str, size: int) -> None:
+    assert text_of(read(draw_line(text, size=size, margin=size // 2))) == without_spaces(text)
+
+
+@TEXTS
+@pytest.mark.parametrize(
+    ("ink", "paper"),
+    [
+        pytest.param((150, 150, 150), (180, 180, 180), id="30 grey levels apart"),
+        pytest.param((110, 110, 110), (125, 125, 125), id="15 grey levels apart"),
+        pytest.param(WHITE, (20, 20, 60), id="light on dark"),
+        pytest.param((200, 0, 0), (255, 240, 120), id="red on yellow"),
+    ],
+)
+def test_faint_and_coloured_text_is_read(
+    read: Reader, text: str, ink: tuple[int, int, int], paper: tuple[int, int, int]
+) -> None:
+    assert text_of(read(draw_line(text, ink=ink, paper=paper))) == without_spaces(text)
+
+
+@TEXTS
+@pytest.mark.parametrize("deviation", [20, 40, 60])
+def test_noisy_text_is_read(read: Reader, text: str, deviation: float) -> None:
+    got = text_of(read(add_noise(draw_line(text, margin=100), deviation, seed=1)))
+    # Noise of 40 grey levels and more may cost a letter: one of ten is the shorter text's share.
+    expected = 1.0 if deviation < 40 else 0.9
+    assert edit_similarity(got, without_spaces(text)) >= expected
+
+
+@TEXTS
+def test_blurred_text_is_read(read: Reader, text: str) -> None:
+    blurred = np.kron(shrink(draw_line(text, size=40, margin=100), 3), np.ones((3, 3, 1), dtype=np.uint8))
+    assert edit_similarity(text_of(read(blurred)), without_spaces(text)) >= 0.9
+
+
+@pytest.mark.parametrize("text", ["山重水复疑无路", "欢迎光临图书馆"])
+def test_vertical_chinese_is_read(read: Reader, text: str) -> None:
+    assert text_of(read(draw_downwards(text))) == text
+
+
+def test_several_lines_come_in_reading_order_at_their_place(read: Reader) -> None:
+    placed = [
+        Placed("Monday 15 March", 60, 50, 36),
+        Placed("星期一", 620, 52, 36),
+        Placed("Open from nine to five", 60, 160, 30),
+        Placed("请保持安静", 60, 260, 48),
+        Placed("No smoking", 520, 264, 40),
+    ]
+    lines = read(draw_page(placed, 900, 400))
+    assert [without_spaces(line["text"]) for line in lines] == [without_spaces(line.text) for line in placed]
+    for line, drawn in zip(lines, placed, strict=True):
+        (left, top), (right, _), (_, bottom), _ = line["text_region"]
+        assert left < right
+        assert top < bottom
+        # Boxes are grown by some tenths of the letters' height.
+        assert abs(left - drawn.x) < drawn.size
+        assert abs(top - drawn.y) < drawn.size
+
+
+def test_regions_are_integers_inside_the_picture(read: Reader) -> None:
+    image = draw_line(LATIN, margin=1)
+    (line,) = read(image)
+    assert all(type(value) is int for corner in line["text_region"] for value in corner)
+    corners = np.array(line["text_region"])
+    assert corners.shape == (4, 2)
+    assert (corners >= 0).all()
+    assert (corners < [image.shape[1], image.shape[0]]).all()
+
+
+def test_every_picture_keeps_its_answer(tasks: dict[str, Task], read: Reader) -> None:
+    blank = np.full((300, 400, 3), 255, dtype=np.uint8)
+    images = [draw_line(LATIN), blank, draw_line(CHINESE), draw_downwards("欢迎光临"), blank, draw_line("Exit 24")]
+    together = tasks["ocr_system"].run(iter(images), Stopwatch())
+    assert [text_of(lines) for lines in together] == ["Thequickbrownfox", "", CHINESE, "欢迎光临", "", "Exit24"]
+    for lines, image in zip(together, images, strict=True):
+        alone = read(image)
+        assert [line["text_region"] for line in lines] == [line["text_region"] for line in alone]
+        for line, other in zip(lines, alone, strict=True):
+            assert line["text"] == other["text"]
+            # Wider companions in a batch mean more padding, which moves the network's answer a little.
+            assert line["confidence"] == pytest.approx(other["confidence"], abs=0.1)
+
+
+def test_no_pictures_no_answers(tasks: dict[str, Task]) -> None:
+    assert tasks["ocr_system"].run([], Stopwatch()) == []
+
+
+def test_pictures_are_asked_for_one_by_one(tasks: dict[str, Task]) -> None:
+    events: list[str] = []
+
+    def images() -> Any:
+        for number in range(3):
+            watch_seen = sorted(watch.seconds)
+            events.append(f"{number}: {'det_decode' in watch_seen}")
+            yield draw_line(LATIN)
+
+    watch = Stopwatch()
+    tasks["ocr_system"].run(images(), watch)
+    assert events == ["0: False", "1: True", "2: True"]
+
+
+def test_the_stopwatch_knows_every_stage_of_reading(tasks: dict[str, Task]) -> None:
+    watch = Stopwatch()
+    tasks["ocr_system"].run([draw_line(LATIN)], watch)
+    assert list(watch.seconds) == [stage for stage in STAGES if stage not in ("decode", "encode")]
+    assert all(seconds > 0 for seconds in watch.seconds.values())
+
+
+def test_lines_below_drop_score_are_left_out() -> None:
+    image = draw_line(LATIN)
+    environ = {"PPOCR_PRECISION": "f32"}
+    every = create_task("ocr_system", load_settings(environ=environ)).run([image], Stopwatch())[0]
+    assert 0.5 < every[0]["confidence"] < 1
+    strict = load_settings(environ={**environ, "PPOCR_DROP_SCORE": "1"})
+    assert create_task("ocr_system", strict).run([image], Stopwatch()) == [[]]
+
+
+def test_without_the_angle_classifier_upside_down_text_is_garbled() -> None:
+    image = rotate(draw_line(CHINESE, ink=BLACK, margin=60), 180)
+    settings = load_settings(environ={"PPOCR_PRECISION": "f32", "PPOCR_USE_ANGLE_CLS": "false"})
+    task = create_task("ocr_system", settings)
+    assert len(task.engines) == 2
+    assert text_of(task.run([image], Stopwatch())[0]) != CHINESE

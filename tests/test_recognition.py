@@ -1,0 +1,189 @@
+"""What text says: batches, CTC decoding, and the recogniser with its real model."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ppocr_serving.engines import Float32Array
+from ppocr_serving.errors import EngineError
+from ppocr_serving.lines import line_width
+from ppocr_serving.models import load_dictionary
+from ppocr_serving.recognition import RecognitionOptions, Text, TextRecognizer, decode, plan_batches, prepare
+from ppocr_serving.settings import Settings
+from ppocr_serving.tasks import Task
+from ppocr_serving.timing import Stopwatch
+from tests.drawing import draw_line
+from tests.matching import without_spaces
+
+WORDS = [
+    "Exit",
+    "出口",
+    "A much longer line of text than all the others",
+    "欢迎光临图书馆阅览室",
+    "2026-03-15",
+    "No smoking",
+]
+BATCH_SIZES = {1, 2, 4, 6}
+WIDEST = 6400
+ALPHABET = ("a", "b", "中", " ")
+
+
+@pytest.fixture(scope="session")
+def recognizer(tasks: dict[str, Task], settings: Settings) -> TextRecognizer:
+    characters = (*load_dictionary(settings.dictionary_path()), " ")
+    return TextRecognizer(tasks["ocr_rec"].engines[0], RecognitionOptions(settings.rec_image_shape, characters))
+
+
+widths_of_lines = st.lists(st.integers(1, 12_000), max_size=60)
+
+
+@given(widths_of_lines, st.sampled_from([100, 320, 400]))
+def test_every_line_is_in_one_batch(widths: list[int], usual_width: int) -> None:
+    batches = list(plan_batches(widths, usual_width))
+    assert sorted(itertools.chain.from_iterable(batch.indices for batch in batches)) == list(range(len(widths)))
+    assert {len(batch.indices) for batch in batches} <= BATCH_SIZES
+
+
+@given(widths_of_lines, st.sampled_from([100, 320, 400]))
+def test_batches_are_as_wide_as_their_widest_line_needs(widths: list[int], usual_width: int) -> None:
+    for batch in plan_batches(widths, usual_width):
+        needed = max(usual_width, *(widths[index] for index in batch.indices))
+        if needed > WIDEST:
+            assert batch.width == WIDEST
+        else:
+            # The first steps of the ladder are 320 pixels, so that narrow lines share a shape; further up the steps
+            # waste at most 60 %.
+            assert needed <= batch.width <= max(320, 1.6 * needed)
+
+
+@given(st.lists(st.integers(1, 12_000), min_size=1, max_size=200))
+def test_few_shapes_are_ever_used(widths: list[int]) -> None:
+    assert len({batch.width for batch in plan_batches(widths, 320)}) <= 14
+
+
+@given(widths_of_lines)
+def test_narrow_lines_come_first(widths: list[int]) -> None:
+    order = [widths[index] for batch in plan_batches(widths, 320) for index in batch.indices]
+    assert order == sorted(widths)
+
+
+@given(st.integers(0, 40))
+def test_few_calls_are_made_and_nothing_is_filled_up(count: int) -> None:
+    sizes = [len(batch.indices) for batch in plan_batches([100] * count, 320)]
+    assert sum(sizes) == count
+    assert len(sizes) <= count // 6 + 2
+
+
+probability_maps = st.builds(
+    lambda lines, steps, seed: (
+        np.random.default_rng(seed).dirichlet([0.3] * (len(ALPHABET) + 1), (lines, steps)).astype(np.float32)
+    ),
+    st.integers(1, 4),
+    st.integers(1, 30),
+    st.integers(0, 2**32 - 1),
+)
+
+
+def slow_decode(line: Float32Array) -> Text:
+    """Greedy CTC step by step: a class counts where it is no blank and differs from the step before."""
+    letters, scores, before = [], [], 0
+    for step in line.tolist():
+        best = step.index(max(step))
+        if best not in (0, before):
+            letters.append(ALPHABET[best - 1])
+            scores.append(step[best])
+        before = best
+    return Text("".join(letters), sum(scores) / len(scores) if scores else 0.0)
+
+
+@given(probability_maps)
+def test_decoding_agrees_with_a_plain_reference(probabilities: Float32Array) -> None:
+    texts = decode(probabilities, ALPHABET)
+    for text, line in zip(texts, probabilities, strict=True):
+        expected = slow_decode(line)
+        assert text.text == expected.text
+        assert type(text.confidence) is float
+        assert text.confidence == pytest.approx(expected.confidence, rel=1e-5)
+
+
+def certain(*classes: int) -> Float32Array:
+    return np.eye(len(ALPHABET) + 1, dtype=np.float32)[list(classes)][np.newaxis] * np.float32(0.75)
+
+
+@pytest.mark.parametrize(
+    ("classes", "text"),
+    [((0, 1, 1, 0, 1, 2), "aab"), ((3, 3, 3), "中"), ((1, 4, 1), "a a"), ((2, 1, 2), "bab"), ((0, 0), "")],
+)
+def test_repetitions_are_merged_and_blanks_dropped(classes: tuple[int, ...], text: str) -> None:
+    assert decode(certain(*classes), ALPHABET) == [Text(text, 0.75 if text else 0.0)]
+
+
+@pytest.mark.parametrize("characters", [ALPHABET[:-1], (*ALPHABET, "x")])
+def test_a_dictionary_of_another_model_is_an_error(characters: tuple[str, ...]) -> None:
+    with pytest.raises(EngineError, match=rf"5 classes apart, but the dictionary has {len(characters)} characters"):
+        decode(certain(1), characters)
+
+
+def test_the_real_model_refuses_a_wrong_dictionary(tasks: dict[str, Task]) -> None:
+    recognizer = TextRecognizer(tasks["ocr_rec"].engines[0], RecognitionOptions((3, 48, 320), ALPHABET))
+    with pytest.raises(EngineError, match="use the dictionary that belongs to the model"):
+        recognizer([draw_line("Exit")], Stopwatch())
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 80), st.integers(1, 500)), min_size=1, max_size=4), st.sampled_from([320, 480])
+)
+def test_prepared_crops_keep_their_proportions(sizes: list[tuple[int, int]], width: int) -> None:
+    crops = [np.zeros((height, wide, 3), dtype=np.uint8) for height, wide in sizes]
+    tensor = prepare(crops, 48, width)
+    assert tensor.shape == (len(sizes), 3, 48, width)
+    assert tensor.dtype == np.float32
+    for line, crop in zip(tensor, crops, strict=True):
+        filled = min(width, line_width(crop, 48))
+        assert (line[:, :, :filled] == -1).all()
+        assert (line[:, :, filled:] == 0).all()
+
+
+@given(st.integers(1, 500), st.integers(1, 5000))
+def test_line_width_is_rounded_up(height: int, width: int) -> None:
+    scaled = line_width(np.zeros((height, width, 3), dtype=np.uint8), 48)
+    assert 0 <= scaled - 48 * width / height < 1 + 1e-9
+    assert scaled >= 1
+
+
+def test_answer_i_belongs_to_crop_i(recognizer: TextRecognizer) -> None:
+    numbers = np.random.default_rng(1).permutation(15).tolist()
+    texts = [f"{WORDS[number % len(WORDS)]} {100 + number}" for number in numbers]
+    answers = recognizer([draw_line(text, margin=6) for text in texts], Stopwatch())
+    assert [without_spaces(answer.text) for answer in answers] == [without_spaces(text) for text in texts]
+
+
+def test_the_order_of_crops_does_not_matter(recognizer: TextRecognizer) -> None:
+    crops = [draw_line(word, margin=6) for word in WORDS]
+    answers = recognizer(crops, Stopwatch())
+    order = np.random.default_rng(2).permutation(len(crops)).tolist()
+    shuffled = recognizer([crops[index] for index in order], Stopwatch())
+    for index, answer in zip(order, shuffled, strict=True):
+        assert answer.text == answers[index].text
+        assert answer.confidence == pytest.approx(answers[index].confidence, abs=1e-4)
+
+
+def test_a_narrow_crop_reads_the_same_with_narrow_companions(recognizer: TextRecognizer) -> None:
+    crops = [draw_line(word, margin=6) for word in ("Exit", "出口", "Gate 7")]
+    for crop, answer in zip(crops, recognizer(crops, Stopwatch()), strict=True):
+        (alone,) = recognizer([crop], Stopwatch())
+        assert alone.text == answer.text
+        assert alone.confidence == pytest.approx(answer.confidence, abs=1e-4)
+
+
+def test_no_crops_no_answers(recognizer: TextRecognizer) -> None:
+    watch = Stopwatch()
+    assert recognizer([], watch) == []
+    assert watch.seconds == {}
+
+
+def test_a_blank_crop_is_an_empty_text(recognizer: TextRecognizer) -> None:
+    assert recognizer([np.full((48, 320, 3), 255, dtype=np.uint8)], Stopwatch()) == [Text("", 0.0)]

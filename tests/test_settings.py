@@ -1,0 +1,263 @@
+"""Settings: where they come from, which of them wins, and what is refused."""
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ppocr_serving.cpu import available_cpus
+from ppocr_serving.engines import Backend, Precision
+from ppocr_serving.errors import InvalidSetting, ModelNotFound
+from ppocr_serving.models import default_model_dir
+from ppocr_serving.settings import Settings, load_settings, variable_name
+from tests.models.archive_server import write_profile
+
+
+def profile_with(tmp_path: Path, thresholds: str, picture_shape: str = "[3, 32, 320]") -> str:
+    path = write_profile(tmp_path / "tiny.toml", {"kind": "archive", "url": "https://models.example/all.tar"})
+    text = re.sub(r"picture_shape = \[.*\]\n", "", path.read_text())
+    path.write_text(
+        text.replace("[rec]\n", f"[rec]\npicture_shape = {picture_shape}\n") + f"\n[thresholds]\n{thresholds}\n"
+    )
+    return str(path)
+
+
+def test_the_defaults_are_the_contracts() -> None:
+    settings = load_settings(environ={})
+    assert settings == Settings()
+    assert settings.model_dir == default_model_dir()
+    expected = {
+        "det_limit_side_len": 960,
+        "det_limit_type": "max",
+        "det_db_thresh": 0.3,
+        "det_db_box_thresh": 0.5,
+        "det_db_unclip_ratio": 1.6,
+        "use_dilation": False,
+        "det_db_score_mode": "fast",
+        "use_angle_cls": True,
+        "cls_image_shape": (3, 48, 192),
+        "label_list": ("0", "180"),
+        "cls_thresh": 0.9,
+        "rec_image_shape": (3, 48, 320),
+        "use_space_char": True,
+        "drop_score": 0.5,
+        "backend": Backend.OPENVINO,
+        "precision": Precision.AUTO,
+        "profile": "ppocr-v4-mobile",
+    }
+    assert {field: getattr(settings, field) for field in expected} == expected
+
+
+def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PPOCR_DROP_SCORE", "0.25")
+    assert load_settings().drop_score == 0.25
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(AttributeError):
+        load_settings(environ={}).drop_score = 0.1  # type: ignore[misc]
+
+
+def test_later_sources_win(tmp_path: Path) -> None:
+    profile = profile_with(tmp_path, "drop_score = 0.2")
+    params = {"drop_score": 0.1, "profile": profile}
+    environ = {"PPOCR_DROP_SCORE": "0.3"}
+    assert load_settings({"drop_score": 0.1}, environ={}).drop_score == 0.1
+    assert load_settings(params, environ={}).drop_score == 0.2
+    assert load_settings(params, environ=environ).drop_score == 0.3
+    assert load_settings(params, {"drop_score": 0.4}, environ=environ).drop_score == 0.4
+
+
+def test_every_source_may_name_the_profile(tmp_path: Path) -> None:
+    profile = profile_with(tmp_path, "")
+    assert load_settings(environ={}).rec_image_shape == (3, 48, 320)
+    for settings in (
+        load_settings({"profile": profile}, environ={}),
+        load_settings({"profile": "ppocr-v4-mobile"}, environ={"PPOCR_PROFILE": profile}),
+        load_settings(None, {"profile": profile}, environ={"PPOCR_PROFILE": "ppocr-v4-mobile"}),
+    ):
+        assert settings.profile == profile
+        assert settings.rec_image_shape == (3, 32, 320)
+
+
+def test_the_environment_overrules_the_profiles_picture_shape(tmp_path: Path) -> None:
+    environ = {"PPOCR_PROFILE": profile_with(tmp_path, ""), "PPOCR_REC_IMAGE_SHAPE": "3, 64, 400"}
+    assert load_settings(environ=environ).rec_image_shape == (3, 64, 400)
+
+
+@pytest.mark.parametrize("field", Settings.__struct_fields__)
+def test_an_empty_variable_counts_as_unset(field: str) -> None:
+    assert load_settings(environ={variable_name(field): ""}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("PPOCR_THREADS", " 3 ", 3),
+        ("PPOCR_DET_DB_UNCLIP_RATIO", "2", 2.0),
+        ("PPOCR_USE_DILATION", "true", True),
+        ("PPOCR_USE_DILATION", "1", True),
+        ("PPOCR_USE_ANGLE_CLS", "False", False),
+        ("PPOCR_USE_ANGLE_CLS", "0", False),
+        ("PPOCR_BACKEND", "native", Backend.NATIVE),
+        ("PPOCR_PRECISION", "bf16", Precision.BF16),
+        ("PPOCR_REC_IMAGE_SHAPE", "3,32,320", (3, 32, 320)),
+        ("PPOCR_CLS_IMAGE_SHAPE", " 3 , 48 , 100 ", (3, 48, 100)),
+        ("PPOCR_LABEL_LIST", "up, 180 down", ("up", "180 down")),
+        ("PPOCR_MODEL_DIR", "/models", Path("/models")),
+        ("PPOCR_REC_DICT", "~/keys.txt", Path("~/keys.txt").expanduser()),
+        ("PPOCR_DET_LIMIT_TYPE", "min", "min"),
+        ("PPOCR_QUEUE_TIMEOUT", "0.5", 0.5),
+    ],
+)
+def test_values_are_read_from_text(variable: str, text: str, value: Any) -> None:
+    settings = load_settings(environ={variable: text})
+    assert getattr(settings, variable.removeprefix("PPOCR_").lower()) == value
+
+
+@pytest.mark.parametrize(("field", "given_value"), [("cls_image_shape", [3, 32, 100]), ("label_list", ["a", "b"])])
+def test_params_and_arguments_may_be_lists(field: str, given_value: list[Any]) -> None:
+    assert getattr(load_settings({field: given_value}, environ={}), field) == tuple(given_value)
+    assert getattr(load_settings(None, {field: given_value}, environ={}), field) == tuple(given_value)
+
+
+NOT_ALLOWED = [
+    ("backend", "tensorrt", "openvino, onednn, native"),
+    ("precision", "fp16", "auto, bf16, f32"),
+    ("det_limit_type", "maximum", "max, min"),
+    ("det_db_score_mode", "quick", "fast, slow"),
+    ("use_dilation", "perhaps", "true, false"),
+    ("use_gpu", "2", "true, false"),
+    ("model_dir", "~nobody-of-that-name/models", "no such home directory"),
+    ("threads", "-1", ">= 0"),
+    ("threads", "two", "`int`"),
+    ("threads", "1.5", "`int`"),
+    ("det_limit_side_len", "31", ">= 32"),
+    ("det_limit_side_len", "10000", "<= 8192"),
+    ("det_db_thresh", "-0.1", ">= 0"),
+    ("det_db_box_thresh", "1.01", "<= 1"),
+    ("det_db_unclip_ratio", "0", ">= 0.1"),
+    ("drop_score", "nan", "`float` >= 0"),
+    ("cls_thresh", "inf", "<= 1"),
+    ("queue_timeout", "nan", "`float` > 0"),
+    ("queue_timeout", "0", "> 0"),
+    ("queue_timeout", "-inf", "> 0"),
+    ("det_db_unclip_ratio", "nan", "`float` >= 0.1"),
+    ("rec_image_shape", "3,48", "length 3"),
+    ("rec_image_shape", "1,48,320", "3"),
+    ("rec_image_shape", "3,0,320", ">= 8"),
+    ("cls_image_shape", "3x48x192", "length 3"),
+    ("label_list", "0", "length 2"),
+    ("max_images", "0", ">= 1"),
+    ("max_pixels", "-5", ">= 1"),
+]
+
+
+@pytest.mark.parametrize(("field", "text", "allowed"), NOT_ALLOWED)
+def test_what_is_not_allowed_is_named_in_one_line(field: str, text: str, allowed: str) -> None:
+    sources: dict[str, dict[str, Any]] = {
+        variable_name(field): {"environ": {variable_name(field): text}},
+        f"params.py: {field}": {"params": {field: text}, "environ": {}},
+        f"init_args: {field}": {"init_args": {field: text}, "environ": {}},
+    }
+    for place, arguments in sources.items():
+        with pytest.raises(InvalidSetting) as caught:
+            load_settings(**arguments)
+        message = str(caught.value)
+        assert message.startswith(f"{place} is {text!r}: ")
+        assert allowed in message
+        assert "\n" not in message
+
+
+@pytest.mark.parametrize("value", [None, [], {}, b"1"])
+def test_values_of_a_wrong_kind_are_refused(value: Any) -> None:
+    with pytest.raises(InvalidSetting, match=re.escape(f"init_args: drop_score is {value!r}: expected `float`")):
+        load_settings(None, {"drop_score": value}, environ={})
+
+
+@given(st.sampled_from(Settings.__struct_fields__), st.text(max_size=12))
+def test_any_text_gives_valid_settings_or_an_error_that_names_the_variable(field: str, text: str) -> None:
+    try:
+        settings = load_settings(environ={variable_name(field): text})
+    except (InvalidSetting, ModelNotFound) as error:
+        message = str(error)
+    else:
+        value = getattr(settings, field)
+        assert getattr(load_settings(None, {field: value}, environ={}), field) == value
+        return
+    assert "\n" not in message
+    assert field == "profile" or message.startswith(f"{variable_name(field)} is {text!r}: ")
+
+
+@pytest.mark.parametrize("origin", ["params", "init_args"])
+def test_an_unknown_name_is_refused_with_a_suggestion(origin: str) -> None:
+    with pytest.raises(InvalidSetting, match=r"there is no setting 'drop_scores'; did you mean drop_score\?"):
+        load_settings(**{origin: {"drop_scores": 0.5}}, environ={})
+    with pytest.raises(InvalidSetting, match=r"there is no setting 'xyzzy'$"):
+        load_settings(**{origin: {"xyzzy": 1}}, environ={})
+
+
+def test_an_unknown_setting_of_a_profile_names_the_profile(tmp_path: Path) -> None:
+    profile = profile_with(tmp_path, "det_db_treshold = 0.5")
+    with pytest.raises(InvalidSetting, match="profile tiny: there is no setting 'det_db_treshold'"):
+        load_settings(environ={"PPOCR_PROFILE": profile})
+
+
+def test_a_bad_value_of_a_profile_names_the_profile(tmp_path: Path) -> None:
+    profile = profile_with(tmp_path, "det_db_thresh = 7")
+    with pytest.raises(InvalidSetting, match=r"profile tiny: det_db_thresh is 7: .*<= 1"):
+        load_settings(environ={"PPOCR_PROFILE": profile})
+
+
+def test_an_unknown_variable_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        load_settings(environ={"PPOCR_DROPSCORE": "0.1", "HOME": "/root", "PPOCR_WORKERS": "2"})
+    assert [record.getMessage() for record in caplog.records] == [
+        "PPOCR_DROPSCORE: there is no such setting; did you mean PPOCR_DROP_SCORE?"
+    ]
+
+
+def test_what_kubernetes_sets_beside_a_service_called_ppocr_is_no_mistake(caplog: pytest.LogCaptureFixture) -> None:
+    names = ("PPOCR_SERVICE_HOST", "PPOCR_SERVICE_PORT", "PPOCR_PORT", "PPOCR_PORT_9000_TCP_ADDR")
+    assert load_settings(environ=dict.fromkeys(names, "tcp://10.0.0.1:9000")) == Settings()
+    assert caplog.records == []
+
+
+def test_an_unknown_profile_is_refused() -> None:
+    with pytest.raises(ModelNotFound, match="'ppocr-v9' does not exist"):
+        load_settings(environ={"PPOCR_PROFILE": "ppocr-v9"})
+
+
+def test_models_lie_in_the_profiles_folder_unless_one_has_ones_own() -> None:
+    settings = load_settings(environ={"PPOCR_MODEL_DIR": "/m", "PPOCR_DET_MODEL_DIR": "/own/det"})
+    assert settings.model_directory("det") == Path("/own/det")
+    assert settings.model_directory("cls") == Path("/m/ppocr-v4-mobile/cls")
+    assert settings.model_directory("rec") == Path("/m/ppocr-v4-mobile/rec")
+    assert settings.dictionary_path() == Path("/m/ppocr-v4-mobile/rec/dictionary.txt")
+    assert load_settings(environ={"PPOCR_REC_DICT": "/own/keys"}).dictionary_path() == Path("/own/keys")
+
+
+def test_the_folder_is_named_after_the_profile_and_not_after_its_file(tmp_path: Path) -> None:
+    path = Path(profile_with(tmp_path, ""))
+    moved = path.rename(tmp_path / "renamed.toml")
+    settings = load_settings(environ={"PPOCR_PROFILE": str(moved), "PPOCR_MODEL_DIR": "/m"})
+    assert settings.model_directory("det") == Path("/m/tiny/det")
+
+
+def test_threads_default_to_the_cpus_of_this_process() -> None:
+    assert load_settings(environ={}).effective_threads() == available_cpus()
+    assert load_settings(environ={"PPOCR_THREADS": "7"}).effective_threads() == 7
+
+
+@pytest.mark.parametrize(
+    ("backend", "effective"),
+    [("openvino", Backend.OPENVINO), ("onednn", Backend.ONEDNN), ("native", Backend.ONEDNN)],
+)
+def test_enable_mkldnn_only_leaves_the_native_kernels(backend: str, effective: Backend) -> None:
+    environ = {"PPOCR_BACKEND": backend}
+    assert load_settings(None, {"enable_mkldnn": True}, environ).effective_backend() is effective
+    assert load_settings(None, {"enable_mkldnn": False}, environ).effective_backend() == backend

@@ -1,0 +1,97 @@
+"""The four services: the shapes of their answers, what they share, and what they need."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ppocr_serving.errors import ModelNotFound
+from ppocr_serving.models import ModelFiles
+from ppocr_serving.settings import Settings, load_settings
+from ppocr_serving.tasks import TASK_NAMES, Task, create_task
+from ppocr_serving.timing import Stopwatch
+from tests.drawing import Placed, draw_line, draw_page, rotate
+from tests.matching import without_spaces
+
+BLANK = np.full((200, 300, 3), 255, dtype=np.uint8)
+
+
+def test_the_four_services() -> None:
+    assert set(TASK_NAMES) == {"ocr_system", "ocr_det", "ocr_cls", "ocr_rec"}
+
+
+def test_system_answers_a_list_a_picture(tasks: dict[str, Task]) -> None:
+    first, blank, second = tasks["ocr_system"].run([draw_line("Hello"), BLANK, draw_line("你好世界")], Stopwatch())
+    assert blank == []
+    assert [line["text"] for line in first + second] == ["Hello", "你好世界"]
+    for line in first + second:
+        assert list(line) == ["text", "confidence", "text_region"]
+        assert type(line["confidence"]) is float
+
+
+def test_det_answers_a_list_a_picture_with_the_boxes_of_system(tasks: dict[str, Task]) -> None:
+    page = draw_page([Placed("Platform 9", 50, 60), Placed("开往北京", 50, 160)], 500, 300)
+    boxes, blank = tasks["ocr_det"].run([page, BLANK], Stopwatch())
+    (lines,) = tasks["ocr_system"].run([page], Stopwatch())
+    assert blank == []
+    assert len(boxes) == 2
+    assert boxes == [{"text_region": line["text_region"]} for line in lines]
+
+
+def test_cls_puts_all_pictures_into_one_list(tasks: dict[str, Task]) -> None:
+    upright = draw_line("Departures", margin=4)
+    (answers,) = tasks["ocr_cls"].run([upright, rotate(upright, 180), upright], Stopwatch())
+    assert [answer["angle"] for answer in answers] == ["0", "180", "0"]
+    assert all(list(answer) == ["angle", "confidence"] for answer in answers)
+    assert all(type(answer["confidence"]) is float and 0.5 <= answer["confidence"] <= 1 for answer in answers)
+
+
+def test_rec_puts_all_pictures_into_one_list_and_drops_nothing(tasks: dict[str, Task]) -> None:
+    crops = [draw_line("Arrivals", margin=4), BLANK, draw_line("出口", margin=4)]
+    (answers,) = tasks["ocr_rec"].run(crops, Stopwatch())
+    assert [answer["text"] for answer in answers] == ["Arrivals", "", "出口"]
+    assert answers[1]["confidence"] == 0
+    assert all(list(answer) == ["text", "confidence"] for answer in answers)
+
+
+def test_spaces_can_be_left_out_of_the_alphabet_only_with_a_fitting_dictionary(settings: Settings) -> None:
+    characters = settings.dictionary_path().read_text(encoding="utf-8")
+    assert " " not in characters.split("\n")  # hence use_space_char adds it
+
+
+def test_tasks_share_engines(tasks: dict[str, Task], settings: Settings) -> None:
+    detector, recognizer, classifier = tasks["ocr_system"].engines
+    assert tasks["ocr_det"].engines == (detector,)
+    assert tasks["ocr_cls"].engines == (classifier,)
+    assert tasks["ocr_rec"].engines == (recognizer,)
+    assert create_task("ocr_system", settings).engines == tasks["ocr_system"].engines
+
+
+@pytest.mark.parametrize("name", TASK_NAMES)
+def test_a_missing_model_is_noticed_when_the_task_is_made(name: str, tmp_path: Path) -> None:
+    settings = load_settings(environ={"PPOCR_MODEL_DIR": str(tmp_path)})
+    with pytest.raises(ModelNotFound, match=r"PPOCR_(DET|CLS|REC)_MODEL_DIR") as caught:
+        create_task(name, settings)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_options_of_one_task_do_not_touch_another(tasks: dict[str, Task]) -> None:
+    image = draw_line("Timetable")
+    before = tasks["ocr_det"].run([image], Stopwatch())
+    blind = create_task("ocr_det", load_settings(environ={"PPOCR_PRECISION": "f32", "PPOCR_DET_DB_BOX_THRESH": "1"}))
+    assert blind.engines == tasks["ocr_det"].engines
+    assert blind.run([image], Stopwatch()) == [[]]
+    assert tasks["ocr_det"].run([image], Stopwatch()) == before != [[]]
+
+
+def test_a_model_of_ones_own_takes_the_place_of_the_profiles(
+    default_models: dict[str, ModelFiles], tmp_path: Path, tasks: dict[str, Task]
+) -> None:
+    for path in (default_models["rec"].program, default_models["rec"].params):
+        (tmp_path / path.name).symlink_to(path)
+    settings = load_settings(environ={"PPOCR_PRECISION": "f32", "PPOCR_REC_MODEL_DIR": str(tmp_path)})
+    own = create_task("ocr_rec", settings)
+    assert own.engines != tasks["ocr_rec"].engines
+    ((answer,),) = own.run([draw_line("Own model", margin=4)], Stopwatch())
+    assert without_spaces(answer["text"]) == "Ownmodel"
