@@ -1,18 +1,17 @@
 """Which way up the text is: 0 or 180 degrees."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
-import numpy as np
-
 from ppocr_serving.engines import Engine, Float32Array
-from ppocr_serving.lines import write_line
+from ppocr_serving.errors import EngineError
+from ppocr_serving.lines import batch_lines
 from ppocr_serving.pictures import BgrImage
 from ppocr_serving.timing import Stopwatch
 
-__all__ = ["Angle", "ClassificationOptions", "TextClassifier", "prepare"]
+__all__ = ["Angle", "ClassificationOptions", "TextClassifier"]
 
 _BATCH_SIZE = 6
 
@@ -67,15 +66,21 @@ class TextClassifier:
             One angle a crop, in their order.
 
         Raises:
-            EngineError: The network failed.
+            EngineError: The network failed, or its classes do not fit the labels.
         """
         angles: list[Angle] = []
         rest = iter(crops)
         while batch := list(islice(rest, _BATCH_SIZE)):
             with watch("cls_prepare"):
-                tensor = prepare(batch, self._options.image_shape)
+                _, height, width = self._options.image_shape
+                tensor = batch_lines(batch, height, width)
             with watch("cls_engine"):
                 probabilities = self._engine(tensor)
+            if probabilities.shape != (len(batch), len(self._options.labels)):
+                raise EngineError(
+                    f"the angle classifier answers {len(batch)} lines with an array of shape {probabilities.shape}; "
+                    f"use a model with the {len(self._options.labels)} classes {', '.join(self._options.labels)}"
+                )
             angles += self._read(probabilities)
         return angles
 
@@ -87,20 +92,3 @@ class TextClassifier:
         for row in probabilities:
             best = int(row.argmax())
             yield Angle(self._options.labels[best], float(row[best]))
-
-
-def prepare(crops: Sequence[BgrImage], image_shape: tuple[int, int, int]) -> Float32Array:
-    """Makes one batch of crops of any size.
-
-    Args:
-        crops: (h, w, 3) uint8 BGR each.
-        image_shape: Channels, height and width that the network takes. A crop that is wider at that height is
-            squeezed, a narrower one is padded on the right.
-
-    Returns:
-        (N, 3, H, W) float32 in [-1, 1]; padding is 0, the middle of the range.
-    """
-    tensor = np.zeros((len(crops), *image_shape), dtype=np.float32)
-    for line, crop in zip(tensor, crops, strict=True):
-        write_line(crop, line)
-    return tensor

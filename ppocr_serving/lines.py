@@ -1,6 +1,7 @@
 """Crops of single lines, as both line networks (classification and recognition) take them."""
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from ppocr_serving.engines import Float32Array
 from ppocr_serving.pictures import BgrImage
 
-__all__ = ["line_width", "scale_line", "write_line"]
+__all__ = ["batch_lines", "line_width", "scale_line"]
 
 
 def line_width(crop: BgrImage, height: int) -> int:
@@ -32,16 +33,22 @@ def scale_line(crop: BgrImage, height: int, max_width: int) -> BgrImage:
     return line
 
 
-def write_line(crop: BgrImage, line: Float32Array) -> None:
-    """Scales a crop to a line's height and writes it, normalised to [-1, 1], to the line's left end.
+def batch_lines(crops: Sequence[BgrImage], height: int, width: int) -> Float32Array:
+    """Makes one batch of lines.
 
     Args:
-        crop: (h, w, 3) uint8 BGR.
-        line: (3, H, W) float32, written in place; what lies right of the crop is left as it is. A crop that is
-            wider than W at height H is squeezed.
+        crops: (h, w, 3) uint8 BGR each; those of another height are scaled.
+        height: Pixels of the network's input.
+        width: Likewise. A crop that is wider at that height is squeezed, a narrower one is padded on the right.
+
+    Returns:
+        (N, 3, height, width) float32 in [-1, 1]; padding is 0, the middle of the range.
     """
-    _, height, width = line.shape
-    scaled = scale_line(crop, height, width)
-    target = line[:, :, : scaled.shape[1]]
-    np.multiply(scaled.transpose(2, 0, 1), np.float32(2 / 255), out=target)
-    target -= np.float32(1)
+    batch = np.zeros((len(crops), 3, height, width), dtype=np.float32)
+    for line, crop in zip(batch, crops, strict=True):
+        fits = crop.shape[0] == height and crop.shape[1] <= width
+        scaled = crop if fits else scale_line(crop, height, width)
+        target = line[:, :, : scaled.shape[1]]
+        np.multiply(scaled.transpose(2, 0, 1), np.float32(2 / 255), out=target)
+        target -= np.float32(1)
+    return batch

@@ -7,6 +7,7 @@ cost nothing.
 import binascii
 import io
 import re
+from pathlib import Path
 from typing import Final
 
 import cv2
@@ -17,7 +18,6 @@ from PIL import (
     ExifTags,
     GifImagePlugin,
     Image,
-    ImageOps,
     JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
@@ -26,7 +26,7 @@ from PIL import (
 
 from ppocr_serving.errors import ImageDecodeError, LimitExceeded
 
-__all__ = ["BgrImage", "decode_base64", "decode_picture", "picture_size"]
+__all__ = ["BgrImage", "decode_base64", "decode_picture", "picture_paths", "picture_size"]
 
 BgrImage = npt.NDArray[np.uint8]
 """(H, W, 3) uint8, colour order blue, green, red, origin top left."""
@@ -43,6 +43,7 @@ _FORMATS: Final = (
     TiffImagePlugin.TiffImageFile.format,
     GifImagePlugin.GifImageFile.format,
 )
+_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 _DATA_URL = re.compile(r"\s*data:image/[\w.+-]+;base64,", re.IGNORECASE)
 
 
@@ -105,8 +106,8 @@ def decode_picture(data: bytes, max_pixels: int) -> BgrImage:
     with _open(data, max_pixels) as picture:
         try:
             picture.load()
-            oriented = _orient(picture)
-            return _to_bgr(oriented)
+            orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+            return _orient(_to_bgr(picture), orientation)
         except Exception as error:  # decoders raise whatever hostile bytes drive them into: all of it means "damaged"
             raise ImageDecodeError(
                 f"is a damaged or truncated {picture.format} picture ({_one_line(error)}); send the whole file"
@@ -128,11 +129,15 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     return picture
 
 
-def _orient(picture: Image.Image) -> Image.Image:
-    # Asking for the orientation first spares the copy that `exif_transpose` makes of a picture that is upright.
-    if picture.getexif().get(ExifTags.Base.Orientation, 1) == 1:
-        return picture
-    return ImageOps.exif_transpose(picture)
+def _orient(image: BgrImage, orientation: int) -> BgrImage:
+    """Turns and mirrors pixels as EXIF's orientation says: 1 to 8, anything else is upright."""
+    if orientation in (5, 6, 7, 8):
+        image = image.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image)
 
 
 def _to_bgr(picture: Image.Image) -> BgrImage:
@@ -149,12 +154,13 @@ def _to_bgr(picture: Image.Image) -> BgrImage:
 
 def _flatten(picture: Image.Image) -> Image.Image:
     picture = picture.convert("RGBA")
-    alpha = picture.getchannel("A")
-    weights = np.asarray(alpha, dtype=np.float32)
+    # Whether light or dark prevails shows in a reduced picture as well, which takes little memory.
+    sample = picture.reduce(max(1, min(picture.size) // 256))
+    weights = np.asarray(sample.getchannel("A"), dtype=np.float32)
     visible = float(weights.sum())
-    luminance = float((np.asarray(picture.convert("L"), dtype=np.float32) * weights).sum()) / visible if visible else 0
+    luminance = float((np.asarray(sample.convert("L"), dtype=np.float32) * weights).sum()) / visible if visible else 0
     background = Image.new("RGB", picture.size, "black" if luminance > 127.5 else "white")
-    background.paste(picture, mask=alpha)
+    background.paste(picture, mask=picture.getchannel("A"))
     return background
 
 
@@ -163,11 +169,21 @@ def _to_8_bits(picture: Image.Image) -> Image.Image:
         return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
     # 32-bit samples carry no agreed white level: their own range is stretched. Float files mark pixels without a value
     # with NaN, which becomes black, as the lowest value does.
-    samples = np.asarray(picture, dtype=np.float64)
-    finite = samples[np.isfinite(samples)]
-    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-    scale = 255.0 / (high - low) if high > low else 0.0
-    return Image.fromarray(((np.nan_to_num(samples, nan=low).clip(low, high) - low) * scale).astype(np.uint8))
+    samples = np.array(picture, dtype=np.float32)
+    finite = np.isfinite(samples)
+    low = float(samples.min(where=finite, initial=np.inf))
+    high = float(samples.max(where=finite, initial=-np.inf))
+    if not low < high:
+        return Image.new("L", picture.size)
+    np.nan_to_num(samples, copy=False, nan=low, posinf=high, neginf=low)
+    samples -= low
+    samples *= 255.0 / (high - low)
+    return Image.fromarray(samples.astype(np.uint8))
+
+
+def picture_paths(directory: Path) -> list[Path]:
+    """The picture files in a folder, sorted, known by their endings."""
+    return sorted(path for path in directory.iterdir() if path.suffix.lower() in _SUFFIXES)
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """Pictures in, lines of text out: detection, cropping, classification and recognition in one go."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ppocr_serving.classification import TextClassifier
 from ppocr_serving.detection import TextDetector
-from ppocr_serving.geometry import crop_quadrangle
+from ppocr_serving.geometry import BoxArray, crop_quadrangle
 from ppocr_serving.pictures import BgrImage
 from ppocr_serving.recognition import TextRecognizer
 from ppocr_serving.timing import Stopwatch
@@ -65,23 +65,34 @@ class TextSystem:
         Raises:
             EngineError: A network failed.
         """
-        crops: list[BgrImage] = []
-        boxes_of_image = []
+        boxes_of_image: list[BoxArray] = []
+        texts = self._recognizer(self._upright_crops(images, boxes_of_image, watch), watch)
+        lines = []
+        start = 0
+        for boxes in boxes_of_image:
+            texts_of_image = texts[start : start + len(boxes)]
+            start += len(boxes)
+            lines.append(
+                [
+                    Line(text.text, text.confidence, box)
+                    for box, text in zip(boxes, texts_of_image, strict=True)
+                    if text.confidence >= self._drop_score
+                ]
+            )
+        return lines
+
+    def _upright_crops(
+        self, images: Iterable[BgrImage], boxes_of_image: list[BoxArray], watch: Stopwatch
+    ) -> Iterator[BgrImage]:
+        # A generator: the recogniser keeps lines of its own small height, so that full-size crops, which may overlap,
+        # are there for one picture at a time.
         for image in images:
             boxes = self._detector(image, watch)
             boxes_of_image.append(boxes)
             with watch("crop"):
-                crops += [crop_quadrangle(image, box) for box in boxes]
-        self._turn(crops, watch)
-        texts = iter(self._recognizer(crops, watch))
-        return [
-            [
-                Line(text.text, text.confidence, box)
-                for box, text in zip(boxes, texts, strict=False)  # `texts` goes on with the next picture
-                if text.confidence >= self._drop_score
-            ]
-            for boxes in boxes_of_image
-        ]
+                crops = [crop_quadrangle(image, box) for box in boxes]
+            self._turn(crops, watch)
+            yield from crops
 
     def _turn(self, crops: list[BgrImage], watch: Stopwatch) -> None:
         if self._classifier is None or not crops:

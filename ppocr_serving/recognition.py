@@ -11,11 +11,11 @@ import numpy as np
 
 from ppocr_serving.engines import Engine, Float32Array
 from ppocr_serving.errors import EngineError
-from ppocr_serving.lines import scale_line, write_line
+from ppocr_serving.lines import batch_lines, scale_line
 from ppocr_serving.pictures import BgrImage
 from ppocr_serving.timing import Stopwatch
 
-__all__ = ["Batch", "RecognitionOptions", "Text", "TextRecognizer", "decode", "plan_batches", "prepare"]
+__all__ = ["Batch", "RecognitionOptions", "Text", "TextRecognizer", "decode", "plan_batches"]
 
 
 _BATCH_SIZES = (6, 4, 2, 1)
@@ -94,7 +94,7 @@ class TextRecognizer:
         texts: dict[int, Text] = {}
         for batch in plan_batches([line.shape[1] for line in lines], usual_width):
             with watch("rec_prepare"):
-                tensor = prepare([lines[index] for index in batch.indices], height, batch.width)
+                tensor = batch_lines([lines[index] for index in batch.indices], height, batch.width)
             with watch("rec_engine"):
                 probabilities = self._engine(tensor)
             with watch("rec_decode"):
@@ -128,23 +128,6 @@ def plan_batches(widths: Sequence[int], usual_width: int) -> Iterator[Batch]:
         widest = max(usual_width, widths[indices[-1]])
         yield Batch(indices, next((width for width in _WIDTHS if width >= widest), _WIDTHS[-1]))
         start += size
-
-
-def prepare(crops: Sequence[BgrImage], height: int, width: int) -> Float32Array:
-    """Makes one batch.
-
-    Args:
-        crops: (h, w, 3) uint8 BGR each.
-        height: Pixels of the network's input.
-        width: Likewise. A crop that is wider at that height is squeezed.
-
-    Returns:
-        (N, 3, height, width) float32 in [-1, 1]; padding on the right is 0, the middle of the range.
-    """
-    tensor = np.zeros((len(crops), 3, height, width), dtype=np.float32)
-    for line, crop in zip(tensor, crops, strict=True):
-        write_line(crop, line)
-    return tensor
 
 
 def decode(probabilities: Float32Array, characters: Sequence[str]) -> list[Text]:

@@ -14,11 +14,11 @@ from ppocr_serving.engines.base import Backend, Precision
 from ppocr_serving.errors import InvalidSetting
 from ppocr_serving.models import Profile, default_model_dir, load_profile
 
-__all__ = ["DEFAULT_PROFILE", "Role", "Settings", "load_settings", "variable_name"]
+__all__ = ["Role", "Settings", "load_settings", "variable_name", "warn_of_unknown_variables"]
 
 _log = logging.getLogger(__name__)
 
-DEFAULT_PROFILE = "ppocr-v4-mobile"
+_DEFAULT_PROFILE = "ppocr-v4-mobile"
 
 Role = Literal["det", "cls", "rec"]
 
@@ -26,6 +26,20 @@ _Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _PictureShape = tuple[
     Literal[3], Annotated[int, msgspec.Meta(ge=8, le=256)], Annotated[int, msgspec.Meta(ge=8, le=6400)]
 ]
+
+# They belong to the server and not to a module, so only the environment sets them.
+_SERVER_FIELDS = frozenset(
+    {
+        "host",
+        "max_body_mb",
+        "max_images",
+        "max_request_pixels",
+        "max_concurrency",
+        "max_queue",
+        "queue_timeout",
+        "graceful_timeout",
+    }
+)
 
 # Read by start.sh, not by this package.
 _FOREIGN_VARIABLES = frozenset({"PPOCR_WORKERS"})
@@ -72,7 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         graceful_timeout: Seconds that requests may take to finish once the server is told to stop.
     """
 
-    profile: str = DEFAULT_PROFILE
+    profile: str = _DEFAULT_PROFILE
     model_dir: Path = msgspec.field(default_factory=default_model_dir)
     det_model_dir: Path | None = None
     cls_model_dir: Path | None = None
@@ -158,7 +172,6 @@ def load_settings(
         ModelNotFound: There is no such profile.
     """
     environ = os.environ if environ is None else environ
-    _warn_of_unknown_variables(environ)
     given = _checked("params.py: ", params or {})
     from_environ = {
         field: _convert(variable_name(field), environ[variable_name(field)], field)
@@ -166,7 +179,7 @@ def load_settings(
         if environ.get(variable_name(field))
     }
     arguments = _checked("init_args: ", init_args or {})
-    name = {**given, **from_environ, **arguments}.get("profile", DEFAULT_PROFILE)
+    name = {**given, **from_environ, **arguments}.get("profile", _DEFAULT_PROFILE)
     profile = load_profile(name)
     return Settings(**{**given, **_profile_settings(profile), **from_environ, **arguments})
 
@@ -183,6 +196,8 @@ def _checked(origin: str, values: Mapping[str, Any]) -> dict[str, Any]:
     for field in values:
         if field not in _HINTS:
             raise InvalidSetting(f"{origin}there is no setting {field!r}{_suggestion(field, _HINTS)}")
+        if field in _SERVER_FIELDS:
+            raise InvalidSetting(f"{origin}{field} belongs to the server, not to a module; set {variable_name(field)}")
     return {field: _convert(f"{origin}{field}", value, field) for field, value in values.items()}
 
 
@@ -217,11 +232,16 @@ def _allowed(hint: Any) -> str:
     return "; allowed: true, false" if hint is bool else ""
 
 
-def _warn_of_unknown_variables(environ: Mapping[str, str]) -> None:
+def warn_of_unknown_variables(environ: Mapping[str, str] | None = None) -> None:
+    """Logs a warning for each `PPOCR_*` variable that is no setting, with the one that was probably meant.
+
+    Args:
+        environ: Environment variables; None takes the process's own.
+    """
     # A warning and no error: Kubernetes puts PPOCR_SERVICE_HOST and the like into the environment of every container
     # beside a service called "ppocr".
     known = {variable_name(field) for field in _HINTS} | _FOREIGN_VARIABLES
-    for name in environ:
+    for name in os.environ if environ is None else environ:
         if name.startswith("PPOCR_") and name not in known and "_SERVICE_" not in name and "_PORT" not in name:
             _log.warning("%s: there is no such setting%s", name, _suggestion(name, known))
 

@@ -20,11 +20,10 @@ from typing import NamedTuple
 from ppocr_serving.engines.base import Backend
 from ppocr_serving.errors import OcrError
 from ppocr_serving.http.contract import decode_pictures, encode_answer
+from ppocr_serving.pictures import picture_paths
 from ppocr_serving.settings import load_settings, variable_name
 from ppocr_serving.tasks import Task, create_task
 from ppocr_serving.timing import STAGES, Stopwatch
-
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 
 
 class Reading(NamedTuple):
@@ -129,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--repetitions", type=int, default=5, help="readings of each picture (default: 5)")
     options = parser.parse_args(arguments)
-    pictures = [path for path in sorted(options.directory.glob("*")) if path.suffix.lower() in _SUFFIXES]
+    pictures = picture_paths(options.directory) if options.directory.is_dir() else []
     if not pictures or options.repetitions < 1:
         print(f"benchmark: {options.directory} has no pictures, or nothing is to be repeated", file=sys.stderr)
         return 1

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ppocr_serving.errors import OcrError
+from ppocr_serving.pictures import decode_picture, picture_paths
 
 __all__ = ["LabelledLine", "Score", "read_labels", "score"]
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 _MIN_IOU = 0.5
 
 Rectangle = tuple[float, float, float, float]
@@ -129,7 +129,6 @@ def _reader(url: str | None) -> Callable[[bytes], list[LabelledLine]]:
     if url is not None:
         return lambda data: _ask(f"{url.rstrip('/')}/predict/ocr_system", data)
 
-    from ppocr_serving.pictures import decode_picture
     from ppocr_serving.settings import load_settings
     from ppocr_serving.tasks import create_task
     from ppocr_serving.timing import Stopwatch
@@ -158,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("directory", type=Path, metavar="LABELLED_DIR", help="pictures with label files")
     parser.add_argument("--url", help="a running server, for example http://127.0.0.1:9000; default: in this process")
     options = parser.parse_args(arguments)
-    pictures = [path for path in sorted(options.directory.glob("*")) if path.suffix.lower() in _SUFFIXES]
+    pictures = picture_paths(options.directory) if options.directory.is_dir() else []
     labelled = [(path, path.with_suffix(".csv")) for path in pictures if path.with_suffix(".csv").is_file()]
     if not labelled:
         print(f"evaluate: {options.directory} has no picture with a .csv file beside it", file=sys.stderr)

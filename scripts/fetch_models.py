@@ -2,13 +2,13 @@
 """Fetches the model files of one profile into the model directory; does nothing where they are there already."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 try:
     from ppocr_serving.errors import OcrError
-    from ppocr_serving.models import Progress, default_model_dir, fetch_profile, load_profile, profile_names
+    from ppocr_serving.models import Progress, fetch_profile, load_profile, profile_names
+    from ppocr_serving.settings import load_settings
 except ModuleNotFoundError as error:
     sys.exit(
         f"fetch_models: {error.name} is not installed for {sys.executable}; run scripts/setup.sh, then this file "
@@ -22,16 +22,21 @@ def main() -> int:
     Returns:
         0 if the files are there, 1 if they could not be fetched (and nothing was changed), 130 if interrupted.
     """
+    try:
+        settings = load_settings()
+    except OcrError as error:
+        print(f"fetch_models: {error}", file=sys.stderr)
+        return 1
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--profile",
-        default=os.environ.get("PPOCR_PROFILE") or "ppocr-v4-mobile",
+        default=settings.profile,
         help=f"{', '.join(profile_names())}, or the path of a .toml file (PPOCR_PROFILE; default %(default)s)",
     )
     parser.add_argument(
         "--dest",
         type=Path,
-        default=Path(os.environ.get("PPOCR_MODEL_DIR") or default_model_dir()),
+        default=settings.model_dir,
         help="model directory; the profile gets a directory in it (PPOCR_MODEL_DIR; default %(default)s)",
     )
     parser.add_argument(

@@ -1,13 +1,11 @@
 """Which way up text is."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from ppocr_serving.classification import Angle, ClassificationOptions, TextClassifier, prepare
+from ppocr_serving.classification import Angle, ClassificationOptions, TextClassifier
+from ppocr_serving.engines import Float32Array
+from ppocr_serving.errors import EngineError
 from ppocr_serving.pictures import BgrImage
 from ppocr_serving.settings import Settings
 from ppocr_serving.tasks import Task
@@ -83,22 +81,16 @@ def test_labels_are_the_callers(tasks: dict[str, Task]) -> None:
     assert [angle.label for angle in angles] == ["up", "180 down"]
 
 
-@given(st.lists(st.tuples(st.integers(1, 90), st.integers(1, 600)), min_size=1, max_size=4))
-def test_prepared_crops_fill_their_share_of_the_width(sizes: Sequence[tuple[int, int]]) -> None:
-    tensor = prepare([np.full((height, width, 3), 255, dtype=np.uint8) for height, width in sizes], (3, 48, 192))
-    assert tensor.shape == (len(sizes), 3, 48, 192)
-    assert tensor.dtype == np.float32
-    for line, (height, width) in zip(tensor, sizes, strict=True):
-        filled = min(192, -(-48 * width // height))
-        np.testing.assert_allclose(line[:, :, :filled], 1, atol=1e-6)
-        assert (line[:, :, filled:] == 0).all()
+def test_a_model_of_other_classes_is_a_clear_error() -> None:
+    class ThreeClasses:
+        def __call__(self, inputs: Float32Array) -> Float32Array:
+            return np.full((len(inputs), 3), 1 / 3, dtype=np.float32)
 
+        def load(self) -> None:
+            pass
 
-def test_prepared_values_run_from_minus_one_to_one_in_bgr() -> None:
-    crop = np.zeros((48, 48, 3), dtype=np.uint8)
-    crop[:] = (0, 51, 255)
-    line = prepare([crop], (3, 48, 192))[0]
-    np.testing.assert_allclose(line[:, 24, 24], [-1, -0.6, 1], atol=1e-6)
+    with pytest.raises(EngineError, match=r"an array of shape \(1, 3\); use a model with the 2 classes"):
+        TextClassifier(ThreeClasses(), ClassificationOptions())([draw_line("Exit")], Stopwatch())
 
 
 def test_vertical_text_is_no_reason_to_fail(classifier: TextClassifier) -> None:

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from ppocr_serving.engines import Float32Array
 from ppocr_serving.errors import EngineError
-from ppocr_serving.lines import line_width
 from ppocr_serving.models import load_dictionary
-from ppocr_serving.recognition import RecognitionOptions, Text, TextRecognizer, decode, plan_batches, prepare
+from ppocr_serving.recognition import RecognitionOptions, Text, TextRecognizer, decode, plan_batches
 from ppocr_serving.settings import Settings
 from ppocr_serving.tasks import Task
 from ppocr_serving.timing import Stopwatch
@@ -131,27 +130,6 @@ def test_the_real_model_refuses_a_wrong_dictionary(tasks: dict[str, Task]) -> No
     recognizer = TextRecognizer(tasks["ocr_rec"].engines[0], RecognitionOptions((3, 48, 320), ALPHABET))
     with pytest.raises(EngineError, match="use the dictionary that belongs to the model"):
         recognizer([draw_line("Exit")], Stopwatch())
-
-
-@given(
-    st.lists(st.tuples(st.integers(1, 80), st.integers(1, 500)), min_size=1, max_size=4), st.sampled_from([320, 480])
-)
-def test_prepared_crops_keep_their_proportions(sizes: list[tuple[int, int]], width: int) -> None:
-    crops = [np.zeros((height, wide, 3), dtype=np.uint8) for height, wide in sizes]
-    tensor = prepare(crops, 48, width)
-    assert tensor.shape == (len(sizes), 3, 48, width)
-    assert tensor.dtype == np.float32
-    for line, crop in zip(tensor, crops, strict=True):
-        filled = min(width, line_width(crop, 48))
-        assert (line[:, :, :filled] == -1).all()
-        assert (line[:, :, filled:] == 0).all()
-
-
-@given(st.integers(1, 500), st.integers(1, 5000))
-def test_line_width_is_rounded_up(height: int, width: int) -> None:
-    scaled = line_width(np.zeros((height, width, 3), dtype=np.uint8), 48)
-    assert 0 <= scaled - 48 * width / height < 1 + 1e-9
-    assert scaled >= 1
 
 
 def test_answer_i_belongs_to_crop_i(recognizer: TextRecognizer) -> None:

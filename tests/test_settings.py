@@ -13,7 +13,7 @@ from ppocr_serving.cpu import available_cpus
 from ppocr_serving.engines import Backend, Precision
 from ppocr_serving.errors import InvalidSetting, ModelNotFound
 from ppocr_serving.models import default_model_dir
-from ppocr_serving.settings import Settings, load_settings, variable_name
+from ppocr_serving.settings import Settings, load_settings, variable_name, warn_of_unknown_variables
 from tests.models.archive_server import write_profile
 
 
@@ -157,13 +157,34 @@ NOT_ALLOWED = [
 ]
 
 
+SERVER_FIELDS = {
+    "host",
+    "max_body_mb",
+    "max_images",
+    "max_request_pixels",
+    "max_concurrency",
+    "max_queue",
+    "queue_timeout",
+    "graceful_timeout",
+}
+
+
+@pytest.mark.parametrize("field", sorted(SERVER_FIELDS))
+def test_what_belongs_to_the_server_is_no_setting_of_a_module(field: str) -> None:
+    for origin, params, init_args in (("params.py", {field: 1}, None), ("init_args", None, {field: 1})):
+        with pytest.raises(InvalidSetting) as caught:
+            load_settings(params, init_args, environ={})
+        assert str(caught.value) == (
+            f"{origin}: {field} belongs to the server, not to a module; set {variable_name(field)}"
+        )
+
+
 @pytest.mark.parametrize(("field", "text", "allowed"), NOT_ALLOWED)
 def test_what_is_not_allowed_is_named_in_one_line(field: str, text: str, allowed: str) -> None:
-    sources: dict[str, dict[str, Any]] = {
-        variable_name(field): {"environ": {variable_name(field): text}},
-        f"params.py: {field}": {"params": {field: text}, "environ": {}},
-        f"init_args: {field}": {"init_args": {field: text}, "environ": {}},
-    }
+    sources: dict[str, dict[str, Any]] = {variable_name(field): {"environ": {variable_name(field): text}}}
+    if field not in SERVER_FIELDS:
+        sources[f"params.py: {field}"] = {"params": {field: text}, "environ": {}}
+        sources[f"init_args: {field}"] = {"init_args": {field: text}, "environ": {}}
     for place, arguments in sources.items():
         with pytest.raises(InvalidSetting) as caught:
             load_settings(**arguments)
@@ -187,7 +208,8 @@ def test_any_text_gives_valid_settings_or_an_error_that_names_the_variable(field
         message = str(error)
     else:
         value = getattr(settings, field)
-        assert getattr(load_settings(None, {field: value}, environ={}), field) == value
+        if field not in SERVER_FIELDS:
+            assert getattr(load_settings(None, {field: value}, environ={}), field) == value
         return
     assert "\n" not in message
     assert field == "profile" or message.startswith(f"{variable_name(field)} is {text!r}: ")
@@ -215,7 +237,7 @@ def test_a_bad_value_of_a_profile_names_the_profile(tmp_path: Path) -> None:
 
 def test_an_unknown_variable_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        load_settings(environ={"PPOCR_DROPSCORE": "0.1", "HOME": "/root", "PPOCR_WORKERS": "2"})
+        warn_of_unknown_variables({"PPOCR_DROPSCORE": "0.1", "HOME": "/root", "PPOCR_WORKERS": "2"})
     assert [record.getMessage() for record in caplog.records] == [
         "PPOCR_DROPSCORE: there is no such setting; did you mean PPOCR_DROP_SCORE?"
     ]
@@ -223,7 +245,9 @@ def test_an_unknown_variable_is_warned_of(caplog: pytest.LogCaptureFixture) -> N
 
 def test_what_kubernetes_sets_beside_a_service_called_ppocr_is_no_mistake(caplog: pytest.LogCaptureFixture) -> None:
     names = ("PPOCR_SERVICE_HOST", "PPOCR_SERVICE_PORT", "PPOCR_PORT", "PPOCR_PORT_9000_TCP_ADDR")
-    assert load_settings(environ=dict.fromkeys(names, "tcp://10.0.0.1:9000")) == Settings()
+    variables = dict.fromkeys(names, "tcp://10.0.0.1:9000")
+    warn_of_unknown_variables(variables)
+    assert load_settings(environ=variables) == Settings()
     assert caplog.records == []
 
 

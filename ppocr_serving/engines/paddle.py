@@ -25,9 +25,14 @@ class PaddleEngine:
 
     Args:
         spec: What to load and how.
+
+    Raises:
+        InvalidSetting: A GPU is asked for, and there is none.
     """
 
     def __init__(self, spec: EngineSpec) -> None:
+        if spec.use_gpu:
+            _require_gpu()
         self._spec = spec
         self._lock = threading.Lock()
         self._predictor: Any = None
@@ -69,8 +74,6 @@ class PaddleEngine:
         for backend in _usable_backends(self._spec):
             try:
                 predictor = _create_predictor(paddle.inference, self._spec, backend)
-            except InvalidSetting:
-                raise
             except Exception as error:  # as above; the next back end may take the model
                 failures.append(f"{backend}: {_first_line(error)}")
                 _log.warning(
@@ -85,6 +88,9 @@ class PaddleEngine:
 
 
 def _usable_backends(spec: EngineSpec) -> Iterator[Backend]:
+    if spec.use_gpu:
+        yield spec.backend  # it does not matter there, so there is no other to try
+        return
     backends = list(Backend)
     for backend in backends[backends.index(spec.backend) :]:
         if backend is Backend.OPENVINO and spec.model.program.suffix == ".json":
@@ -121,7 +127,6 @@ def _configure(inference: Any, spec: EngineSpec, backend: Backend) -> Any:
     config = inference.Config(str(spec.model.program), str(spec.model.params))
     config.disable_glog_info()
     if spec.use_gpu:
-        _require_gpu()
         config.enable_use_gpu(500, 0)
         return config
     config.disable_gpu()

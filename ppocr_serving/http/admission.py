@@ -2,12 +2,12 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ppocr_serving.errors import Overloaded
 
-__all__ = ["Admission"]
+__all__ = ["Admission", "Buffer"]
 
 
 class Admission:
@@ -25,30 +25,26 @@ class Admission:
         self._free = running
         self._limit = waiting
         self._timeout = timeout
-        self._buffer = buffered_bytes
+        self._room = buffered_bytes
         self._queue: deque[threading.Event] = deque()
 
     @contextmanager
-    def buffer(self, size: int) -> Iterator[None]:
-        """Holds room for a request's body before it is read.
+    def buffer(self) -> Iterator["Buffer"]:
+        """Holds the room that one request's body takes while it arrives and until it has been answered.
 
         A few large bodies that arrive together would otherwise exhaust the memory long before the queue is full.
-
-        Args:
-            size: Bytes.
-
-        Raises:
-            Overloaded: There is no room now.
         """
-        with self._lock:
-            if size > self._buffer:
-                raise Overloaded("the server holds all the request bodies it has room for; try again later")
-            self._buffer -= size
+        buffer = Buffer(self._take)
         try:
-            yield
+            yield buffer
         finally:
-            with self._lock:
-                self._buffer += size
+            self._take(-buffer.size)
+
+    def _take(self, size: int) -> None:
+        with self._lock:
+            if size > self._room:
+                raise Overloaded("the server holds all the request bodies it has room for; try again later")
+            self._room -= size
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -87,3 +83,27 @@ class Admission:
                 self._queue.popleft().set()
             else:
                 self._free += 1
+
+
+class Buffer:
+    """The room that one request's body takes.
+
+    Args:
+        take: Takes room for bytes, or raises Overloaded.
+
+    Attributes:
+        size: Bytes taken so far.
+    """
+
+    def __init__(self, take: Callable[[int], None]) -> None:
+        self._take = take
+        self.size = 0
+
+    def take(self, size: int) -> None:
+        """Takes room for `size` more bytes.
+
+        Raises:
+            Overloaded: There is none now.
+        """
+        self._take(size)
+        self.size += size

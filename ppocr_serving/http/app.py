@@ -8,11 +8,11 @@ from http import HTTPStatus
 from importlib.resources import files as resources
 
 from flask import Flask, Response, g, request
-from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
-from ppocr_serving.errors import InvalidRequest, LimitExceeded, ModuleNotServed, NotReady, UnsupportedMediaType
+from ppocr_serving.errors import ModuleNotServed, NotReady, OcrError, UnsupportedMediaType
 from ppocr_serving.http.admission import Admission
+from ppocr_serving.http.body import read_body, require_size
 from ppocr_serving.http.contract import decode_pictures, encode_answer, encode_error, parse_request
 from ppocr_serving.http.errors import to_http
 from ppocr_serving.http.log import RequestRecord
@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 _ID_HEADERS = ("X-Fc-Request-Id", "X-Scf-Request-Id", "X-Request-Id")
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _RETRY_AFTER_SECONDS = "1"
+_UNLOGGED = {"healthz", "readyz", "index"}  # asked for every few seconds, and nothing is learnt from it
 _BUFFERED_BODIES = 8  # as many bodies of the largest allowed size may be in memory, and many more of the usual size
 
 
@@ -45,6 +46,7 @@ def create_app(tasks: Mapping[str, Task], settings: Settings, readiness: Readine
         readiness: Tells when the models are loaded; whoever runs the application lets it warm up.
     """
     app = Flask(__name__, static_folder=None)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # they would be answered with a page
     app.url_map.merge_slashes = False  # a path with a slash too many is unknown, like any other; no redirect
     largest_body = settings.max_body_mb * 2**20
     admission = Admission(
@@ -62,10 +64,11 @@ def create_app(tasks: Mapping[str, Task], settings: Settings, readiness: Readine
         record.module = name if name in TASK_NAMES else "-"  # what a client made up does not belong into the log
         task = _served(name, tasks)
         _require_json()
-        _require_size(request.content_length or 0, largest_body)
-        # Without a declared length, room for the largest body is held.
-        with admission.buffer(request.content_length or largest_body):
-            pictures = parse_request(_read_body(largest_body), settings)
+        require_size(request.content_length or 0, largest_body)
+        with admission.buffer() as buffer:
+            body = read_body(request.environ["wsgi.input"], request.environ["gunicorn.socket"], buffer, largest_body)
+            pictures = parse_request(body, settings)
+            del body
             record.pictures, record.pixels = len(pictures.files), pictures.pixels
             with admission.turn():
                 readiness.wait()
@@ -92,7 +95,7 @@ def create_app(tasks: Mapping[str, Task], settings: Settings, readiness: Readine
     def end(response: Response) -> Response:
         record: RequestRecord = g.record
         response.headers["X-Request-Id"] = record.request_id
-        if request.endpoint == predict.__name__:
+        if request.endpoint not in _UNLOGGED:
             _log.info(record.line(response.status_code))
         return response
 
@@ -122,27 +125,13 @@ def _require_json() -> None:
         )
 
 
-def _require_size(size: int, largest_body: int) -> None:
-    if size > largest_body:
-        raise LimitExceeded(f"the body has more than the allowed {largest_body} bytes; send fewer or smaller pictures")
-
-
-def _read_body(largest_body: int) -> bytes:
-    # Flask's own limit is not used: it cuts a body without a declared length off and says nothing.
-    try:
-        body: bytes = request.environ["wsgi.input"].read(largest_body + 1)
-    except (OSError, ParseException) as error:  # malformed chunks, or a client that fell silent or went away
-        raise InvalidRequest("the body is malformed or broke off; send all of it") from error
-    _require_size(len(body), largest_body)
-    return body
-
-
 def _answer_error(error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return _answer_http_exception(error)
     how = to_http(error)
+    record: RequestRecord = g.record
+    record.error = error.code if isinstance(error, OcrError) else type(error).__name__
     if how.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        record: RequestRecord = g.record
         _log.error("id=%s failed", record.request_id, exc_info=error)
         message = f"the server failed; its log has the reason under the id {record.request_id}"
     else:

@@ -1,5 +1,6 @@
 """The bodies of requests and answers."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -12,6 +13,9 @@ from ppocr_serving.settings import Settings
 from ppocr_serving.timing import Stopwatch
 
 __all__ = ["PictureFiles", "decode_pictures", "encode_answer", "encode_error", "naming_item", "parse_request"]
+
+_ITEM_PATH = re.compile(r"\$\[(\d+)\]")
+_FOUND = re.compile(r"got `(\w+)`")
 
 _EXAMPLE = '{"images": ["<base64 of a picture>"]}'
 
@@ -45,14 +49,12 @@ def parse_request(body: bytes, settings: Settings) -> PictureFiles:
     images = _image_list(body)
     if len(images) > settings.max_images:
         raise LimitExceeded(
-            f"images: {len(images)} pictures in one request, allowed are {settings.max_images}; send fewer"
+            f"images: {len(images)} pictures, allowed in a request are {settings.max_images}; send fewer"
         )
     files = []
     pixels = 0
     for index, text in enumerate(images):
-        with naming_item(index):
-            if not isinstance(text, str):
-                raise InvalidRequest(f"is {_kind(text)}; send the base64 of a picture file as a string")
+        with naming_item(f"images[{index}]:"):
             files.append(decode_base64(text))
             width, height = picture_size(files[-1], settings.max_pixels)
             pixels += width * height
@@ -78,18 +80,18 @@ def decode_pictures(files: Sequence[bytes], max_pixels: int, watch: Stopwatch) -
         ImageDecodeError: A picture is damaged; the message names which.
     """
     for index, data in enumerate(files):
-        with naming_item(index), watch("decode"):
+        with naming_item(f"images[{index}]:"), watch("decode"):
             image = decode_picture(data, max_pixels)
         yield image
 
 
 @contextmanager
-def naming_item(index: int) -> Iterator[None]:
-    """Puts `images[<index>]: ` in front of what the enclosed block complains of."""
+def naming_item(name: str) -> Iterator[None]:
+    """Puts the name of an item in front of what the enclosed block complains of."""
     try:
         yield
     except (InvalidRequest, LimitExceeded) as error:
-        raise type(error)(f"images[{index}]: {error}") from error
+        raise type(error)(f"{name} {error}") from error
 
 
 def encode_answer(results: Any) -> bytes:
@@ -102,13 +104,14 @@ def encode_error(message: str, status: str) -> bytes:
     return msgspec.json.encode({"msg": message, "results": "", "status": status})
 
 
-def _image_list(body: bytes) -> list[Any]:
+def _image_list(body: bytes) -> list[str]:
+    # In steps, each to a type: a body of millions of small objects must not become millions of Python objects.
     try:
-        request = msgspec.json.decode(body)
+        request = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"the body is {_kind(error)}; send an object: {_EXAMPLE}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"the body is no JSON ({error}); send {_EXAMPLE}") from error
-    if not isinstance(request, dict):
-        raise InvalidRequest(f"the body is {_kind(request)}; send an object: {_EXAMPLE}")
     if "paths" in request:
         raise InvalidRequest("paths: files of the server cannot be read over HTTP; send the pictures in images")
     unknown = sorted(key for key in request if key != "images")
@@ -116,17 +119,29 @@ def _image_list(body: bytes) -> list[Any]:
         raise InvalidRequest(f"{_shortened(unknown[0])}: there is no such key; send {_EXAMPLE}")
     if "images" not in request:
         raise InvalidRequest(f"images: the key is missing; send {_EXAMPLE}")
-    images = request["images"]
-    if not isinstance(images, list):
-        raise InvalidRequest(f"images: is {_kind(images)}; send a list: {_EXAMPLE}")
+    try:
+        images = msgspec.json.decode(request["images"], type=list[str])
+    except msgspec.ValidationError as error:
+        item = _ITEM_PATH.search(str(error))
+        if item is None:
+            raise InvalidRequest(f"images: is {_kind(error)}; send a list: {_EXAMPLE}") from error
+        raise InvalidRequest(
+            f"images[{item[1]}]: is {_kind(error)}; send the base64 of a picture file as a string"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(f"images: is no JSON ({error}); send {_EXAMPLE}") from error
     if not images:
         raise InvalidRequest(f"images: the list is empty; send {_EXAMPLE}")
     return images
 
 
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")
+def _kind(error: msgspec.ValidationError) -> str:
+    """What msgspec found where it expected something else, in words."""
+    found = _FOUND.search(str(error))
+    kind = found[1] if found else ""
+    return {"object": "an object", "array": "a list", "str": "a string", "bool": "true or false", "null": "null"}.get(
+        kind, "a number"
+    )
 
 
 def _shortened(key: str) -> str:

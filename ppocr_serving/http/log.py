@@ -32,6 +32,7 @@ class RequestRecord:
         pictures: How many pictures the request has.
         pixels: Pixels of all of them.
         lines: Items in the answer.
+        error: The stable word for what went wrong, empty if nothing did.
         watch: Time by stage.
         start: When the request came, in seconds of `time.perf_counter`.
     """
@@ -41,6 +42,7 @@ class RequestRecord:
     pictures: int = 0
     pixels: int = 0
     lines: int = 0
+    error: str = ""
     watch: Stopwatch = field(default_factory=Stopwatch)
     start: float = field(default_factory=time.perf_counter)
 
@@ -57,4 +59,5 @@ class RequestRecord:
         return (
             f"id={self.request_id} module={self.module} status={status} pictures={self.pictures} "
             f"pixels={self.pixels} lines={self.lines} ms={milliseconds:.1f}{stages}"
+            f"{f' error={self.error}' if self.error else ''}"
         )

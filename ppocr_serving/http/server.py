@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 import threading
+from concurrent.futures import Future
 from http import HTTPStatus
 from typing import Any
 
@@ -16,6 +17,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 from gunicorn.http import errors as http_errors
 from gunicorn.util import write_nonblock
+from gunicorn.workers import gthread
 from gunicorn.workers.gthread import ThreadWorker
 
 from ppocr_serving.errors import OcrError
@@ -34,8 +36,9 @@ _KEEP_ALIVE_SECONDS = 3600
 # A worker whose main loop has not come round for this long is taken for dead and replaced. An engine call, which holds
 # Python's global lock, takes seconds at the very most.
 _STUCK_SECONDS = 120
-# A client that sends nothing for this long in the middle of a request gives its thread back.
-_SILENT_SECONDS = 30
+# A client that neither sends nor takes anything for this long in the middle of a request gives its thread back.
+_SILENT_SECONDS = 5
+_IDLE_CONNECTIONS = 800  # kept open between requests; platforms allow a process 1024 files
 
 # How malformed HTTP is answered; what is not in this table is a bad request.
 _MALFORMED_HTTP = {
@@ -47,7 +50,20 @@ _MALFORMED_HTTP = {
 
 
 class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
-    """Answers what is no valid HTTP, which never reaches the application, as the contract says and not as a page."""
+    """A worker that silent connections cost no thread, and that answers malformed HTTP as the contract says."""
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Called by gunicorn for a connection, new ones included.
+
+        gunicorn lets a thread wait for a new connection's first byte; as many silent connections as there are
+        threads would keep everybody waiting. Here the connection goes to where gunicorn puts it after that wait.
+        """
+        if conn.initialized or conn.data_ready:
+            super().enqueue_req(conn)
+            return
+        deferred: Future[object] = Future()
+        deferred.set_result(gthread._DEFER)
+        self.finish_request(conn, deferred)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:  # noqa: ARG002
         """Called by gunicorn for what never became a request; it closes the connection afterwards."""
@@ -84,10 +100,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         self._app = app
         self._readiness = readiness
         self._options: dict[str, Any] = {
-            "bind": f"{settings.host}:{port}",
+            "bind": f"[{settings.host}]:{port}" if ":" in settings.host else f"{settings.host}:{port}",
             "workers": workers,
             "worker_class": _Worker,
             "threads": thread_count(settings),
+            "worker_connections": thread_count(settings) + _IDLE_CONNECTIONS,
             "keepalive": _KEEP_ALIVE_SECONDS,
             "timeout": _STUCK_SECONDS,
             "graceful_timeout": settings.graceful_timeout,
@@ -130,8 +147,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
                 _log.error("cannot start: %s", error)
             else:
                 _log.exception("cannot start")
-            # The code by which gunicorn recognises that further workers would fail likewise, and gives up.
-            os._exit(Arbiter.WORKER_BOOT_ERROR)
+            # At the code for a failed start gunicorn gives up, because further workers would fail likewise; where one
+            # has been ready before, this one is replaced.
+            os._exit(1 if self._was_ready[0] else Arbiter.WORKER_BOOT_ERROR)
 
     def _give_up_if_never_ready(self, arbiter: Arbiter, worker: ThreadWorker) -> None:
         # Damaged model files crash the process where no Python code can catch it. gunicorn would replace it for ever.
@@ -143,10 +161,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
 
 
 def _limit_silence(arbiter: Any) -> None:
-    # Connections inherit the option from the listening socket. gunicorn itself has no time-out for reading.
+    # Connections inherit the options from the listening socket. gunicorn itself has no such time-outs.
     limit = struct.pack("ll", _SILENT_SECONDS, 0)
     for listener in arbiter.LISTENERS:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
     arbiter.log.error_log.addFilter(_is_worth_logging)
 
 

@@ -11,7 +11,6 @@ from paddlehub.module.module import RunModule, runnable, serving
 
 from ppocr_serving.errors import InvalidRequest
 from ppocr_serving.http.contract import decode_pictures, naming_item
-from ppocr_serving.http.log import configure_logging
 from ppocr_serving.pictures import BgrImage, decode_base64, decode_picture
 from ppocr_serving.settings import load_settings
 from ppocr_serving.tasks import Results, create_task
@@ -41,7 +40,6 @@ class OcrModule(RunModule):  # type: ignore[misc]  # PaddleHub has no type hints
 
     def __init__(self, use_gpu: bool | None = None, enable_mkldnn: bool | None = None, **init_args: Any) -> None:
         super().__init__()
-        configure_logging()
         given = {"use_gpu": use_gpu, "enable_mkldnn": enable_mkldnn, **init_args}
         self._settings = load_settings(self.params, {key: value for key, value in given.items() if value is not None})
         self.task = create_task(self.name, self._settings)
@@ -66,16 +64,15 @@ class OcrModule(RunModule):  # type: ignore[misc]  # PaddleHub has no type hints
         return self.task.run(pictures, Stopwatch())
 
     @serving  # type: ignore[untyped-decorator]
-    def serving_method(self, images: Sequence[str], use_gpu: bool | None = None) -> Results:  # noqa: ARG002
-        """Answers for base64 pictures; PaddleHub's GPU mode calls it with what a client sent.
+    def serving_method(self, images: Sequence[str]) -> Results:
+        """Answers for base64 pictures. PaddleHub serves only modules that have such a method.
 
         Args:
             images: Base64 of a picture file each.
-            use_gpu: What PaddleHub's GPU mode adds; the module's own setting decides.
         """
         files = []
         for index, text in enumerate(images):
-            with naming_item(index):
+            with naming_item(f"images[{index}]:"):
                 files.append(decode_base64(text))
         return self.task.run(decode_pictures(files, self._settings.max_pixels, Stopwatch()), Stopwatch())
 
@@ -88,14 +85,12 @@ class OcrModule(RunModule):  # type: ignore[misc]  # PaddleHub has no type hints
 
     def _read(self, paths: Sequence[str | Path]) -> Iterator[BgrImage]:
         for index, path in enumerate(paths):
-            try:
-                data = Path(path).read_bytes()
-            except OSError as error:
-                raise InvalidRequest(f"paths[{index}]: {path}: {error.strerror}; give a picture file") from error
-            try:
+            with naming_item(f"paths[{index}]: {path}"):
+                try:
+                    data = Path(path).read_bytes()
+                except OSError as error:
+                    raise InvalidRequest(f"cannot be read ({error.strerror}); give a picture file") from error
                 image = decode_picture(data, self._settings.max_pixels)
-            except InvalidRequest as error:
-                raise type(error)(f"paths[{index}]: {path} {error}") from error
             yield image
 
 

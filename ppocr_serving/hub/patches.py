@@ -10,7 +10,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from ppocr_serving.errors import OcrError
+from ppocr_serving.errors import InvalidSetting, OcrError
 
 __all__ = ["REPLACEMENTS", "Replacement", "apply"]
 
@@ -75,6 +75,11 @@ def _execute(original: Callable[[], int]) -> int:
         return 1
 
 
+def _start_gpu_serving(_command: object) -> None:
+    """Refuse PaddleHub's GPU mode."""
+    raise InvalidSetting("--use_gpu: PaddleHub's GPU mode is not served; leave it out and set PPOCR_USE_GPU=true")
+
+
 REPLACEMENTS = (
     Replacement(
         module="paddlehub.commands.utils",
@@ -110,6 +115,12 @@ REPLACEMENTS = (
         function=_StandaloneApplication,
         reason="its sync workers leave health checks unanswered while one picture is read, and load no models before "
         "the first request",
+    ),
+    Replacement(
+        module="paddlehub.commands.serving",
+        name="ServingCommand.start_zmq_serving_with_args",
+        function=_start_gpu_serving,
+        reason="it serves with PaddleHub's own application, which keeps no part of the contract",
     ),
 )
 

@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ppocr_serving.classification import prepare as prepare_cls
 from ppocr_serving.cpu import supports_bfloat16
 from ppocr_serving.detection import DetectionOptions
 from ppocr_serving.detection import prepare as prepare_det
 from ppocr_serving.engines import Backend, Engine, EngineSpec, Float32Array, Precision, shared_engine
 from ppocr_serving.errors import EngineError, InvalidSetting
+from ppocr_serving.lines import batch_lines
 from ppocr_serving.models import ModelFiles
-from ppocr_serving.recognition import prepare as prepare_rec
 from tests.drawing import Placed, draw_line, draw_page
 
 ROLES = pytest.mark.parametrize("role", ["det", "cls", "rec"])
@@ -35,7 +34,7 @@ def network_input(role: str) -> Float32Array:
         page = draw_page([Placed("Platform 9", 40, 40), Placed("开往北京", 40, 120)], 320, 224)
         return prepare_det(page, DetectionOptions())
     crops = [draw_line(text, margin=4) for text in ("Departures", "欢迎光临")]
-    return prepare_cls(crops, (3, 48, 192)) if role == "cls" else prepare_rec(crops, 48, 320)
+    return batch_lines(crops, 48, 192 if role == "cls" else 320)
 
 
 def engine(model: ModelFiles, backend: Backend = Backend.OPENVINO, precision: Precision = Precision.F32) -> Engine:

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from ppocr_serving.errors import Overloaded
-from ppocr_serving.http.admission import Admission
+from ppocr_serving.errors import EngineError, Overloaded
+from ppocr_serving.http.admission import Admission, Buffer
 
 
 def enter_in_order(admission: Admission, count: int, entered: list[int]) -> list[threading.Thread]:
@@ -85,19 +85,25 @@ def test_a_wait_that_ran_out_leaves_the_queue_and_its_turn_goes_to_the_next() ->
         pass
 
 
+def fail(buffer: Buffer) -> None:
+    buffer.take(10)
+    raise EngineError("broken")
+
+
 def test_a_failure_gives_its_turn_and_its_room_back() -> None:
     admission = Admission(running=1, waiting=0, timeout=60, buffered_bytes=10)
     for _ in range(3):
-        with pytest.raises(ValueError, match="broken"), admission.buffer(10), admission.turn():
-            raise ValueError("broken")
+        with pytest.raises(EngineError), admission.buffer() as buffer, admission.turn():
+            fail(buffer)
 
 
 def test_bytes_are_bounded_together() -> None:
     admission = Admission(running=1, waiting=0, timeout=60, buffered_bytes=10)
-    with admission.buffer(6), admission.buffer(4):
-        with pytest.raises(Overloaded, match="request bodies"), admission.buffer(1):
-            pass
-        with admission.buffer(0):
-            pass
-    with admission.buffer(10):
-        pass
+    with admission.buffer() as first, admission.buffer() as second:
+        first.take(4)
+        second.take(4)
+        first.take(2)
+        with pytest.raises(Overloaded, match="request bodies"):
+            second.take(1)
+    with admission.buffer() as alone:
+        alone.take(10)

@@ -87,7 +87,7 @@ def test_pictures_are_decoded_one_by_one_and_the_damaged_one_is_named() -> None:
 
 @pytest.mark.parametrize("kind", [InvalidRequest, ImageDecodeError, LimitExceeded])
 def test_naming_an_item_keeps_the_kind_of_error(kind: type[Exception]) -> None:
-    with pytest.raises(kind, match=r"^images\[7\]: reason$") as caught, naming_item(7):
+    with pytest.raises(kind, match=r"^images\[7\]: reason$") as caught, naming_item("images[7]:"):
         raise kind("reason")
     assert type(caught.value) is kind
 

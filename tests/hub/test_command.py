@@ -47,7 +47,7 @@ def test_run_names_a_file_that_is_not_there(home: Path) -> None:
     done = run(home, "run", "ocr_system", "--input_path", "/no/such/picture.png")
 
     assert done.returncode != 0
-    assert "/no/such/picture.png: No such file" in done.stderr
+    assert "/no/such/picture.png cannot be read (No such file" in done.stderr
 
 
 def test_run_without_a_picture_says_what_is_missing(home: Path) -> None:

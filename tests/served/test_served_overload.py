@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -61,18 +62,19 @@ def test_a_wait_that_is_too_long_is_given_up(hub_home: Path) -> None:
 
 
 def test_bodies_that_arrive_together_are_bounded(hub_home: Path) -> None:
-    """Each connection declares a body of the largest size; the ninth finds no room, whatever it really sends."""
-    import socket
-
+    """What has arrived counts, in chunks of 256 KiB; there is room for eight bodies of the largest size."""
     head = (
         "POST /predict/ocr_rec HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Content-Length: {1 << 20}\r\n\r\n"
     )
     with serving(hub_home, modules=["ocr_rec"], PPOCR_MAX_BODY_MB="1") as server:
-        connections = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(8)]
+        connections = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(11)]
         try:
             for connection in connections:
-                connection.sendall(head.encode() + b"{")
+                connection.sendall(head.encode())
+            assert server.post("ocr_rec", [HELLO]).status_code == 200  # what is only declared takes no room
+            for connection, chunks in zip(connections, [3] * 10 + [2], strict=True):
+                connection.sendall(b" " * (chunks << 18))
             time.sleep(0.5)
             assert_busy(server.post("ocr_rec", [HELLO]), "request bodies")
         finally:

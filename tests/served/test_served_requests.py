@@ -14,14 +14,16 @@ from pathlib import Path
 import pytest
 import requests
 
+from ppocr_serving.http.app import thread_count
+from ppocr_serving.settings import Settings
 from tests.served.samples import as_base64, line, page
-from tests.served.server import Served, environment, free_port, running
+from tests.served.server import ROOT, Served, environment, free_port, running
 
 HELLO = as_base64(line("Hello World"))
 LOG_LINE = re.compile(
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO id=(?P<id>\S+) module=(?P<module>\S+) status=(?P<status>\d+) "
     r"pictures=(?P<pictures>\d+) pixels=(?P<pixels>\d+) lines=(?P<lines>\d+) ms=(?P<ms>[\d.]+)"
-    r"(?P<stages>( \w+=[\d.]+)*)"
+    r"(?P<stages>( \w+=[\d.]+)*)( error=\w+)?"
 )
 HALF_A_REQUEST = (
     b"POST /predict/ocr_rec HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -171,6 +173,17 @@ def test_clients_that_fall_silent_do_not_keep_others_waiting(served: Served) -> 
             connection.close()
 
 
+def test_silent_connections_cost_no_thread(served: Served) -> None:
+    silent = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(3 * thread_count(Settings()))]
+    try:
+        # The silent ones give up only when this test closes them: without a thread for this request it never ends.
+        assert requests.get(f"{served.url}/healthz", timeout=4).status_code == 200
+        assert served.results("ocr_rec", [HELLO])
+    finally:
+        for connection in silent:
+            connection.close()
+
+
 @pytest.fixture(scope="module")
 def faulty(hub_home: Path) -> Iterator[Served]:
     """The server of `faulty_server.py`, warmed up."""
@@ -239,4 +252,4 @@ def test_a_normal_run_prints_no_warning_and_no_traceback(served: Served) -> None
     log = served.log()
     assert "Warning" not in log
     assert "Traceback" not in log
-    assert environment(Path("home"))["PYTHONWARNINGS"] in Path("start.sh").read_text()
+    assert environment(Path("home"))["PYTHONWARNINGS"] in (ROOT / "start.sh").read_text()
