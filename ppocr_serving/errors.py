@@ -18,6 +18,7 @@ __all__ = [
     "NotReady",
     "OcrError",
     "Overloaded",
+    "PathNotServed",
     "UnsupportedMediaType",
 ]
 
@@ -60,6 +61,12 @@ class ModuleNotServed(OcrError):
     """The request names a module that does not exist or was not started."""
 
     code = "module_not_served"
+
+
+class PathNotServed(OcrError):
+    """A request that a gateway passes on names a path that does not exist."""
+
+    code = "path_not_served"
 
 
 class Overloaded(OcrError):

@@ -2,14 +2,18 @@
 
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
+from flask import request
 from gunicorn.http.errors import ParseException
 
 from ppocr_serving.errors import InvalidRequest, LimitExceeded
 from ppocr_serving.http.admission import Buffer
+from ppocr_serving.http.prediction import Prediction
 
-__all__ = ["Stream", "read_body", "require_size"]
+__all__ = ["Stream", "read_body", "received_body"]
 
 _CHUNK = 2**18
 # From the end of the headers to the end of the body: 32 MiB in this time are 2 Mbit/s.
@@ -22,6 +26,21 @@ class Stream(Protocol):
     def read(self, size: int, /) -> bytes:
         """Returns `size` bytes, and fewer only at the end."""
         ...
+
+
+@contextmanager
+def received_body(prediction: Prediction) -> Iterator[bytes]:
+    """Reads the body of the request that Flask handles now; its room is held until the end of the block.
+
+    Raises:
+        LimitExceeded: It declares, or has, more bytes than allowed.
+        InvalidRequest, Overloaded: See `read_body`.
+    """
+    _require_size(request.content_length or 0, prediction.largest_body)
+    with prediction.admission.buffer() as buffer:
+        yield read_body(
+            request.environ["wsgi.input"], request.environ["gunicorn.socket"], buffer, prediction.largest_body
+        )
 
 
 def read_body(stream: Stream, connection: socket.socket, buffer: Buffer, largest: int) -> bytes:
@@ -47,7 +66,7 @@ def read_body(stream: Stream, connection: socket.socket, buffer: Buffer, largest
         while part := stream.read(_CHUNK):
             buffer.take(len(part))
             body += part
-            require_size(len(body), largest)
+            _require_size(len(body), largest)
     except (OSError, ParseException) as error:
         raise InvalidRequest("the body is malformed or broke off; send all of it") from error
     finally:
@@ -55,11 +74,6 @@ def read_body(stream: Stream, connection: socket.socket, buffer: Buffer, largest
     return bytes(body)
 
 
-def require_size(size: int, largest: int) -> None:
-    """Refuses a body that is too large.
-
-    Raises:
-        LimitExceeded: `size` bytes are more than `largest`.
-    """
+def _require_size(size: int, largest: int) -> None:
     if size > largest:
         raise LimitExceeded(f"the body has more than the allowed {largest} bytes; send fewer or smaller pictures")

@@ -24,6 +24,7 @@ _TABLE: dict[type[BaseException], HttpError] = {
     errors.UnsupportedMediaType: HttpError(415, "112"),
     errors.LimitExceeded: HttpError(413, "101"),
     errors.ModuleNotServed: HttpError(404, "111"),
+    errors.PathNotServed: HttpError(404, "101"),
     errors.Overloaded: HttpError(503, "101"),
     errors.NotReady: HttpError(503, "101"),
     BaseException: HttpError(500, "101"),

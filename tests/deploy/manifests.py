@@ -1,0 +1,59 @@
+"""The deployment files, read the way their tools read them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import hcl2
+import yaml
+
+from ppocr_serving.settings import load_settings
+
+__all__ = ["DEPLOY", "ROOT", "check_environment", "container_of", "read_all_yaml", "read_terraform", "read_yaml"]
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+
+_ENVIRONMENT_BYTES = 4096  # what FC and SCF allow
+
+
+def read_all_yaml(path: Path) -> list[dict[str, Any]]:
+    """The documents of a YAML file."""
+    return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The one document of a YAML file."""
+    (document,) = read_all_yaml(path)
+    return document
+
+
+def read_terraform(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """The blocks of a folder's `.tf` files by kind; expressions stay text between `${` and `}`."""
+    options = hcl2.SerializationOptions(with_comments=False, explicit_blocks=False, strip_string_quotes=True)
+    blocks: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(folder.glob("*.tf")):
+        for kind, found in hcl2.loads(path.read_text(encoding="utf-8"), serialization_options=options).items():
+            blocks.setdefault(kind, []).extend(found)
+    return blocks
+
+
+def container_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The one container of a Deployment or a Knative Service."""
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+    found: dict[str, Any] = container
+    return found
+
+
+def check_environment(variables: Mapping[str, str]) -> None:
+    """The service knows these variables, takes their values, and the platforms take their size."""
+    assert variables
+    assert all(isinstance(value, str) for value in variables.values())
+    assert sum(len(f"{name}={value}") + 1 for name, value in variables.items()) <= _ENVIRONMENT_BYTES
+    assert not [name for name in variables if name.startswith("FC_")]
+    unset = load_settings(environ={})
+    for name, value in variables.items():
+        field = name.removeprefix("PPOCR_").lower()
+        assert name == f"PPOCR_{field.upper()}"
+        assert hasattr(unset, field), f"{name}: there is no such setting"
+        load_settings(environ={name: value})

@@ -1,0 +1,136 @@
+"""Aliyun Function Compute: s.yaml against fc3's rules and the platform's limits, and the application made of it."""
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+import ppocr_serving
+from ppocr_serving.settings import load_settings
+from tests.deploy.manifests import DEPLOY, check_environment, read_yaml
+
+FOLDER = DEPLOY / "aliyun_fc"
+FC3_SCHEMA = json.loads(Path(__file__).with_name("fc3.schema.json").read_text(encoding="utf-8"))
+PUBLISH_SCHEMA = json.loads(Path(__file__).with_name("publish.schema.json").read_text(encoding="utf-8"))
+
+TEMPLATE = (FOLDER / "src" / "s.yaml").read_text(encoding="utf-8")
+PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+
+
+def props(application: dict[str, Any]) -> dict[str, Any]:
+    (resource,) = application["resources"].values()
+    found: dict[str, Any] = resource["props"]
+    return found
+
+
+@pytest.fixture
+def application() -> dict[str, Any]:
+    return read_yaml(FOLDER / "s.yaml")
+
+
+@pytest.fixture
+def publish() -> dict[str, Any]:
+    return read_yaml(FOLDER / "publish.yaml")
+
+
+def test_s_yaml_is_what_fc3_takes(application: dict[str, Any]) -> None:
+    jsonschema.validate(application, FC3_SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("caPort",), 9000),  # of the component before fc3
+        (("customContainerConfig", "port"), "9000"),
+        (("customContainerConfig", "command"), '["sh", "start.sh"]'),  # fc2 took JSON in a string
+        (("customContainerConfig", "healthCheckConfig", "timeoutSeconds"), 5),
+        (("memorySize",), 2000),
+        (("instanceConcurrency",), 0),
+        (("environmentVariables", "PPOCR_MAX_BODY_MB"), 32),
+        (("runtime",), "custom"),
+    ],
+)
+def test_the_schema_refuses_what_fc3_refuses(
+    application: dict[str, Any], where: tuple[str, ...], value: object
+) -> None:
+    wrong = copy.deepcopy(application)
+    *path, last = where
+    target = props(wrong)
+    for key in path:
+        target = target[key]
+    target[last] = value
+
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(wrong, FC3_SCHEMA)
+
+
+def test_memory_fits_the_cpus(application: dict[str, Any]) -> None:
+    gigabytes_a_cpu = props(application)["memorySize"] / 1024 / props(application)["cpu"]
+
+    assert 1 <= gigabytes_a_cpu <= 4
+
+
+def test_a_request_may_wait_and_be_worked_on_within_the_time_out(application: dict[str, Any]) -> None:
+    settings = load_settings(environ=props(application)["environmentVariables"])
+
+    assert props(application)["timeout"] > settings.queue_timeout
+
+
+def test_an_instance_takes_what_fc_sends_at_a_time(application: dict[str, Any]) -> None:
+    settings = load_settings(environ=props(application)["environmentVariables"])
+    at_a_time = props(application)["instanceConcurrency"]
+
+    assert settings.max_concurrency <= at_a_time <= settings.max_concurrency + settings.max_queue
+
+
+def test_bodies_are_not_larger_than_fc_carries(application: dict[str, Any]) -> None:
+    assert load_settings(environ=props(application)["environmentVariables"]).max_body_mb <= 32
+
+
+def test_the_environment_is_the_services(application: dict[str, Any]) -> None:
+    check_environment(props(application)["environmentVariables"])
+
+
+def test_the_initializer_may_take_as_long_as_a_start(application: dict[str, Any]) -> None:
+    hooks = props(application)["instanceLifecycleConfig"]
+
+    assert hooks["initializer"]["timeout"] > 30
+    assert hooks["preStop"]["timeout"] > load_settings(environ={}).graceful_timeout
+
+
+def test_publish_yaml_describes_an_application(publish: dict[str, Any]) -> None:
+    jsonschema.validate(publish, PUBLISH_SCHEMA)
+    assert publish["Version"] == ppocr_serving.__version__
+
+
+def test_every_parameter_is_used_and_every_placeholder_is_a_parameter(publish: dict[str, Any]) -> None:
+    parameters = publish["Parameters"]["properties"]
+
+    assert {"region", "functionName", "memorySize"} <= set(parameters)
+    assert set(PLACEHOLDER.findall(TEMPLATE)) == {*parameters, "access"}  # access: Serverless Devs asks for it itself
+
+
+def test_defaults_are_allowed_values(publish: dict[str, Any]) -> None:
+    schema = publish["Parameters"]
+    defaults = {name: parameter["default"] for name, parameter in schema["properties"].items()}
+
+    jsonschema.validate(defaults, schema)
+
+
+def test_the_application_with_its_defaults_is_s_yaml(application: dict[str, Any], publish: dict[str, Any]) -> None:
+    values = {name: parameter["default"] for name, parameter in publish["Parameters"]["properties"].items()}
+    rendered = PLACEHOLDER.sub(lambda match: str({**values, "access": "default"}[match[1]]), TEMPLATE)
+
+    assert yaml.safe_load(rendered) == application
+
+
+def test_every_memory_on_offer_fits_the_cpus(application: dict[str, Any], publish: dict[str, Any]) -> None:
+    for megabytes in publish["Parameters"]["properties"]["memorySize"]["enum"]:
+        props(application)["memorySize"] = megabytes
+        jsonschema.validate(application, FC3_SCHEMA)
+        test_memory_fits_the_cpus(application)
