@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from ppocr_serving.http import server
 from ppocr_serving.http.app import thread_count
 from ppocr_serving.settings import Settings
 from tests.served.samples import as_base64, line, page
@@ -171,6 +172,21 @@ def test_clients_that_fall_silent_do_not_keep_others_waiting(served: Served) -> 
     finally:
         for connection in silent:
             connection.close()
+
+
+def test_an_idle_connection_is_kept(served: Served) -> None:
+    connection = HTTPConnection("127.0.0.1", served.port, timeout=60)
+    connection.request("GET", "/healthz")
+    assert connection.getresponse().read() == b"ok\n"
+    before = connection.sock
+
+    time.sleep(3)  # gunicorn's own default drops it after two seconds
+    connection.request("GET", "/healthz")
+
+    assert connection.getresponse().read() == b"ok\n"
+    assert connection.sock is before
+    connection.close()
+    assert server._KEEP_ALIVE_SECONDS > 15 * 60  # platforms reuse a connection that has been idle for that long
 
 
 def test_silent_connections_cost_no_thread(served: Served) -> None:
