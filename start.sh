@@ -22,13 +22,15 @@ is_between "$port" 1 65535 || fail "port '$port' is no number from 1 to 65535; s
 workers=${PPOCR_WORKERS:-1}
 is_between "$workers" 1 1024 || fail "PPOCR_WORKERS '$workers' is no number from 1 to 1024"
 
+# PaddleHub and gunicorn write there, and end in a stack trace where they cannot.
+probe=$(mktemp) && echo probe >"$probe" && rm -- "$probe" ||
+    fail "nothing can be written to ${TMPDIR:-/tmp}: it is full or read-only; make room, or mount a tmpfs there"
+
 root=$(cd -- "$(dirname -- "$0")" && pwd -P)
 
-# An image has what `setup.sh --system` installed, and no .venv.
-system_prefix=$(python3 -I -c 'import sys; print(sys.prefix)' 2>/dev/null) || system_prefix=
-if [ ! -d "$root/.venv" ] && [ -f "$system_prefix/share/ppocr_serving/setup/package" ]; then
-    bash "$root/scripts/setup.sh" --system
-    hub=$(python3 -I -c 'import sysconfig; print(sysconfig.get_path("scripts"))')/hub
+# An image is complete and may be read-only: there is nothing to set up, and its Dockerfile wrote down where the command is.
+if [ -f "$root/.image" ]; then
+    hub=$(cat "$root/.image")
 else
     bash "$root/scripts/setup.sh"
     hub=$root/.venv/bin/hub
@@ -41,4 +43,5 @@ fi
 # Paddle advises to install a compiler cache whenever it is imported; nothing is compiled here.
 PYTHONWARNINGS="ignore:No ccache found${PYTHONWARNINGS:+,$PYTHONWARNINGS}"
 export PYTHONWARNINGS
-exec "$hub" "$@"
+# Some platforms keep only what is printed to the standard output.
+exec "$hub" "$@" 2>&1

@@ -1,0 +1,49 @@
+# The service with its models: nothing is downloaded when it runs, and any user may run it.
+#
+#   docker build -t ppocr-serving .
+#   docker run --rm -p 9000:9000 ppocr-serving
+ARG BASE_IMAGE=python:3.11-slim-bookworm
+
+FROM ${BASE_IMAGE} AS build
+# binutils has `strip` and `ld`; libgomp1 is the one library that paddle takes from the system.
+RUN apt-get update && apt-get install -y --no-install-recommends binutils libgomp1
+# Optional: a package index nearer than the usual one.
+ARG PIP_INDEX_URL
+ENV HUB_HOME=/opt/ppocr/share/paddlehub \
+    PATH=/opt/ppocr/bin:$PATH \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_NO_COMPILE=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONHASHSEED=0
+RUN python3 -m venv /opt/ppocr
+WORKDIR /PaddleOCR
+# The packages take the longest and change the least, so they are a layer that does not depend on the sources.
+COPY requirements.txt ./
+RUN python3 -m pip install --require-hashes --no-deps -r requirements.txt
+COPY . .
+ARG PROFILE=ppocr-v4-mobile
+RUN PPOCR_PROFILE=${PROFILE} bash scripts/setup.sh --system
+RUN python3 docker/replace_libraries.py && python3 docker/prune.py && sh docker/seal.sh && sh docker/compile.sh /compiled
+
+FROM ${BASE_IMAGE}
+ARG PROFILE=ppocr-v4-mobile
+LABEL org.opencontainers.image.title="ppocr-serving" \
+      org.opencontainers.image.description="Optical character recognition with PaddleOCR's models, served by PaddleHub on port 9000" \
+      org.opencontainers.image.documentation="/PaddleOCR/README.md" \
+      org.opencontainers.image.base.name="python:3.11-slim-bookworm"
+COPY --from=build /usr/lib/x86_64-linux-gnu/libgomp.so.1 /usr/lib/x86_64-linux-gnu/
+# No RUN from here on: it would leave the mount points of the build behind.
+COPY --from=build /compiled /
+COPY --from=build /opt/ppocr /opt/ppocr
+COPY --from=build /PaddleOCR/README.md /PaddleOCR/start.sh /PaddleOCR/.image /PaddleOCR/docker/healthcheck.py /PaddleOCR/
+COPY --from=build /PaddleOCR/scripts/fetch_models.py /PaddleOCR/scripts/
+ENV HUB_HOME=/opt/ppocr/share/paddlehub \
+    PATH=/opt/ppocr/bin:$PATH \
+    PPOCR_PROFILE=${PROFILE} \
+    PYTHONDONTWRITEBYTECODE=1
+WORKDIR /PaddleOCR
+# A number, so that `runAsNonRoot` can tell that it is not root.
+USER 10001
+EXPOSE 9000
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python3", "-I", "/PaddleOCR/healthcheck.py"]
+CMD ["sh", "/PaddleOCR/start.sh"]

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Compile what Python imports until the service is ready, and no more. The byte code is used unchecked and has no time in
+# it: it holds wherever the files are copied to, and two builds hold the same.
+#
+# That of the standard library goes to the tree $1, to be copied over the base image, which has none.
+set -eu
+
+home=$(mktemp -d)
+trap 'rm -rf -- "$home"' EXIT
+
+HUB_HOME=$home PYTHONHASHSEED=0 python3 -W ignore - >"$home/files" <<'PYTHON'
+import sys
+import sysconfig
+
+import paddlehub.commands  # noqa: F401
+import ppocr_serving.hub.serving  # noqa: F401
+
+# Some modules are proxies that answer any question about an attribute.
+files = {vars(module).get("__file__") for module in tuple(sys.modules.values())}
+roots = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
+print(*sorted(file for file in files if isinstance(file, str) and file.endswith(".py") and file.startswith(roots)), sep="\n")
+PYTHON
+
+find "$HUB_HOME/modules" -name '*.py' | sort >>"$home/files"
+PYTHONHASHSEED=0 python3 -m compileall -q -f --invalidation-mode unchecked-hash -i "$home/files"
+
+library=$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
+mkdir -p -- "$1"
+grep -F -- "$library/" "$home/files" | while read -r file; do
+    compiled=$(dirname -- "$file")/__pycache__/$(basename -- "$file" .py).cpython-311.pyc
+    cp --parents -- "$compiled" "$1"
+done

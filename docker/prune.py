@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Removes from the environment of the python3 that runs here what the service never reads; says how much each saves.
+
+The build of the image runs it. A pattern that matches nothing is an error: packages and the table no longer agree.
+"""
+
+import shutil
+import struct
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Prune(NamedTuple):
+    """Files that are not needed.
+
+    Attributes:
+        reason: Why nothing misses them.
+        patterns: Globs below site-packages; directories go with all that is in them.
+    """
+
+    reason: str
+    patterns: tuple[str, ...]
+
+
+PRUNES = (
+    Prune("byte code with a time in it; what is imported at the start is compiled anew", ("**/__pycache__",)),
+    Prune("C++ headers and static libraries, to compile against", ("paddle/include", "numpy/_core/include", "**/*.a")),
+    Prune("nothing is installed in an image", ("pip", "pip-*")),
+    Prune("builds this project's package, once", ("hatchling*", "trove_classifiers*", "pathspec*", "pluggy*")),
+    Prune("tests of packages", ("**/tests",)),
+    Prune("type hints and sources of compiled modules", ("**/*.pyi", "**/*.pxd", "**/*.pyx")),
+    Prune("graphs that Paddle's compiler of training programs draws; imported inside of it only", ("networkx*",)),
+    Prune("measures polygons in the tests", ("shapely*",)),
+    Prune(
+        "Paddle opens LAPACK for decompositions of matrices and Warp for the losses of training, when they are called",
+        (
+            "paddle/libs/liblapack.so.3",
+            "paddle/libs/libblas.so.3",
+            "paddle/libs/libgfortran.so.3",
+            "paddle/libs/libquadmath.so.0",
+            "paddle/libs/libwarpctc.so",
+            "paddle/libs/libwarprnnt.so",
+        ),
+    ),
+    Prune("measured times of training operators", ("paddle/cost_model/static_op_benchmark.json",)),
+    Prune("compiles Fortran and extension modules", ("numpy/f2py", "numpy/distutils")),
+    Prune(
+        "AVIF, drawing text, colour profiles and Tk: Pillow decodes JPEG, PNG, BMP, WebP, TIFF and GIF here",
+        (
+            "PIL/_avif.*",
+            "PIL/_imagingft.*",
+            "PIL/_imagingcms.*",
+            "PIL/_imagingtk.*",
+            "pillow.libs/libavif-*",
+            "pillow.libs/libfreetype-*",
+            "pillow.libs/libharfbuzz-*",
+            "pillow.libs/liblcms2-*",
+            "pillow.libs/libbrotli*",
+        ),
+    ),
+)
+
+_STRIP = "symbols of libraries, for debuggers"
+_LOADED = 1  # PT_LOAD of the ELF format
+
+
+def prune(root: Path) -> dict[str, int]:
+    """Removes what the table names.
+
+    Args:
+        root: A site-packages directory.
+
+    Returns:
+        Bytes saved, by reason.
+
+    Raises:
+        FileNotFoundError: A pattern of the table matches nothing.
+    """
+    saved = {}
+    for reason, patterns in PRUNES:
+        before = _size(root)
+        for pattern in patterns:
+            found = sorted(root.glob(pattern))
+            if not found:
+                raise FileNotFoundError(f"{root} has nothing like {pattern!r} any more; correct the table in prune.py")
+            for path in found:
+                _remove(path)
+        saved[reason] = before - _size(root)
+    return saved
+
+
+def strip(root: Path) -> int:
+    """Removes from shared libraries what the loader does not read.
+
+    Returns:
+        Bytes saved.
+
+    Raises:
+        subprocess.CalledProcessError: `strip` fails on a library.
+    """
+    before = _size(root)
+    for path in sorted(root.rglob("*.so*")):
+        if path.is_file() and not path.is_symlink():
+            stripped = path.with_name(f"{path.name}.stripped")
+            subprocess.run(["strip", "--strip-unneeded", "-o", str(stripped), str(path)], check=True)
+            # Libraries that were renamed inside their wheel can come out of `strip` in a form that cannot be loaded.
+            if _is_aligned(stripped):
+                stripped.chmod(path.stat().st_mode)
+                stripped.replace(path)
+            else:
+                stripped.unlink()
+    return before - _size(root)
+
+
+def _is_aligned(library: Path) -> bool:
+    """Whether each loaded segment lies in a 64-bit little-endian ELF file as its alignment demands."""
+    data = library.read_bytes()
+    (table,) = struct.unpack_from("<Q", data, 32)
+    entry_size, entries = struct.unpack_from("<HH", data, 54)
+    for position in range(table, table + entry_size * entries, entry_size):
+        kind, _flags, offset, address, *_sizes, alignment = struct.unpack_from("<IIQQQQQQ", data, position)
+        if kind == _LOADED and (offset - address) % alignment:
+            return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)  # its directory may just have gone
+
+
+def _size(root: Path) -> int:
+    return sum(path.lstat().st_size for path in root.rglob("*"))
+
+
+def main() -> None:
+    """Runs the command line."""
+    if sys.prefix == sys.base_prefix:
+        sys.exit(f"prune: {sys.executable} is no virtual environment; what it would remove belongs to the whole system")
+    root = Path(sysconfig.get_path("purelib"))
+    before = _size(root)
+    saved = prune(root)
+    saved[_STRIP] = strip(root)
+    for reason, count in saved.items():
+        print(f"{count / 1e6:7.1f} MB  {reason}")
+    print(f"{before / 1e6:7.1f} MB  before\n{_size(root) / 1e6:7.1f} MB  after")
+
+
+if __name__ == "__main__":
+    main()

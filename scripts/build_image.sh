@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Build the image `ppocr-serving`, and with --tx also `ppocr-serving-tx`, with docker, podman or buildah.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/build_image.sh [--tx] [option of the builder ...]
+
+  --tx  build ppocr-serving-tx as well, whose root file system may be read-only
+
+Settings: BASE_IMAGE (default python:3.11-slim-bookworm), PROFILE (default ppocr-v4-mobile). The package index that this
+machine's pip uses is used in the build, too; docker takes PIP_INDEX_URL only.
+TEXT
+}
+
+tx=no options=()
+for argument in "$@"; do
+    case $argument in
+        --tx) tx=yes ;;
+        -h | --help) usage; exit 0 ;;
+        -*) options+=("$argument") ;;
+        *) usage >&2; echo "build_image: unknown argument '$argument'" >&2; exit 2 ;;
+    esac
+done
+
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+scratch=$(mktemp -d)
+trap 'rm -rf -- "$scratch"' EXIT
+
+pip_settings() { # writes them into one file; prints the files and directories that they name, and the file, to mount
+    python3 - "$scratch/pip.conf" <<'PYTHON'
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+output = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False).stdout
+settings, mounts = {}, set()
+for line in output.splitlines():
+    name, _, quoted = line.partition("=")
+    key, value = name.rpartition(".")[2], str(ast.literal_eval(quoted))
+    settings[key] = " ".join(dict.fromkeys((settings.get(key, "") + " " + value).split())) if "index" in key else value
+    for word in value.split():
+        path = Path(word.removeprefix("file://"))
+        if path.is_absolute() and path.exists():
+            # An index refers to files beside it.
+            mounts.add(path.parent if path.name == "simple" else path)
+if settings:
+    file = Path(sys.argv[1])
+    file.touch(mode=0o600)
+    file.write_text("[global]\n" + "".join(f"{key} = {value}\n" for key, value in settings.items()), encoding="utf-8")
+    print(f"{file}:/etc/pip.conf:ro")
+for mount in sorted(mounts):
+    print(f"{mount}:{mount}:ro")
+PYTHON
+}
+
+if docker info >/dev/null 2>&1; then
+    builder=(docker build)
+    if [[ -n ${PIP_INDEX_URL:-} ]]; then options+=(--build-arg PIP_INDEX_URL); fi
+elif builder=("$(command -v buildah || command -v podman)"); then
+    # The format that knows health checks. Without namespaces of its own a build also works inside a container.
+    builder+=(build --format docker --layers --isolation chroot --network host --ulimit nofile=1024:1024)
+    while read -r mount; do options+=(--volume "$mount"); done < <(pip_settings)
+else
+    echo "build_image: neither a running docker nor buildah nor podman is here; install one, for example with 'apt-get install buildah'" >&2
+    exit 1
+fi
+
+arguments=()
+for name in BASE_IMAGE PROFILE; do
+    if [[ -n ${!name:-} ]]; then arguments+=(--build-arg "$name=${!name}"); fi
+done
+"${builder[@]}" "${options[@]}" "${arguments[@]}" -t ppocr-serving -f Dockerfile .
+if [[ $tx == yes ]]; then
+    # A bare name would be looked for in registries by some of them.
+    image=ppocr-serving
+    if [[ ${builder[0]} != docker ]]; then image=localhost/ppocr-serving; fi
+    "${builder[@]}" --build-arg "IMAGE=$image" -t ppocr-serving-tx -f Dockerfile.tx .
+fi

@@ -1,0 +1,219 @@
+#!/usr/bin/env bash
+# Build both images, run them as platforms do, and print a table of what was measured (it is in docs/images.md).
+#
+# Needs docker or podman, and ends with 77 and a reason where there is none. Where the base image cannot be fetched, a
+# stand-in is made with debootstrap. Settings: BASE_IMAGE, PROFILE; IMAGE_BUILT=1 tests images that are there.
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+
+readonly stand_in=localhost/ppocr-python-base
+scratch=$(mktemp -d)
+name=ppocr-test-$$
+run_options=()
+
+skip() { echo "test_image: skipped: $1" >&2; exit 77; }
+fail() { # what is wrong, after the end of the container's log
+    "$engine" logs "$name" 2>&1 | tail -n 15 >&2 || true
+    echo "test_image: $1" >&2
+    exit 1
+}
+remove() { "$engine" rm -f "$name" >/dev/null 2>&1 || true; }
+clean_up() { remove; rm -rf -- "$scratch"; }
+
+# --- tools and base image -------------------------------------------------------------------------------------------
+
+if docker info >/dev/null 2>&1; then
+    engine=docker
+elif command -v podman >/dev/null; then
+    engine=podman
+    # podman itself writes the user's line to /etc/passwd, and asks systemd for a timer of health checks.
+    run_options+=(--no-healthcheck --passwd=false)
+else
+    skip "neither a running docker nor podman is here; 'apt-get install podman buildah runc debootstrap' provides one"
+fi
+trap clean_up EXIT
+
+has_image() { "$engine" image inspect "$1" >/dev/null 2>&1; }
+
+make_stand_in() { # what python:3.11-slim-bookworm is, from the distribution's own packages
+    command -v debootstrap >/dev/null || skip "$BASE_IMAGE cannot be fetched, and debootstrap, which makes a stand-in, is missing"
+    ((EUID == 0)) || skip "$BASE_IMAGE cannot be fetched, and only root can make a stand-in with debootstrap"
+    local mirror system=$scratch/system
+    mirror=$(sed -nE 's/^(URIs:|deb( \[[^]]*\])?) *(https?:[^ ]+).*/\3/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
+    debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv bookworm "$system" ${mirror:+"$mirror"} >"$scratch/debootstrap.log" ||
+        { tail -n 5 "$scratch/debootstrap.log" >&2; skip "debootstrap failed"; }
+    # Slim images have none of these either.
+    rm -rf -- "$system"/var/cache/apt/* "$system"/var/lib/apt/lists/* "$system"/var/log/* "$system"/usr/share/{doc,man,info,locale}/*
+    tar -C "$system" --one-file-system -c . | "$engine" import - "$stand_in" >/dev/null
+    rm -rf -- "$system"
+}
+
+export BASE_IMAGE=${BASE_IMAGE:-python:3.11-slim-bookworm}
+if [[ -z ${IMAGE_BUILT:-} ]]; then
+    if ! has_image "$BASE_IMAGE" && ! timeout 300 "$engine" pull -q "docker.io/library/$BASE_IMAGE" >/dev/null 2>&1; then
+        has_image "$stand_in" || make_stand_in
+        BASE_IMAGE=$stand_in
+    fi
+    bash scripts/build_image.sh --tx >"$scratch/build.log" 2>&1 || { tail -n 20 "$scratch/build.log" >&2; echo "test_image: the build failed" >&2; exit 1; }
+fi
+if [[ $engine == podman ]] && ! podman run --rm "${run_options[@]}" ppocr-serving true >/dev/null 2>&1; then
+    engine_run=(podman --runtime runc run)
+else
+    engine_run=("$engine" run)
+fi
+
+# --- clients --------------------------------------------------------------------------------------------------------
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+request() { # picture, file to write
+    { printf '{"images": ["'; base64 -w 0 -- "$1"; printf '"]}'; } >"$2"
+}
+post() { # module, file with the request
+    curl -sS --max-time 120 -H 'Content-Type: application/json' --data-binary "@$2" "http://127.0.0.1:$port/predict/$1"
+}
+now() { date +%s.%N; }
+since() { echo "$(now) $1" | awk '{printf "%.1f", $1 - $2}'; }
+is_running() { [[ $("$engine" inspect -f '{{.State.Running}}' "$name") == true ]]; }
+
+request docs/example.png "$scratch/example"
+pictures=()
+shopt -s nullglob
+for file in docs/example.png ../shared/data/{images,receipts}/*.{jpg,png}; do
+    request "$file" "$scratch/picture-${#pictures[@]}"
+    pictures+=("$scratch/picture-${#pictures[@]}")
+done
+
+start() { # image, options of run; --cmd and what follows is the command
+    local options=() image=$1
+    shift
+    while (($#)) && [[ $1 != --cmd ]]; do options+=("$1"); shift; done
+    if (($#)); then shift; fi
+    remove
+    port=$(free_port)
+    "${engine_run[@]}" -d --name "$name" --network host --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 "${run_options[@]}" \
+        -e "PORT=$port" -e PPOCR_HOST=127.0.0.1 "${options[@]}" "$image" "$@" >/dev/null
+}
+wait_for_answer() {
+    until [[ $(post ocr_system "$scratch/example" 2>/dev/null) == *'"status":"000"'* ]]; do
+        is_running || fail "the container has ended before it answered"
+        sleep 0.05
+    done
+}
+memory() { # of all processes of the container, in MB; shared pages count once
+    local first pid total=0
+    first=$("$engine" inspect -f '{{.State.Pid}}' "$name")
+    for pid in "$first" $(cat "/proc/$first/task/"*/children); do
+        total=$((total + $(awk '/^Pss:/ {print $2}' "/proc/$pid/smaps_rollup")))
+    done
+    echo $((total * 1024 / 1000000))
+}
+check_modules() { # all four with curl, one with the Python client of the README
+    local module answer
+    for module in ocr_system ocr_det ocr_cls ocr_rec; do
+        answer=$(post "$module" "$scratch/example")
+        case $module in
+            ocr_system | ocr_rec) [[ $answer == *图中的文字2026* ]] || fail "$module answered $answer" ;;
+            ocr_det) [[ $answer == *text_region* ]] || fail "$module answered $answer" ;;
+            ocr_cls) [[ $answer == *'"angle":"0"'* ]] || fail "$module answered $answer" ;;
+        esac
+    done
+    sed -n '/^```python$/,/^```$/{/^```/d;p}' README.md | sed "s/:9000/:$port/" >"$scratch/client.py"
+    answer=$(.venv/bin/python "$scratch/client.py") || fail "the README's Python client failed"
+    [[ $answer == *图中的文字2026* ]] || fail "the README's Python client printed $answer"
+    "$engine" exec "$name" python3 -I /PaddleOCR/healthcheck.py || fail "the health check says that the service is down"
+}
+check_changes() { # docker diff: nothing but /tmp; the engine itself puts mount points into /etc
+    local changed
+    changed=$("$engine" diff "$name" | grep -vE '^[ACD] (/tmp(/.*)?|/etc|/etc/(hosts|hostname|resolv.conf|mtab)|/run(/.*)?|/dev(/.*)?|/proc|/sys)$' || true)
+    [[ -z $changed ]] || fail "files outside /tmp were changed: $changed"
+}
+expect_end() { # what happened, words of the log
+    local waited=0
+    while is_running; do
+        ((waited++ < 600)) || fail "$1: the container still runs"
+        sleep 0.1
+    done
+    [[ $("$engine" inspect -f '{{.State.ExitCode}}' "$name") != 0 ]] || fail "$1: the exit code is 0"
+    "$engine" logs "$name" 2>&1 | grep -qE "$2" || fail "$1: no line says '$2'"
+    ! "$engine" logs "$name" 2>&1 | grep -q Traceback || fail "$1: there is a stack trace"
+    echo "fault: $1: exit code $("$engine" inspect -f '{{.State.ExitCode}}' "$name"), $("$engine" logs "$name" 2>&1 | grep -E "$2" | head -n 1 | cut -c 1-160)"
+}
+
+# --- runs -----------------------------------------------------------------------------------------------------------
+
+rows=() failed=()
+measure() { # title, image, options
+    local title=$1 begin first idle i
+    shift
+    begin=$(now)
+    start "$@"
+    wait_for_answer
+    first=$(since "$begin")
+    idle=$(memory)
+    check_modules
+    begin=$(now)
+    for ((i = 0; i < 100; i++)); do
+        if [[ $(post ocr_system "${pictures[i % ${#pictures[@]}]}") != *'"status":"000"'* ]]; then
+            "$engine" logs "$name" 2>&1 | grep -v ' INFO ' | tail -n 5 >&2
+            rows+=("| $title | $first | $idle | not reached | picture $((i + 1)) was not read |")
+            failed+=("$title")
+            return
+        fi
+    done
+    rows+=("| $title | $first | $idle | $(memory) | $(echo "$(since "$begin")" | awk '{printf "%.0f", $1 * 10}') |")
+    if [[ $1 == ppocr-serving-tx ]]; then check_changes; fi
+}
+
+isolated=(--read-only --tmpfs /tmp --user "$((20000 + RANDOM))" --cap-drop ALL --security-opt no-new-privileges)
+measure "plain" ppocr-serving
+measure "plain, another uid, started by hand" ppocr-serving --user 54321 --cmd /bin/bash -c "sh /PaddleOCR/start.sh"
+measure "plain, 1 GiB of memory" ppocr-serving --memory 1g
+measure "tx, writable" ppocr-serving-tx
+measure "tx, read-only, random uid, no capabilities" ppocr-serving-tx "${isolated[@]}"
+measure "tx, the same with 1 GiB of memory" ppocr-serving-tx "${isolated[@]}" --memory 1g
+
+# --- faults ---------------------------------------------------------------------------------------------------------
+
+start ppocr-serving
+wait_for_answer
+post ocr_system "${pictures[-1]}" >"$scratch/cut" 2>/dev/null &
+client=$!
+sleep 0.05
+"$engine" kill -s KILL "$name" >/dev/null
+if wait "$client"; then fail "SIGKILL came too late: the request was answered"; fi
+"$engine" start "$name" >/dev/null
+wait_for_answer
+echo "fault: SIGKILL in the middle of a request: answers after a new start"
+
+models=$("$engine" exec "$name" python3 -c 'from ppocr_serving.settings import load_settings; print(load_settings().model_directory("det"))')
+head -c 100000 /dev/zero >"$scratch/damaged"
+: >"$scratch/empty"
+chmod 755 "$scratch"
+start ppocr-serving -v "$scratch/damaged:$models/inference.pdiparams:ro"
+expect_end "damaged model file" "cannot start: .*$models"
+start ppocr-serving -v "$scratch/empty:$models/inference.pdmodel:ro"
+expect_end "empty model file" "hub: .*$models"
+start ppocr-serving -e PPOCR_PROFILE=ppocr-v2.0-server
+expect_end "missing model" "hub: .*ppocr-v2.0-server"
+start ppocr-serving-tx --read-only --tmpfs /tmp:rw,size=64k,mode=1777 --cmd \
+    /bin/sh -c 'head -c 100000 /dev/zero >/tmp/filling; exec sh /PaddleOCR/start.sh'
+expect_end "/tmp full" "start: .*full"
+remove
+
+# --- sizes ----------------------------------------------------------------------------------------------------------
+
+echo
+echo "| image | MB | MB compressed (\`$engine save NAME | gzip -1 | wc -c\`) |"
+echo "|---|---|---|"
+for image in ppocr-serving ppocr-serving-tx; do
+    bytes=$("$engine" image inspect -f '{{.Size}}' "$image")
+    echo "| $image | $((bytes / 1000000)) | $(($("$engine" save "$image" 2>/dev/null | gzip -1 | wc -c) / 1000000)) |"
+done
+echo
+echo "| run | first answer after (s) | memory then (MB) | memory after 100 pictures (MB) | ms a picture |"
+echo "|---|---|---|---|---|"
+printf '%s\n' "${rows[@]}"
+if ((${#failed[@]})); then
+    echo "test_image: not all of 100 pictures were read: ${failed[*]}" >&2
+    exit 1
+fi
