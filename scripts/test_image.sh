@@ -139,39 +139,6 @@ expect_end() { # what happened, words of the log
     echo "fault: $1: exit code $("$engine" inspect -f '{{.State.ExitCode}}' "$name"), $("$engine" logs "$name" 2>&1 | grep -E "$2" | head -n 1 | cut -c 1-160)"
 }
 
-# --- runs -----------------------------------------------------------------------------------------------------------
-
-rows=() failed=()
-measure() { # title, image, options
-    local title=$1 begin first idle i
-    shift
-    begin=$(now)
-    start "$@"
-    wait_for_answer
-    first=$(since "$begin")
-    idle=$(memory)
-    check_modules
-    begin=$(now)
-    for ((i = 0; i < 100; i++)); do
-        if [[ $(post ocr_system "${pictures[i % ${#pictures[@]}]}") != *'"status":"000"'* ]]; then
-            "$engine" logs "$name" 2>&1 | grep -v ' INFO ' | tail -n 5 >&2
-            rows+=("| $title | $first | $idle | not reached | picture $((i + 1)) was not read |")
-            failed+=("$title")
-            return
-        fi
-    done
-    rows+=("| $title | $first | $idle | $(memory) | $(echo "$(since "$begin")" | awk '{printf "%.0f", $1 * 10}') |")
-    if [[ $1 == ppocr-serving-tx ]]; then check_changes; fi
-}
-
-isolated=(--read-only --tmpfs /tmp --user "$((20000 + RANDOM))" --cap-drop ALL --security-opt no-new-privileges)
-measure "plain" ppocr-serving
-measure "plain, another uid, started by hand" ppocr-serving --user 54321 --cmd /bin/bash -c "sh /PaddleOCR/start.sh"
-measure "plain, 1 GiB of memory" ppocr-serving --memory 1g
-measure "tx, writable" ppocr-serving-tx
-measure "tx, read-only, random uid, no capabilities" ppocr-serving-tx "${isolated[@]}"
-measure "tx, the same with 1 GiB of memory" ppocr-serving-tx "${isolated[@]}" --memory 1g
-
 # --- faults ---------------------------------------------------------------------------------------------------------
 
 start ppocr-serving
@@ -198,6 +165,42 @@ expect_end "missing model" "hub: .*ppocr-v2.0-server"
 start ppocr-serving-tx --read-only --tmpfs /tmp:rw,size=64k,mode=1777 --cmd \
     /bin/sh -c 'head -c 100000 /dev/zero >/tmp/filling; exec sh /PaddleOCR/start.sh'
 expect_end "/tmp full" "start: .*full"
+remove
+
+# --- runs -----------------------------------------------------------------------------------------------------------
+
+rows=() failed=()
+measure() { # title, image, options
+    local title=$1 begin first idle i
+    shift
+    begin=$(now)
+    start "$@"
+    wait_for_answer
+    first=$(since "$begin")
+    idle=$(memory)
+    check_modules
+    begin=$(now)
+    for ((i = 0; i < 100; i++)); do
+        if [[ $(post ocr_system "${pictures[i % ${#pictures[@]}]}") != *'"status":"000"'* ]]; then
+            "$engine" logs "$name" 2>&1 | grep -v ' INFO ' | tail -n 5 >&2
+            rows+=("| $title | $first | $idle | not reached | picture $((i + 1)) was not read |")
+            failed+=("$title")
+            return
+        fi
+    done
+    rows+=("| $title | $first | $idle | $(memory) | $(echo "$(since "$begin")" | awk '{printf "%.0f", $1 * 10}') |")
+    echo "${rows[-1]}" >&2
+    if [[ $1 == ppocr-serving-tx ]]; then check_changes; fi
+}
+
+isolated=(--read-only --tmpfs /tmp --user "$((20000 + RANDOM))" --cap-drop ALL --security-opt no-new-privileges)
+measure "plain" ppocr-serving
+measure "plain, another uid, started by hand" ppocr-serving --user 54321 --cmd /bin/bash -c "sh /PaddleOCR/start.sh"
+measure "plain, 1 GiB of memory" ppocr-serving --memory 1g
+measure "tx, writable" ppocr-serving-tx
+measure "tx, read-only, random uid, no capabilities" ppocr-serving-tx "${isolated[@]}"
+measure "tx, the same with 1 GiB of memory" ppocr-serving-tx "${isolated[@]}" --memory 1g
+
 remove
 
 # --- sizes ----------------------------------------------------------------------------------------------------------

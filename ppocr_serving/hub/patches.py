@@ -67,12 +67,18 @@ class _StandaloneApplication:
 
 
 def _execute(original: Callable[[], int]) -> int:
-    """Run a command; say in one line what is wrong with a setting, a model or a picture."""
+    """Run a command; say in one line what is wrong with a setting, a model, a picture or a module's name."""
+    from paddlehub.server.server_source import ServerConnectionError
+
     try:
         return original()
     except OcrError as error:
-        sys.stderr.write(f"hub: {error}\n")
-        return 1
+        message = str(error)
+    except ServerConnectionError as error:
+        # PaddleHub looks for modules that are not installed in its shop on the internet.
+        message = f"{error}; a module of this service has to be installed first: hub install modules/<name>"
+    sys.stderr.write(f"hub: {message}\n")
+    return 1
 
 
 def _start_gpu_serving(_command: object) -> None:
