@@ -8,7 +8,8 @@ set -eu
 home=$(mktemp -d)
 trap 'rm -rf -- "$home"' EXIT
 
-HUB_HOME=$home PYTHONHASHSEED=0 python3 -W ignore - >"$home/files" <<'PYTHON'
+# -P: the package that is installed, not its sources in the current directory.
+HUB_HOME=$home PYTHONHASHSEED=0 python3 -P -W ignore - >"$home/files" <<'PYTHON'
 import sys
 import sysconfig
 
