@@ -203,6 +203,18 @@ measure "tx, the same with 1 GiB of memory" ppocr-serving-tx "${isolated[@]}" --
 
 remove
 
+# --- the end-to-end tests, with what the image holds ----------------------------------------------------------------
+
+if [[ $engine == podman ]] && ((EUID == 0)) && /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
+    tree=$(podman image mount ppocr-serving)/opt/ppocr
+    printf '#!/bin/sh\nexec %s/bin/python3 %s/bin/hub "$@"\n' "$tree" "$tree" >"$scratch/hub"
+    chmod +x "$scratch/hub"
+    tested=0
+    PPOCR_TEST_HUB=$scratch/hub .venv/bin/pytest -q tests/served tests/hub/test_command.py || tested=$?
+    podman image unmount ppocr-serving >/dev/null
+    ((tested == 0)) || fail "the end-to-end tests fail with the image's packages"
+fi
+
 # --- sizes ----------------------------------------------------------------------------------------------------------
 
 echo
