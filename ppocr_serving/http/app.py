@@ -17,7 +17,7 @@ from ppocr_serving.http.prediction import Prediction
 from ppocr_serving.http.readiness import Readiness
 from ppocr_serving.http.responses import answer_error, json_response
 from ppocr_serving.settings import Settings
-from ppocr_serving.tasks import TASK_NAMES, Task
+from ppocr_serving.tasks import Task
 
 __all__ = ["create_app", "thread_count"]
 
@@ -55,8 +55,7 @@ def create_app(tasks: Mapping[str, Task], settings: Settings, readiness: Readine
     @app.post("/predict/<name>")
     def predict(name: str) -> Response:
         record: RequestRecord = g.record
-        record.module = name if name in TASK_NAMES else "-"  # what a client made up does not belong into the log
-        task = prediction.task(name)
+        task = prediction.task(name, record)
         _require_json()
         with received_body(prediction) as body:
             return json_response(prediction.answer(task, body, record), HTTPStatus.OK)

@@ -19,7 +19,6 @@ from ppocr_serving.http.log import RequestRecord
 from ppocr_serving.http.prediction import Prediction
 from ppocr_serving.http.readiness import Readiness
 from ppocr_serving.http.responses import answer_error, json_response
-from ppocr_serving.tasks import TASK_NAMES
 
 __all__ = ["add_platform_routes"]
 
@@ -116,9 +115,8 @@ def _event_body(event: _GatewayEvent) -> bytes:
 
 def _predict(name: str, body: bytes, prediction: Prediction) -> Response:
     record: RequestRecord = g.record
-    record.module = name if name in TASK_NAMES else "-"
     try:
-        return json_response(prediction.answer(prediction.task(name), body, record), HTTPStatus.OK)
+        return json_response(prediction.answer(prediction.task(name, record), body, record), HTTPStatus.OK)
     except Exception as error:  # any failure is an answer here, which the platform's form goes around
         return answer_error(error)
 

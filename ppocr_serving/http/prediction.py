@@ -37,12 +37,18 @@ class Prediction:
             settings.max_concurrency, settings.max_queue, settings.queue_timeout, _BUFFERED_BODIES * self.largest_body
         )
 
-    def task(self, name: str) -> Task:
+    def task(self, name: str, record: RequestRecord) -> Task:
         """Finds a task.
+
+        Args:
+            name: What the client asks for; anything.
+            record: Receives the name if it is one of the four: what a client made up does not belong into the log.
 
         Raises:
             ModuleNotServed: There is none of that name, or it was not started.
         """
+        if name in TASK_NAMES:
+            record.module = name
         if name in self._tasks:
             return self._tasks[name]
         reason = "was not started" if name in TASK_NAMES else "is unknown"
