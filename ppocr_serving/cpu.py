@@ -5,7 +5,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-__all__ = ["available_cpus", "supports_bfloat16"]
+__all__ = ["available_cpus", "instruction_sets", "supports_bfloat16"]
 
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
 
@@ -51,13 +51,23 @@ def _read(path: Path) -> str:
 
 
 @cache
+def instruction_sets(cpuinfo: Path = Path("/proc/cpuinfo")) -> tuple[str, ...]:
+    """The vector and matrix instruction sets of the processor, sorted, as Linux names them.
+
+    Code that was compiled on another processor runs on this one, as well as it can, if these are the same.
+    """
+    flags = {
+        flag
+        for line in _read(cpuinfo).splitlines()
+        if line.startswith("flags")
+        for flag in line.partition(":")[2].split()
+    }
+    return tuple(sorted(flag for flag in flags if flag.startswith(("sse4", "fma", "f16c", "avx", "amx"))))
+
+
 def supports_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Tells whether the processor multiplies bfloat16 in hardware (AVX-512 BF16 or AMX).
 
     Elsewhere bfloat16 is emulated and slower than float32.
     """
-    return any(
-        not {"avx512_bf16", "amx_bf16"}.isdisjoint(line.split())
-        for line in _read(cpuinfo).splitlines()
-        if line.startswith("flags")
-    )
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(instruction_sets(cpuinfo))

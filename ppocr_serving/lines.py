@@ -11,6 +11,9 @@ from ppocr_serving.pictures import BgrImage
 
 __all__ = ["batch_lines", "line_width", "scale_line"]
 
+_NORMALIZED = np.linspace(-1, 1, 256, dtype=np.float32)[:, np.newaxis]
+"""What the networks take for a sample of 8 bits."""
+
 
 def line_width(crop: BgrImage, height: int) -> int:
     """The width that a crop has when it is scaled to `height`, in pixels, rounded up, at least 1."""
@@ -27,9 +30,12 @@ def scale_line(crop: BgrImage, height: int, max_width: int) -> BgrImage:
         max_width: A crop that is wider at that height is squeezed to this many pixels.
 
     Returns:
-        (height, w, 3) uint8 with w at most `max_width`.
+        (height, w, 3) uint8 with w at most `max_width`; `crop` itself if it has that size.
     """
-    line: BgrImage = cv2.resize(crop, (min(max_width, line_width(crop, height)), height))
+    width = min(max_width, line_width(crop, height))
+    if crop.shape[:2] == (height, width):
+        return crop
+    line: BgrImage = cv2.resize(crop, (width, height))
     return line
 
 
@@ -48,7 +54,6 @@ def batch_lines(crops: Sequence[BgrImage], height: int, width: int) -> Float32Ar
     for line, crop in zip(batch, crops, strict=True):
         fits = crop.shape[0] == height and crop.shape[1] <= width
         scaled = crop if fits else scale_line(crop, height, width)
-        target = line[:, :, : scaled.shape[1]]
-        np.multiply(scaled.transpose(2, 0, 1), np.float32(2 / 255), out=target)
-        target -= np.float32(1)
+        for plane, channel in zip(cv2.split(scaled), line, strict=True):
+            cv2.LUT(plane, _NORMALIZED, channel[:, : scaled.shape[1]])
     return batch

@@ -44,6 +44,7 @@ _FORMATS: Final = (
     GifImagePlugin.GifImageFile.format,
 )
 _SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
+_STRIP_PIXELS = 2**18
 _DATA_URL = re.compile(r"\s*data:image/[\w.+-]+;base64,", re.IGNORECASE)
 
 
@@ -105,9 +106,12 @@ def decode_picture(data: bytes, max_pixels: int) -> BgrImage:
     """
     with _open(data, max_pixels) as picture:
         try:
-            picture.load()
-            orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-            return _orient(_to_bgr(picture), orientation)
+            if picture.format == JpegImagePlugin.JpegImageFile.format and picture.mode in ("RGB", "L"):
+                image = _decode_jpeg(data)
+            else:
+                picture.load()
+                image = _to_bgr(picture)
+            return _orient(image, picture.getexif().get(ExifTags.Base.Orientation, 1))
         except Exception as error:  # decoders raise whatever hostile bytes drive them into: all of it means "damaged"
             raise ImageDecodeError(
                 f"is a damaged or truncated {picture.format} picture ({_one_line(error)}); send the whole file"
@@ -129,6 +133,29 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     return picture
 
 
+def _decode_jpeg(data: bytes) -> BgrImage:
+    """Decodes a JPEG file in RGB or grey with OpenCV: the same library as Pillow's, but without Pillow's copies."""
+    if data.find(b"\xff\xd9", _start_of_scan(data)) < 0:  # OpenCV would fill up with grey what is missing
+        raise OSError("its end is missing")
+    image: BgrImage | None = cv2.imdecode(
+        np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_BGR | cv2.IMREAD_IGNORE_ORIENTATION
+    )
+    if image is None:
+        raise OSError("it cannot be decoded")
+    return image
+
+
+def _start_of_scan(data: bytes) -> int:
+    """Where the pixels of a JPEG file begin. What comes before may hold whole files, such as a thumbnail."""
+    position = 2  # behind the file's own marker
+    while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
+        if data[position + 1] == 0xFF:  # markers may be filled up
+            position += 1
+            continue
+        position += 2 + int.from_bytes(data[position + 2 : position + 4])
+    return position
+
+
 def _orient(image: BgrImage, orientation: int) -> BgrImage:
     """Turns and mirrors pixels as EXIF's orientation says: 1 to 8, anything else is upright."""
     if orientation in (5, 6, 7, 8):
@@ -145,10 +172,16 @@ def _to_bgr(picture: Image.Image) -> BgrImage:
         picture = _flatten(picture)
     elif picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
         picture = _to_8_bits(picture)
-    if picture.mode == "L":
-        bgr: BgrImage = cv2.cvtColor(np.asarray(picture), cv2.COLOR_GRAY2BGR)
-    else:
-        bgr = cv2.cvtColor(np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB")), cv2.COLOR_RGB2BGR)
+    conversion = cv2.COLOR_GRAY2BGR if picture.mode == "L" else cv2.COLOR_RGB2BGR
+    width, height = picture.size
+    bgr = np.empty((height, width, 3), dtype=np.uint8)
+    # In strips: taken whole, the pixels would be there four times at the same time.
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        strip = picture.crop((0, top, width, min(height, top + rows)))
+        if strip.mode not in ("L", "RGB"):
+            strip = strip.convert("RGB")
+        cv2.cvtColor(np.asarray(strip), conversion, dst=bgr[top : top + rows])
     return bgr
 
 

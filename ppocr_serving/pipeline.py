@@ -1,6 +1,7 @@
 """Pictures in, lines of text out: detection, cropping, classification and recognition in one go."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +11,12 @@ from ppocr_serving.classification import TextClassifier
 from ppocr_serving.detection import TextDetector
 from ppocr_serving.geometry import BoxArray, crop_quadrangle
 from ppocr_serving.pictures import BgrImage
-from ppocr_serving.recognition import TextRecognizer
+from ppocr_serving.recognition import Text, TextRecognizer
 from ppocr_serving.timing import Stopwatch
 
 __all__ = ["Line", "TextSystem"]
+
+_CERTAIN = 0.9  # confidence from which a line is taken to stand upright; docs/accuracy.md has the measurement
 
 
 class Line(NamedTuple):
@@ -65,38 +68,65 @@ class TextSystem:
         Raises:
             EngineError: A network failed.
         """
+        lines: list[BgrImage] = []
         boxes_of_image: list[BoxArray] = []
-        texts = self._recognizer(self._upright_crops(images, boxes_of_image, watch), watch)
-        lines = []
-        start = 0
-        for boxes in boxes_of_image:
-            texts_of_image = texts[start : start + len(boxes)]
-            start += len(boxes)
-            lines.append(
-                [
-                    Line(text.text, text.confidence, box)
-                    for box, text in zip(boxes, texts_of_image, strict=True)
-                    if text.confidence >= self._drop_score
-                ]
-            )
-        return lines
-
-    def _upright_crops(
-        self, images: Iterable[BgrImage], boxes_of_image: list[BoxArray], watch: Stopwatch
-    ) -> Iterator[BgrImage]:
-        # A generator: the recogniser keeps lines of its own small height, so that full-size crops, which may overlap,
-        # are there for one picture at a time.
         for image in images:
             boxes = self._detector(image, watch)
             boxes_of_image.append(boxes)
             with watch("crop"):
-                crops = [crop_quadrangle(image, box) for box in boxes]
-            self._turn(crops, watch)
-            yield from crops
+                # Only lines of the recogniser's small height are kept: crops of full size may overlap.
+                lines += [self._recognizer.line(crop_quadrangle(image, box)) for box in boxes]
+        texts = self._recognizer(lines, watch)
+        if self._classifier is not None:
+            self._read_upright(lines, texts, [len(boxes) for boxes in boxes_of_image], self._classifier, watch)
+        rest = iter(texts)
+        return [
+            [
+                Line(text.text, text.confidence, box)
+                for box, text in zip(boxes, islice(rest, len(boxes)), strict=True)
+                if text.confidence >= self._drop_score
+            ]
+            for boxes in boxes_of_image
+        ]
 
-    def _turn(self, crops: list[BgrImage], watch: Stopwatch) -> None:
-        if self._classifier is None or not crops:
-            return
-        for index, angle in enumerate(self._classifier(crops, watch)):
-            if self._classifier.must_turn(angle):
-                crops[index] = np.ascontiguousarray(crops[index][::-1, ::-1])
+    def _read_upright(
+        self,
+        lines: list[BgrImage],
+        texts: list[Text],
+        counts: Sequence[int],
+        classifier: TextClassifier,
+        watch: Stopwatch,
+    ) -> None:
+        """Replaces, in `texts`, what was read from lines that stand on their head.
+
+        Such lines read badly, so only lines that read badly are looked at, and turned if they read better then. Where
+        one of them was, other lines of the picture may stand on their head as well, and some of those read well (a
+        number, a word like "pod"): there the classifier alone decides.
+        """
+        doubtful = [index for index, text in enumerate(texts) if text.confidence < _CERTAIN]
+        turned = set()
+        for index, text in self._turned(doubtful, lines, classifier, watch):
+            if text.confidence > texts[index].confidence:
+                texts[index] = text
+                turned.add(index)
+        affected = [picture for picture in _ranges(counts) if not turned.isdisjoint(picture)]
+        rest = sorted({index for picture in affected for index in picture}.difference(doubtful))
+        for index, text in self._turned(rest, lines, classifier, watch):
+            texts[index] = text
+
+    def _turned(
+        self, indices: Sequence[int], lines: Sequence[BgrImage], classifier: TextClassifier, watch: Stopwatch
+    ) -> Iterator[tuple[int, Text]]:
+        """What those lines say turned by 180° of which the classifier holds that they stand on their head."""
+        angles = classifier((lines[index] for index in indices), watch)
+        chosen = [index for index, angle in zip(indices, angles, strict=True) if classifier.must_turn(angle)]
+        upright = [np.ascontiguousarray(lines[index][::-1, ::-1]) for index in chosen]
+        return zip(chosen, self._recognizer(upright, watch), strict=True)
+
+
+def _ranges(counts: Iterable[int]) -> Iterator[range]:
+    """Neighbouring ranges of the given lengths, from 0."""
+    start = 0
+    for count in counts:
+        yield range(start, start + count)
+        start += count

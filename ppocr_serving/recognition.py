@@ -3,7 +3,9 @@
 Reference: Graves et al., "Connectionist Temporal Classification", ICML 2006 (greedy decoding).
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,10 +19,18 @@ from ppocr_serving.timing import Stopwatch
 
 __all__ = ["Batch", "RecognitionOptions", "Text", "TextRecognizer", "decode", "plan_batches"]
 
-
 _BATCH_SIZES = (6, 4, 2, 1)
 _WIDTHS = (320, 384, 480, 576, 704, 832, 1024, 1280, 1600, 2048, 2560, 3200, 4096, 6400)
 """Pixels. Lines that are wider still are squeezed: 6400 pixels at a height of 48 are some 300 letters."""
+
+_MARGIN = 16
+"""Pixels of padding that a line wider than usual has at least: without any, the network reads the end of a line
+differently from PaddleOCR, where most lines are padded to the widest of six."""
+
+_MOST_PIXELS = 3200
+"""Of the widths of a batch's lines together, padding included: an engine call takes some 10 MB for 1000 of them."""
+
+_MAX_THREADS = 64  # of all requests at a time; more engine calls than engines wait for each other anyway
 
 
 class Text(NamedTuple):
@@ -54,23 +64,39 @@ class RecognitionOptions:
     Attributes:
         image_shape: Channels, height and usual width of what the network takes; longer lines make it wider.
         characters: What the network's classes 1, 2, ... stand for; class 0 is CTC's blank.
+        batch_size: The most lines in one engine call, at least 1.
     """
 
     image_shape: tuple[int, int, int]
     characters: tuple[str, ...]
+    batch_size: int = _BATCH_SIZES[0]
 
 
 class TextRecognizer:
     """Reads lines of text.
 
     Args:
-        engine: (N, 3, H, W) in, (N, T, classes) probabilities out.
-        options: How to use it.
+        engines: (N, 3, H, W) in, (N, T, classes) probabilities out; at least one. Several run at the same time, each
+            with a part of the lines.
+        options: How to use them.
     """
 
-    def __init__(self, engine: Engine, options: RecognitionOptions) -> None:
-        self._engine = engine
+    def __init__(self, engines: Sequence[Engine], options: RecognitionOptions) -> None:
+        self._engines = tuple(engines)
         self._options = options
+        # Starts threads when it is used and none is idle, so that nothing exists before a server forks its workers.
+        self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="recognizer")
+
+    def line(self, crop: BgrImage) -> BgrImage:
+        """Scales a crop to what the network takes, which is all that recognition needs to keep of it.
+
+        Args:
+            crop: (h, w, 3) uint8 BGR, a single line of text.
+
+        Returns:
+            (H, w, 3) uint8 BGR with the network's height H.
+        """
+        return scale_line(crop, self._options.image_shape[1], _WIDTHS[-1])
 
     def __call__(self, crops: Iterable[BgrImage], watch: Stopwatch) -> list[Text]:
         """Recognises crops.
@@ -86,23 +112,48 @@ class TextRecognizer:
         Raises:
             EngineError: The network failed, or its classes do not fit the dictionary.
         """
-        _, height, usual_width = self._options.image_shape
         lines = []
         for crop in crops:
             with watch("rec_prepare"):
-                lines.append(scale_line(crop, height, _WIDTHS[-1]))
+                lines.append(self.line(crop))
+        usual_width = self._options.image_shape[2]
+        batches = deque(plan_batches([line.shape[1] for line in lines], usual_width, self._options.batch_size))
+        engines = self._engines[: len(batches)]
+        watches = [Stopwatch() for _ in engines]
+        others = [
+            self._threads.submit(self._read, engine, lines, batches, own)
+            for engine, own in zip(engines[1:], watches[1:], strict=True)
+        ]
         texts: dict[int, Text] = {}
-        for batch in plan_batches([line.shape[1] for line in lines], usual_width):
-            with watch("rec_prepare"):
-                tensor = batch_lines([lines[index] for index in batch.indices], height, batch.width)
-            with watch("rec_engine"):
-                probabilities = self._engine(tensor)
-            with watch("rec_decode"):
-                texts.update(zip(batch.indices, decode(probabilities, self._options.characters), strict=True))
+        try:
+            if batches:
+                texts.update(self._read(engines[0], lines, batches, watches[0]))
+        finally:
+            batches.clear()  # where one engine fails, the others need not go on
+            for other in others:
+                texts.update(other.result())
+        watch.include(watches)
         return [texts[index] for index in range(len(lines))]
 
+    def _read(
+        self, engine: Engine, lines: Sequence[BgrImage], batches: deque[Batch], watch: Stopwatch
+    ) -> dict[int, Text]:
+        texts: dict[int, Text] = {}
+        while True:
+            try:
+                batch = batches.pop()  # the widest first, so that engines end at about the same time
+            except IndexError:  # nothing is left
+                return texts
+            with watch("rec_prepare"):
+                height = self._options.image_shape[1]
+                tensor = batch_lines([lines[index] for index in batch.indices], height, batch.width)
+            with watch("rec_engine"):
+                probabilities = engine(tensor)
+            with watch("rec_decode"):
+                texts.update(zip(batch.indices, decode(probabilities, self._options.characters), strict=True))
 
-def plan_batches(widths: Sequence[int], usual_width: int) -> Iterator[Batch]:
+
+def plan_batches(widths: Sequence[int], usual_width: int, batch_size: int) -> Iterator[Batch]:
     """Groups lines into batches whose shapes come from a small fixed set.
 
     Every new input shape is paid for, with time at its first use and with memory for good, and a server sees every
@@ -116,6 +167,7 @@ def plan_batches(widths: Sequence[int], usual_width: int) -> Iterator[Batch]:
     Args:
         widths: Each line's width in pixels at the network's height.
         usual_width: Pixels that the network was trained with.
+        batch_size: The most lines in a batch, at least 1.
 
     Yields:
         Batches that together hold every index once, narrow ones first.
@@ -123,11 +175,17 @@ def plan_batches(widths: Sequence[int], usual_width: int) -> Iterator[Batch]:
     order = sorted(range(len(widths)), key=widths.__getitem__)
     start = 0
     while start < len(order):
-        size = next(size for size in _BATCH_SIZES if size <= len(order) - start)
-        indices = tuple(order[start : start + size])
-        widest = max(usual_width, widths[indices[-1]])
-        yield Batch(indices, next((width for width in _WIDTHS if width >= widest), _WIDTHS[-1]))
-        start += size
+        most = min(batch_size, len(order) - start)
+        batches = (_batch(order[start : start + size], widths, usual_width) for size in _BATCH_SIZES if size <= most)
+        batch = next(batch for batch in batches if len(batch.indices) * batch.width <= max(batch.width, _MOST_PIXELS))
+        yield batch
+        start += len(batch.indices)
+
+
+def _batch(indices: Sequence[int], widths: Sequence[int], usual_width: int) -> Batch:
+    widest = widths[indices[-1]]
+    needed = usual_width if widest <= usual_width else widest + _MARGIN
+    return Batch(tuple(indices), next((width for width in _WIDTHS if width >= needed), _WIDTHS[-1]))
 
 
 def decode(probabilities: Float32Array, characters: Sequence[str]) -> list[Text]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from ppocr_serving.cpu import available_cpus
-from ppocr_serving.engines.base import Backend, Precision
+from ppocr_serving.engines.base import Backend, Precision, Runtime
 from ppocr_serving.errors import InvalidSetting
 from ppocr_serving.models import Profile, default_model_dir, load_profile
 
@@ -38,6 +38,7 @@ _SERVER_FIELDS = frozenset(
         "max_queue",
         "queue_timeout",
         "graceful_timeout",
+        "max_memory_mb",
     }
 )
 
@@ -55,9 +56,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         cls_model_dir: Folder of an angle classifier of one's own.
         rec_model_dir: Folder of a recognition model of one's own.
         rec_dict: Dictionary of that recognition model, one character a line.
-        backend: The kernels that run the models.
+        engine: The library that runs the models; `auto` is `openvino` where it is installed and can.
+        backend: The kernels that Paddle runs the models with.
         precision: The number format that models are computed in; `auto` is bfloat16 where the processor has it.
         threads: CPU threads of one engine call; 0 is all that this process may use.
+        kept_shapes: Shapes of input that each of OpenVINO's engines keeps prepared, beside some fifteen that all of
+            them share: more is faster where pictures differ in size, and takes 3 to 7 MB each.
         use_gpu: Run on the first visible CUDA device.
         enable_mkldnn: Do not use plain kernels: turns the `native` back end into `onednn` and changes nothing else.
         det_limit_side_len: Pixels, see `det_limit_type`.
@@ -84,6 +88,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         max_queue: Requests that may wait in a process before further ones are refused.
         queue_timeout: Seconds that a request may wait.
         graceful_timeout: Seconds that requests may take to finish once the server is told to stop.
+        max_memory_mb: Resident memory in MiB above which a process is replaced between requests; 0 replaces none.
     """
 
     profile: str = _DEFAULT_PROFILE
@@ -93,9 +98,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rec_model_dir: Path | None = None
     rec_dict: Path | None = None
 
+    engine: Runtime = Runtime.AUTO
     backend: Backend = Backend.OPENVINO
     precision: Precision = Precision.AUTO
     threads: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
+    kept_shapes: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 16
     use_gpu: bool = False
     enable_mkldnn: bool = False
 
@@ -125,6 +132,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_queue: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 64
     queue_timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
     graceful_timeout: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 4
+    max_memory_mb: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
 
     def model_directory(self, role: Role) -> Path:
         """The folder of one model: the user's own, or the profile's."""
@@ -221,7 +229,7 @@ def _convert(origin: str, value: Any, field: str) -> Any:
 
 
 def _allowed(hint: Any) -> str:
-    if isinstance(hint, type) and issubclass(hint, (Backend, Precision)):
+    if isinstance(hint, type) and issubclass(hint, (Backend, Precision, Runtime)):
         return f"; allowed: {', '.join(hint)}"
     if get_origin(hint) is Literal:
         return f"; allowed: {', '.join(map(str, get_args(hint)))}"

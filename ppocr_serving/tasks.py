@@ -5,6 +5,7 @@ classification put the answers for all pictures into one inner list.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from ppocr_serving.classification import ClassificationOptions, TextClassifier
 from ppocr_serving.detection import DetectionOptions, TextDetector
-from ppocr_serving.engines import Engine, EngineSpec, shared_engine
+from ppocr_serving.engines import Engine, EngineSpec, Runtime, choose_runtime, shared_engine
 from ppocr_serving.models import load_dictionary, resolve_model
 from ppocr_serving.pictures import BgrImage
 from ppocr_serving.pipeline import TextSystem
@@ -20,7 +21,11 @@ from ppocr_serving.recognition import RecognitionOptions, TextRecognizer
 from ppocr_serving.settings import Role, Settings
 from ppocr_serving.timing import Stopwatch
 
-__all__ = ["TASK_NAMES", "Results", "Task", "create_task"]
+__all__ = ["TASK_NAMES", "EngineSource", "Results", "Task", "create_task"]
+
+_MAX_LANES = 4  # engines of the recogniser that work at the same time
+_USUAL_WIDTH = 1024  # pixels of a line
+_PADDLE_BATCH_SIZE = 6  # Paddle holds Python's global lock, so its calls take turns, and larger ones cost less a line
 
 Results = list[list[dict[str, Any]]]
 """What the contract calls `results`, ready for JSON."""
@@ -41,31 +46,34 @@ class Task(NamedTuple):
     engines: tuple[Engine, ...]
 
 
-def create_task(name: str, settings: Settings) -> Task:
+EngineSource = Callable[[EngineSpec], Engine]
+"""What makes or finds an engine."""
+
+
+def create_task(name: str, settings: Settings, engine_of: EngineSource = shared_engine) -> Task:
     """Builds a task. Its models are looked up now and loaded at the first call.
 
     Args:
         name: One of `TASK_NAMES`.
         settings: What to use and how.
+        engine_of: Where its engines come from.
 
     Raises:
         ModelNotFound: A model's files or the dictionary are missing.
     """
-    return _FACTORIES[name](settings)
+    return _FACTORIES[name](settings, engine_of)
 
 
-def _system_task(settings: Settings) -> Task:
-    detector_engine, recognizer_engine = _engine(settings, "det"), _engine(settings, "rec")
-    engines = [detector_engine, recognizer_engine]
+def _system_task(settings: Settings, engine_of: EngineSource) -> Task:
+    detector_engine = engine_of(_spec(settings, "det"))
+    recognizer, recognizer_engines = _recognizer(settings, engine_of)
+    engines = [detector_engine, *recognizer_engines]
     classifier = None
     if settings.use_angle_cls:
-        engines.append(_engine(settings, "cls"))
+        engines.append(engine_of(_spec(settings, "cls")))
         classifier = TextClassifier(engines[-1], _classification_options(settings))
     system = TextSystem(
-        TextDetector(detector_engine, _detection_options(settings)),
-        classifier,
-        TextRecognizer(recognizer_engine, _recognition_options(settings)),
-        settings.drop_score,
+        TextDetector(detector_engine, _detection_options(settings)), classifier, recognizer, settings.drop_score
     )
 
     def run(images: Iterable[BgrImage], watch: Stopwatch) -> Results:
@@ -77,8 +85,8 @@ def _system_task(settings: Settings) -> Task:
     return Task("ocr_system", run, tuple(engines))
 
 
-def _detection_task(settings: Settings) -> Task:
-    engine = _engine(settings, "det")
+def _detection_task(settings: Settings, engine_of: EngineSource) -> Task:
+    engine = engine_of(_spec(settings, "det"))
     detector = TextDetector(engine, _detection_options(settings))
 
     def run(images: Iterable[BgrImage], watch: Stopwatch) -> Results:
@@ -87,8 +95,8 @@ def _detection_task(settings: Settings) -> Task:
     return Task("ocr_det", run, (engine,))
 
 
-def _classification_task(settings: Settings) -> Task:
-    engine = _engine(settings, "cls")
+def _classification_task(settings: Settings, engine_of: EngineSource) -> Task:
+    engine = engine_of(_spec(settings, "cls"))
     classifier = TextClassifier(engine, _classification_options(settings))
 
     def run(images: Iterable[BgrImage], watch: Stopwatch) -> Results:
@@ -98,18 +106,17 @@ def _classification_task(settings: Settings) -> Task:
     return Task("ocr_cls", run, (engine,))
 
 
-def _recognition_task(settings: Settings) -> Task:
-    engine = _engine(settings, "rec")
-    recognizer = TextRecognizer(engine, _recognition_options(settings))
+def _recognition_task(settings: Settings, engine_of: EngineSource) -> Task:
+    recognizer, engines = _recognizer(settings, engine_of)
 
     def run(images: Iterable[BgrImage], watch: Stopwatch) -> Results:
         texts = recognizer(images, watch)
         return [[{"text": text.text, "confidence": text.confidence} for text in texts]]
 
-    return Task("ocr_rec", run, (engine,))
+    return Task("ocr_rec", run, engines)
 
 
-_FACTORIES: Mapping[str, Callable[[Settings], Task]] = {
+_FACTORIES: Mapping[str, Callable[[Settings, EngineSource], Task]] = {
     "ocr_system": _system_task,
     "ocr_det": _detection_task,
     "ocr_cls": _classification_task,
@@ -119,12 +126,31 @@ _FACTORIES: Mapping[str, Callable[[Settings], Task]] = {
 TASK_NAMES = tuple(_FACTORIES)
 
 
-def _engine(settings: Settings, role: Role) -> Engine:
-    model = resolve_model(settings.model_directory(role), role)
-    return shared_engine(
-        EngineSpec(
-            model, settings.effective_backend(), settings.precision, settings.effective_threads(), settings.use_gpu
-        )
+def _recognizer(settings: Settings, engine_of: EngineSource) -> tuple[TextRecognizer, tuple[Engine, ...]]:
+    spec = _spec(settings, "rec")
+    batch_size = _PADDLE_BATCH_SIZE
+    specs = [spec]
+    if choose_runtime(spec) is Runtime.OPENVINO:
+        # Several engines with a line and few threads each are faster than one with many lines and all threads; but each
+        # has memory of its own.
+        lanes = min(spec.threads, _MAX_LANES)
+        specs = [replace(spec, threads=spec.threads // lanes, lane=lane) for lane in range(lanes)]
+        batch_size = 1
+    engines = tuple(map(engine_of, specs))
+    return TextRecognizer(engines, _recognition_options(settings, batch_size)), engines
+
+
+def _spec(settings: Settings, role: Role) -> EngineSpec:
+    return EngineSpec(
+        model=resolve_model(settings.model_directory(role), role),
+        backend=settings.effective_backend(),
+        precision=settings.precision,
+        threads=settings.effective_threads(),
+        use_gpu=settings.use_gpu,
+        runtime=settings.engine,
+        kept_shapes=settings.kept_shapes,
+        usual_size=3
+        * (settings.det_limit_side_len**2 if role == "det" else settings.rec_image_shape[1] * _USUAL_WIDTH),
     )
 
 
@@ -144,11 +170,11 @@ def _classification_options(settings: Settings) -> ClassificationOptions:
     return ClassificationOptions(settings.cls_image_shape, settings.label_list, settings.cls_thresh)
 
 
-def _recognition_options(settings: Settings) -> RecognitionOptions:
+def _recognition_options(settings: Settings, batch_size: int) -> RecognitionOptions:
     characters = load_dictionary(settings.dictionary_path())
     if settings.use_space_char:
         characters = (*characters, " ")
-    return RecognitionOptions(settings.rec_image_shape, characters)
+    return RecognitionOptions(settings.rec_image_shape, characters, batch_size)
 
 
 def _region(box: npt.NDArray[np.float32]) -> list[list[int]]:

@@ -1,7 +1,7 @@
 """Where the milliseconds of one request go."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 __all__ = ["STAGES", "Stopwatch"]
@@ -12,11 +12,11 @@ STAGES = (
     "det_engine",
     "det_decode",
     "crop",
-    "cls_prepare",
-    "cls_engine",
     "rec_prepare",
     "rec_engine",
     "rec_decode",
+    "cls_prepare",
+    "cls_engine",
     "encode",
 )
 """The stages in the order in which a picture takes them."""
@@ -40,3 +40,9 @@ class Stopwatch:
             yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+    def include(self, others: "Sequence[Stopwatch]") -> None:
+        """Adds what took place at the same time in several threads: the mean of their times."""
+        for other in others:
+            for stage, seconds in other.seconds.items():
+                self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds / len(others)

@@ -5,25 +5,32 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: scripts/setup.sh [--system] [--dev]
+usage: scripts/setup.sh [--system] [--dev | --lean]
 
   --system  install into the python3 that runs here, for images; otherwise into .venv in this directory
   --dev     install what the checks and tests need, too
+  --lean    leave PaddleHub and Paddle out, and compile the models for this machine: for `python -m ppocr_serving`
 
 Settings: PPOCR_PROFILE, PPOCR_MODEL_DIR (which models, and where to), HUB_HOME (where PaddleHub keeps its modules),
 and pip's own (PIP_INDEX_URL, PIP_PROXY, ...).
 TEXT
 }
 
-system=no dev=no
+system=no dev=no lean=no
 for argument in "$@"; do
     case $argument in
         --system) system=yes ;;
         --dev) dev=yes ;;
+        --lean) lean=yes ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; echo "setup: unknown argument '$argument'" >&2; exit 2 ;;
     esac
 done
+
+if [[ $dev$lean == yesyes ]]; then
+    echo "setup: --lean and --dev exclude each other: the tests need PaddleHub" >&2
+    exit 2
+fi
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 log=
@@ -190,6 +197,17 @@ openmp_step() { # the one library that paddle takes from the system, and that ba
     fail "openmp: libgomp.so.1 is missing; install it, on Debian and Ubuntu with 'sudo apt-get install libgomp1'"
 }
 
+paddle_step() { # bounds the memory of the OpenVINO inside Paddle, which has no other place for its properties
+    local libraries
+    libraries=$("$python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib") + "/paddle/libs")')
+    if cmp -s -- "$root/ppocr_serving/engines/paddle_openvino.xml" "$libraries/plugins.xml"; then
+        return
+    fi
+    cp -- "$root/ppocr_serving/engines/paddle_openvino.xml" "$libraries/plugins.xml" ||
+        fail "paddle: $libraries/plugins.xml cannot be written; make the folder writable and run this again"
+    report paddle "bounded the memory of its OpenVINO"
+}
+
 # --- models and modules ---------------------------------------------------------------------------------------------
 
 models_step() {
@@ -199,6 +217,11 @@ models_step() {
     fi
     "$python" "$root/scripts/fetch_models.py" || # it tells by itself what it did, and what failed
         fail "models: not fetched; see the line above, then run this again"
+}
+
+compiled_models_step() {
+    "$python" "$root/scripts/compile_models.py" || # it tells, too
+        fail "compiled-models: not written; see the line above, then run this again"
 }
 
 is_installed() { # module's directory
@@ -227,11 +250,19 @@ modules_step() {
 }
 
 python_step
+if [[ $lean == yes ]]; then
+    lock_step dependencies requirements-lean.txt
+    package_step
+    models_step
+    compiled_models_step
+    exit
+fi
 lock_step dependencies requirements.txt
 if [[ $dev == yes ]]; then
     lock_step dev-dependencies requirements-dev.txt
 fi
 package_step
 openmp_step
+paddle_step
 models_step
 modules_step

@@ -2,13 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import get_args
 
 import hypothesis
 import pytest
 
+from ppocr_serving.engines import Runtime
 from ppocr_serving.errors import ModelNotFound
 from ppocr_serving.models import ModelFiles, default_model_dir, resolve_model
-from ppocr_serving.settings import Settings, load_settings
+from ppocr_serving.settings import Role, Settings, load_settings
 from ppocr_serving.tasks import TASK_NAMES, Task, create_task
 
 # No test depends on how fast the machine is.
@@ -18,34 +20,43 @@ hypothesis.settings.load_profile("any-machine")
 _DATA_VARIABLE = "PPOCR_TEST_DATA"
 
 
-def _require_models(settings: Settings) -> None:
+RUNTIMES = (Runtime.OPENVINO, Runtime.PADDLE)
+
+
+def settings_for(runtime: Runtime) -> Settings:
+    """The defaults, whatever the environment says, but in float32: answers do not depend on the processor then."""
+    return load_settings(
+        environ={
+            "PPOCR_ENGINE": runtime,
+            "PPOCR_PRECISION": "f32",
+            "PPOCR_MODEL_DIR": str(default_model_dir()),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def default_models() -> dict[str, ModelFiles]:
+    """The files of the default models by role."""
+    settings = load_settings(environ={"PPOCR_MODEL_DIR": str(default_model_dir())})
     try:
-        for role in ("det", "cls", "rec"):
-            resolve_model(settings.model_directory(role), role)
+        return {role: resolve_model(settings.model_directory(role), role) for role in get_args(Role)}
     except ModelNotFound as error:
         pytest.fail(
             f"the tests read pictures with the real models; run scripts/setup.sh --dev ({error})", pytrace=False
         )
 
 
-@pytest.fixture(scope="session")
-def settings() -> Settings:
-    """The defaults, whatever the environment says, but in float32: answers do not depend on the processor then."""
-    settings = load_settings(environ={"PPOCR_PRECISION": "f32", "PPOCR_MODEL_DIR": str(default_model_dir())})
-    _require_models(settings)
-    return settings
+@pytest.fixture(scope="session", params=RUNTIMES, ids=str)
+def settings(request: pytest.FixtureRequest, default_models: dict[str, ModelFiles]) -> Settings:
+    """What `settings_for` says, for each engine: whatever uses it, or `tasks`, is tested with both."""
+    assert default_models
+    return settings_for(request.param)
 
 
 @pytest.fixture(scope="session")
 def tasks(settings: Settings) -> dict[str, Task]:
     """The four services by name. They share one engine a model, so that only the first test pays for loading."""
     return {name: create_task(name, settings) for name in TASK_NAMES}
-
-
-@pytest.fixture(scope="session")
-def default_models(settings: Settings) -> dict[str, ModelFiles]:
-    """The files of the default models by role."""
-    return {role: resolve_model(settings.model_directory(role), role) for role in ("det", "cls", "rec")}
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ppocr_serving.cpu import available_cpus, supports_bfloat16
+from ppocr_serving.cpu import available_cpus, instruction_sets, supports_bfloat16
 
 WHOLE_MACHINE = len(os.sched_getaffinity(0))
 
@@ -113,3 +113,20 @@ def test_bfloat16_is_a_flag_of_the_processor(tmp_path: Path, flags: str, support
 
 def test_no_processor_list_no_bfloat16(tmp_path: Path) -> None:
     assert not supports_bfloat16(tmp_path / "missing")
+
+
+def test_instruction_sets_are_the_processors_vector_and_matrix_flags(tmp_path: Path) -> None:
+    flags = "fpu sse sse2 sse4_2 fma f16c avx512f avx avx2 amx_tile aes rdseed"
+    write(
+        tmp_path / "cpuinfo",
+        f"processor\t: 0\nmodel name\t: avx9 in a name\nflags\t\t: {flags}\nvmx flags\t: avx7\n"
+        f"processor\t: 1\nflags\t\t: {flags}",
+    )
+    assert instruction_sets(tmp_path / "cpuinfo") == (
+        "amx_tile", "avx", "avx2", "avx512f", "f16c", "fma", "sse4_2",
+    )  # fmt: skip
+    assert instruction_sets(tmp_path / "missing") == ()
+
+
+def test_the_instruction_sets_of_this_machine_are_found() -> None:
+    assert "avx2" in instruction_sets()

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = {"cv2", "paddle", "paddlehub", "flask", "gunicorn", "PIL", "pyclipper", "shapely"}
+HEAVY = {"cv2", "openvino", "paddle", "paddlehub", "flask", "gunicorn", "PIL", "pyclipper", "shapely"}
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -26,7 +26,7 @@ def test_light_modules_load_nothing_heavy(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", ["tasks", "pipeline"])
-def test_paddle_waits_for_the_first_engine_call(module: str) -> None:
+def test_engines_wait_for_their_first_call(module: str) -> None:
     loaded = loaded_by(f"import ppocr_serving.{module}")
     assert "cv2" in loaded
-    assert not loaded & {"paddle", "paddlehub", "flask", "gunicorn"}
+    assert not loaded & {"openvino", "paddle", "paddlehub", "flask", "gunicorn"}

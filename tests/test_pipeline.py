@@ -1,13 +1,16 @@
 """The whole way from pixels to text, with the real models, on pictures whose text is known because it was drawn."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from ppocr_serving.pictures import BgrImage
-from ppocr_serving.settings import load_settings
+from ppocr_serving.geometry import crop_quadrangle
+from ppocr_serving.pictures import BgrImage, decode_picture
+from ppocr_serving.settings import Settings
 from ppocr_serving.tasks import Task, create_task
 from ppocr_serving.timing import STAGES, Stopwatch
 from tests.drawing import (
@@ -163,23 +166,88 @@ def test_pictures_are_asked_for_one_by_one(tasks: dict[str, Task]) -> None:
 
 def test_the_stopwatch_knows_every_stage_of_reading(tasks: dict[str, Task]) -> None:
     watch = Stopwatch()
-    tasks["ocr_system"].run([draw_line(LATIN)], watch)
+    # Upright lines that read well are not classified.
+    tasks["ocr_system"].run([rotate(draw_line(LATIN), 180)], watch)
     assert list(watch.seconds) == [stage for stage in STAGES if stage not in ("decode", "encode")]
     assert all(seconds > 0 for seconds in watch.seconds.values())
 
 
-def test_lines_below_drop_score_are_left_out() -> None:
+def test_lines_below_drop_score_are_left_out(read: Reader, settings: Settings) -> None:
     image = draw_line(LATIN)
-    environ = {"PPOCR_PRECISION": "f32"}
-    every = create_task("ocr_system", load_settings(environ=environ)).run([image], Stopwatch())[0]
-    assert 0.5 < every[0]["confidence"] < 1
-    strict = load_settings(environ={**environ, "PPOCR_DROP_SCORE": "1"})
-    assert create_task("ocr_system", strict).run([image], Stopwatch()) == [[]]
+    (line,) = read(image)
+    assert 0.5 < line["confidence"] < 1
+    strict = create_task("ocr_system", replace(settings, drop_score=1.0))
+    assert strict.run([image], Stopwatch()) == [[]]
 
 
-def test_without_the_angle_classifier_upside_down_text_is_garbled() -> None:
+# ---- lines that stand on their head
+
+
+@pytest.fixture(scope="session")
+def unclassified(settings: Settings) -> Reader:
+    """Reads without the angle classifier."""
+    task = create_task("ocr_system", replace(settings, use_angle_cls=False))
+    return lambda image: task.run([image], Stopwatch())[0]
+
+
+def test_without_the_angle_classifier_upside_down_text_is_garbled(unclassified: Reader) -> None:
     image = rotate(draw_line(CHINESE, ink=BLACK, margin=60), 180)
-    settings = load_settings(environ={"PPOCR_PRECISION": "f32", "PPOCR_USE_ANGLE_CLS": "false"})
-    task = create_task("ocr_system", settings)
-    assert len(task.engines) == 2
-    assert text_of(task.run([image], Stopwatch())[0]) != CHINESE
+    assert text_of(unclassified(image)) != CHINESE
+
+
+# Upside down, the second of each row is another number that reads as well.
+UPSIDE_DOWN = ("6109", "1960", "61:90")
+ROWS = [
+    [Placed("Departures today", 60, 50, 36), Placed("6019", 620, 50, 40)],
+    [Placed(CHINESE, 60, 150, 36), Placed("0961", 620, 150, 40)],
+    [Placed("Total 12.50", 60, 250, 36), Placed("06:19", 620, 250, 40)],
+]
+
+
+def test_a_page_that_stands_on_its_head_is_read(read: Reader, unclassified: Reader) -> None:
+    page = rotate(draw_page([line for row in ROWS for line in row], 900, 320), 180)
+    misread = {line["text"]: line["confidence"] for line in unclassified(page)}
+    # What these lines say cannot be told from how well they read.
+    assert all(misread.get(text, 0) > 0.9 for text in UPSIDE_DOWN), misread
+    expected = [without_spaces(line.text) for row in ROWS[::-1] for line in row[::-1]]
+    assert [without_spaces(line["text"]) for line in read(page)] == expected
+
+
+def test_one_line_that_stands_on_its_head_leaves_the_others_as_they_are(read: Reader) -> None:
+    upright = [Placed("Departures today", 60, 50, 36), Placed("No smoking please", 60, 250, 36)]
+    upright += [Placed("6109", 620, 50, 40), Placed("1960", 620, 250, 40)]
+    page = draw_page(upright, 900, 320)
+    page[148:192, 50:410] = rotate(draw_page([Placed(CHINESE, 5, 4, 36)], 360, 44), 180)
+    assert [without_spaces(line["text"]) for line in read(page)] == [
+        "Departurestoday", "6109", CHINESE, "Nosmokingplease", "1960",
+    ]  # fmt: skip
+
+
+def test_pictures_are_turned_each_for_itself(tasks: dict[str, Task]) -> None:
+    pages = [draw_page(row, 900, 320) for row in ROWS]
+    pages[1] = rotate(pages[1], 180)
+    answers = tasks["ocr_system"].run(pages, Stopwatch())
+    assert [[without_spaces(line["text"]) for line in lines] for lines in answers] == [
+        ["Departurestoday", "6019"], ["0961", CHINESE], ["Total12.50", "06:19"],
+    ]  # fmt: skip
+
+
+def test_lines_that_read_well_are_not_classified(tasks: dict[str, Task]) -> None:
+    watch = Stopwatch()
+    tasks["ocr_system"].run([draw_page([line for row in ROWS for line in row], 900, 320)], watch)
+    assert "rec_engine" in watch.seconds
+    assert "cls_engine" not in watch.seconds
+
+
+def test_upright_lines_that_the_classifier_would_turn_stay(
+    tasks: dict[str, Task], read: Reader, unclassified: Reader, shared_data: Path
+) -> None:
+    tempting = 0
+    for name in ("048", "112"):
+        image = decode_picture((shared_data / "receipts" / f"{name}.jpg").read_bytes(), 100_000_000)
+        lines = unclassified(image)
+        crops = [crop_quadrangle(image, np.array(line["text_region"], dtype=np.float32)) for line in lines]
+        angles = tasks["ocr_cls"].run(crops, Stopwatch())[0]
+        tempting += sum(angle["angle"] == "180" and angle["confidence"] > 0.9 for angle in angles)
+        assert read(image) == lines
+    assert tempting >= 4

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppocr_serving.cpu import available_cpus
-from ppocr_serving.engines import Backend, Precision
+from ppocr_serving.engines import Backend, Precision, Runtime
 from ppocr_serving.errors import InvalidSetting, ModelNotFound
 from ppocr_serving.models import default_model_dir
 from ppocr_serving.settings import Settings, load_settings, variable_name, warn_of_unknown_variables
@@ -45,6 +45,7 @@ def test_the_defaults_are_the_contracts() -> None:
         "rec_image_shape": (3, 48, 320),
         "use_space_char": True,
         "drop_score": 0.5,
+        "engine": Runtime.AUTO,
         "backend": Backend.OPENVINO,
         "precision": Precision.AUTO,
         "profile": "ppocr-v4-mobile",
@@ -103,6 +104,8 @@ def test_an_empty_variable_counts_as_unset(field: str) -> None:
         ("PPOCR_USE_DILATION", "1", True),
         ("PPOCR_USE_ANGLE_CLS", "False", False),
         ("PPOCR_USE_ANGLE_CLS", "0", False),
+        ("PPOCR_ENGINE", "paddle", Runtime.PADDLE),
+        ("PPOCR_ENGINE", " openvino ", Runtime.OPENVINO),
         ("PPOCR_BACKEND", "native", Backend.NATIVE),
         ("PPOCR_PRECISION", "bf16", Precision.BF16),
         ("PPOCR_REC_IMAGE_SHAPE", "3,32,320", (3, 32, 320)),
@@ -112,6 +115,7 @@ def test_an_empty_variable_counts_as_unset(field: str) -> None:
         ("PPOCR_REC_DICT", "~/keys.txt", Path("~/keys.txt").expanduser()),
         ("PPOCR_DET_LIMIT_TYPE", "min", "min"),
         ("PPOCR_QUEUE_TIMEOUT", "0.5", 0.5),
+        ("PPOCR_MAX_MEMORY_MB", "900", 900),
     ],
 )
 def test_values_are_read_from_text(variable: str, text: str, value: Any) -> None:
@@ -126,6 +130,7 @@ def test_params_and_arguments_may_be_lists(field: str, given_value: list[Any]) -
 
 
 NOT_ALLOWED = [
+    ("engine", "onnxruntime", "auto, openvino, paddle"),
     ("backend", "tensorrt", "openvino, onednn, native"),
     ("precision", "fp16", "auto, bf16, f32"),
     ("det_limit_type", "maximum", "max, min"),
@@ -154,6 +159,7 @@ NOT_ALLOWED = [
     ("label_list", "0", "length 2"),
     ("max_images", "0", ">= 1"),
     ("max_pixels", "-5", ">= 1"),
+    ("max_memory_mb", "-1", ">= 0"),
 ]
 
 
@@ -166,6 +172,7 @@ SERVER_FIELDS = {
     "max_queue",
     "queue_timeout",
     "graceful_timeout",
+    "max_memory_mb",
 }
 
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
+from ppocr_serving.engines import Runtime
 from ppocr_serving.errors import ModelNotFound
 from ppocr_serving.models import ModelFiles
 from ppocr_serving.settings import Settings, load_settings
@@ -60,11 +62,27 @@ def test_spaces_can_be_left_out_of_the_alphabet_only_with_a_fitting_dictionary(s
 
 
 def test_tasks_share_engines(tasks: dict[str, Task], settings: Settings) -> None:
-    detector, recognizer, classifier = tasks["ocr_system"].engines
+    detector, *recognizers, classifier = tasks["ocr_system"].engines
     assert tasks["ocr_det"].engines == (detector,)
     assert tasks["ocr_cls"].engines == (classifier,)
-    assert tasks["ocr_rec"].engines == (recognizer,)
+    assert tasks["ocr_rec"].engines == tuple(recognizers)
     assert create_task("ocr_system", settings).engines == tasks["ocr_system"].engines
+
+
+@pytest.mark.parametrize(("threads", "lanes"), [(1, 1), (2, 2), (3, 3), (4, 4), (16, 4)])
+def test_the_recogniser_has_several_engines_where_they_can_work_at_the_same_time(
+    settings: Settings, threads: int, lanes: int
+) -> None:
+    engines = create_task("ocr_rec", replace(settings, threads=threads)).engines
+    assert len(set(engines)) == len(engines)
+    assert len(engines) == (lanes if settings.engine is Runtime.OPENVINO else 1)
+
+
+def test_without_the_angle_classifier_its_model_is_not_needed(settings: Settings, tmp_path: Path) -> None:
+    without = replace(settings, use_angle_cls=False, cls_model_dir=tmp_path)
+    assert len(create_task("ocr_system", without).engines) == len(create_task("ocr_rec", settings).engines) + 1
+    with pytest.raises(ModelNotFound, match="cls model"):
+        create_task("ocr_system", replace(without, use_angle_cls=True))
 
 
 @pytest.mark.parametrize("name", TASK_NAMES)
@@ -76,22 +94,22 @@ def test_a_missing_model_is_noticed_when_the_task_is_made(name: str, tmp_path: P
     assert "\n" not in str(caught.value)
 
 
-def test_options_of_one_task_do_not_touch_another(tasks: dict[str, Task]) -> None:
+def test_options_of_one_task_do_not_touch_another(tasks: dict[str, Task], settings: Settings) -> None:
     image = draw_line("Timetable")
     before = tasks["ocr_det"].run([image], Stopwatch())
-    blind = create_task("ocr_det", load_settings(environ={"PPOCR_PRECISION": "f32", "PPOCR_DET_DB_BOX_THRESH": "1"}))
+    blind = create_task("ocr_det", replace(settings, det_db_box_thresh=1.0))
     assert blind.engines == tasks["ocr_det"].engines
     assert blind.run([image], Stopwatch()) == [[]]
     assert tasks["ocr_det"].run([image], Stopwatch()) == before != [[]]
 
 
 def test_a_model_of_ones_own_takes_the_place_of_the_profiles(
-    default_models: dict[str, ModelFiles], tmp_path: Path, tasks: dict[str, Task]
+    default_models: dict[str, ModelFiles], tmp_path: Path, tasks: dict[str, Task], settings: Settings
 ) -> None:
     for path in (default_models["rec"].program, default_models["rec"].params):
+        assert path is not None
         (tmp_path / path.name).symlink_to(path)
-    settings = load_settings(environ={"PPOCR_PRECISION": "f32", "PPOCR_REC_MODEL_DIR": str(tmp_path)})
-    own = create_task("ocr_rec", settings)
+    own = create_task("ocr_rec", replace(settings, rec_model_dir=tmp_path))
     assert own.engines != tasks["ocr_rec"].engines
     ((answer,),) = own.run([draw_line("Own model", margin=4)], Stopwatch())
     assert without_spaces(answer["text"]) == "Ownmodel"

@@ -1,5 +1,6 @@
 """What an engine is, and what describes one."""
 
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -9,13 +10,21 @@ import numpy.typing as npt
 
 from ppocr_serving.models import ModelFiles
 
-__all__ = ["Backend", "Engine", "EngineSpec", "Float32Array", "Precision"]
+__all__ = ["Backend", "Engine", "EngineSpec", "Float32Array", "Precision", "Runtime"]
 
 Float32Array = npt.NDArray[np.float32]
 
 
+class Runtime(StrEnum):
+    """The library that runs a model."""
+
+    AUTO = "auto"
+    OPENVINO = "openvino"
+    PADDLE = "paddle"
+
+
 class Backend(StrEnum):
-    """The kernels that run a model, fastest first."""
+    """The kernels that Paddle runs a model with, fastest first. Its OpenVINO is one of its own, inside its package."""
 
     OPENVINO = "openvino"
     ONEDNN = "onednn"
@@ -66,6 +75,12 @@ class EngineSpec:
         precision: `AUTO` is bfloat16 where the processor has it, else float32. Only OpenVINO computes in bfloat16.
         threads: CPU threads of one call, at least 1.
         use_gpu: Runs on the first visible CUDA device; `backend` and `precision` do not matter then.
+        runtime: The library; `AUTO` is OpenVINO where it is installed and can do what the other attributes ask for.
+        lane: Engines that differ in nothing else can run at the same time.
+        kept_shapes: Shapes of input, the ones used last, that OpenVINO keeps prepared for this engine: each takes 3 to
+            7 MB. Some fifteen shapes are kept for all engines together; a change to one of those costs a tenth to a
+            third of a call, to any other one to several calls. Paddle's own OpenVINO knows no bound.
+        usual_size: Elements of an input; larger ones leave no memory behind where the runtime has a say in that.
     """
 
     model: ModelFiles
@@ -73,3 +88,7 @@ class EngineSpec:
     precision: Precision = Precision.AUTO
     threads: int = 1
     use_gpu: bool = False
+    runtime: Runtime = Runtime.AUTO
+    lane: int = 0
+    kept_shapes: int = 16
+    usual_size: int = sys.maxsize

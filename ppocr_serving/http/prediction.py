@@ -72,8 +72,7 @@ class Prediction:
         """
         pictures = parse_request(body, self._settings)
         record.pictures, record.pixels = len(pictures.files), pictures.pixels
-        with self.admission.turn():
-            self._readiness.wait()
+        with self.admission.turn(), self._readiness.reading():
             images = decode_pictures(pictures.files, self._settings.max_pixels, record.watch)
             results = task.run(images, record.watch)
         record.lines = sum(map(len, results))

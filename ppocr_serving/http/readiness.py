@@ -2,11 +2,15 @@
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from operator import methodcaller
 
 import cv2
 import numpy as np
 
+from ppocr_serving.engines import Engine
 from ppocr_serving.errors import NotReady
 from ppocr_serving.http.contract import decode_pictures
 from ppocr_serving.tasks import Task
@@ -31,6 +35,9 @@ class Readiness:
     def __init__(self, tasks: Iterable[Task], timeout: float) -> None:
         self._tasks = tuple(tasks)
         self._timeout = timeout
+        self._loaded = threading.Event()
+        self._awaited = threading.Event()
+        self._has_read = threading.Event()
         self._ready = threading.Event()
 
     @property
@@ -39,27 +46,57 @@ class Readiness:
         return self._ready.is_set()
 
     def warm_up(self) -> None:
-        """Loads all models and lets each task read a small picture, which builds what engines build at first use.
+        """Loads all models and lets each read a small picture, which builds what engines build at first use.
+
+        A request that is waiting meanwhile is answered before that picture is read.
 
         Raises:
             EngineError: A model cannot be loaded or run.
         """
+        # In the order of the tasks, each engine once.
+        engines = tuple(dict.fromkeys(engine for task in self._tasks for engine in task.engines))
+        with ThreadPoolExecutor(len(engines)) as pool:
+            for _ in pool.map(methodcaller("load"), engines):
+                pass  # an exception of the call is raised here
+        self._loaded.set()
+        if self._awaited.is_set():
+            self._has_read.wait()
         page = cv2.imencode(".png", _PAGE)[1].tobytes()
+        have_run: set[Engine] = set()
         for task in self._tasks:
-            for engine in task.engines:
-                engine.load()
-            watch = Stopwatch()
-            task.run(decode_pictures([page], _PAGE.size, watch), watch)
+            # Whoever asks whether this process is ready waits for it; a task that shares its engines adds nothing.
+            if not have_run.issuperset(task.engines):
+                watch = Stopwatch()
+                task.run(decode_pictures([page], _PAGE.size, watch), watch)
+                have_run.update(task.engines)
         self._ready.set()
         _log.info("ready: %s", ", ".join(task.name for task in self._tasks))
 
-    def wait(self) -> None:
-        """Waits for the models.
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Waits for the models, and holds the small picture of `warm_up` back for the enclosed block.
 
         A platform that starts a process for a request sends it at once; waiting serves it, refusing would lose it.
 
         Raises:
             NotReady: The models are still being loaded when the wait runs out.
         """
-        if not self._ready.wait(self._timeout):
+        if not self._loaded.is_set():
+            self._awaited.set()
+        try:
+            self._require(self._loaded)
+            yield
+        finally:
+            self._has_read.set()
+
+    def wait(self) -> None:
+        """Waits until the process is ready.
+
+        Raises:
+            NotReady: It is not when the wait runs out.
+        """
+        self._require(self._ready)
+
+    def _require(self, state: threading.Event) -> None:
+        if not state.wait(self._timeout):
             raise NotReady("the models are still being loaded; try again later")

@@ -1,12 +1,15 @@
 """gunicorn as this service runs it: one or more processes, each with threads."""
 
+import itertools
 import logging
 import mmap
 import os
+import selectors
 import socket
 import struct
 import sys
 import threading
+import time
 from concurrent.futures import Future
 from http import HTTPStatus
 from typing import Any
@@ -23,6 +26,8 @@ from gunicorn.workers.gthread import ThreadWorker
 from ppocr_serving.errors import OcrError
 from ppocr_serving.http.app import thread_count
 from ppocr_serving.http.contract import encode_error
+from ppocr_serving.http.handover import Handover
+from ppocr_serving.http.memory import MemoryLimit
 from ppocr_serving.http.readiness import Readiness
 from ppocr_serving.settings import Settings
 
@@ -38,6 +43,11 @@ _KEEP_ALIVE_SECONDS = 3600
 _STUCK_SECONDS = 120
 # A client that neither sends nor takes anything for this long in the middle of a request gives its thread back.
 _SILENT_SECONDS = 5
+# A process that is replaced because of its memory ends before its replacement starts, since both at a time may be more
+# than there is. Where its last requests take longer than this, new ones wait no longer and it starts beside them.
+_ALONE_SECONDS = 5
+# What is left then, after the time that requests may wait, is cut off: a client may send a byte now and then for ever.
+_RETIRE_SECONDS = 240
 _IDLE_CONNECTIONS = 800  # kept open between requests; platforms allow a process 1024 files
 
 # How malformed HTTP is answered; what is not in this table is a bad request.
@@ -49,8 +59,99 @@ _MALFORMED_HTTP = {
 }
 
 
+class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no type hints
+    """Starts a worker in place of one that takes its time to retire, too, and not only of one that has ended."""
+
+    def setup(self, app: BaseApplication) -> None:
+        """Called by gunicorn at the start and at SIGHUP: takes the number of workers from the configuration."""
+        self._retiring = 0
+        super().setup(app)
+
+    def manage_workers(self) -> None:
+        """Called by gunicorn every second, and whenever a worker has ended."""
+        retiring = sum(worker.is_slow_to_retire for worker in self.WORKERS.values())
+        if retiring != self._retiring:
+            self.num_workers += retiring - self._retiring
+            self._retiring = retiring
+        super().manage_workers()
+
+
 class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
-    """A worker that silent connections cost no thread, and that answers malformed HTTP as the contract says."""
+    """A worker that is replaced when it has too much memory, and that keeps to the contract where gunicorn does not.
+
+    Silent connections cost it no thread, and malformed HTTP is answered as the contract says.
+
+    One that retires takes no new connections: they wait, or another worker takes them. It answers the requests that it
+    has, hands its idle connections over, and ends. gunicorn starts the next worker then.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        """Called by gunicorn, before the fork."""
+        super().__init__(*arguments)
+        self._slow_to_retire = mmap.mmap(-1, 1)  # gunicorn's main process has to see it
+        self._has_finished = False
+        self._retires_since: float | None = None
+
+    @property
+    def is_slow_to_retire(self) -> bool:
+        """Whether a replacement is to be started before this worker has ended."""
+        return bool(self._slow_to_retire[0])
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Called by gunicorn in each round of its main loop."""
+        enabled = enabled and self._retires_since is None
+        if enabled != self._accepting:
+            if enabled:
+                self.poller.register(self.app.handover, selectors.EVENT_READ, self._accept_handed_over)
+            else:
+                self.poller.unregister(self.app.handover)
+        super().set_accept_enabled(enabled)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Called by gunicorn in each round of its main loop."""
+        super().wait_for_and_dispatch_events(timeout)
+        # Not among the events: some of them may be about a connection that is handed over.
+        if self._retires_since is None and self._has_finished:
+            self._has_finished = False
+            if self.alive and self.app.memory_limit.claim(self.nr):
+                self._retires_since = time.monotonic()
+                self.set_accept_enabled(False)
+        if self._retires_since is not None and self.alive:
+            self._retire(time.monotonic() - self._retires_since)
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """Called by gunicorn in its main loop when a request has been answered."""
+        super().finish_request(conn, fs)
+        self._has_finished = True
+
+    def _retire(self, seconds: float) -> None:
+        for idle in (self.keepalived_conns, self.pending_conns):
+            while idle:
+                batch = list(itertools.islice(idle, Handover.most))
+                if not self.app.handover.give([conn.sock for conn in batch]):
+                    break
+                for conn in batch:
+                    idle.popleft()
+                    self.poller.unregister(conn.sock)
+                    conn.sock.close()
+                self.nr_conns -= len(batch)
+        if not self.nr_conns or seconds > self.app.retire_seconds:
+            self.alive = False
+        elif seconds > _ALONE_SECONDS:
+            self._slow_to_retire[0] = 1
+
+    def _accept_handed_over(self, handover: Handover) -> None:
+        for connection in handover.take():
+            try:
+                conn = gthread.TConn(self.cfg, connection, connection.getpeername(), connection.getsockname())
+            except OSError:
+                connection.close()  # its client has gone
+                continue
+            conn.init()
+            self.nr_conns += 1
+            kept: Future[object] = Future()
+            kept.set_result(True)
+            self.finish_request(conn, kept)
 
     def enqueue_req(self, conn: Any) -> None:
         """Called by gunicorn for a connection, new ones included.
@@ -88,17 +189,30 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hints
     """Serves an application until SIGTERM or SIGINT; requests in flight are finished.
 
+    A process that has more memory than allowed is replaced. That loses no request: new connections wait in the backlog
+    or are another process's, what is in flight is answered, and idle connections stay open and are the next process's,
+    with whatever arrives on them meanwhile. What is cut off is a request that takes more than four minutes longer than
+    requests may wait for their turn.
+
     Args:
         app: What to serve.
         readiness: Warmed up in each process after the fork.
-        settings: Host, number of threads and time-outs.
+        settings: Host, number of threads, time-outs and the limit of memory.
         port: Port to listen on.
         workers: Number of processes.
+
+    Attributes:
+        memory_limit: When a process is to be replaced.
+        handover: Where its connections go.
+        retire_seconds: How long it may take to answer the requests that it has.
     """
 
     def __init__(self, app: Flask, readiness: Readiness, settings: Settings, port: int, workers: int) -> None:
         self._app = app
         self._readiness = readiness
+        self.memory_limit = MemoryLimit(settings.max_memory_mb)
+        self.handover = Handover()
+        self.retire_seconds = _RETIRE_SECONDS + settings.queue_timeout
         self._options: dict[str, Any] = {
             "bind": f"[{settings.host}]:{port}" if ":" in settings.host else f"{settings.host}:{port}",
             "workers": workers,
@@ -119,7 +233,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
     def run(self) -> None:
         """Serves, and ends the process, or the worker processes that come to their end in here, too."""
         try:
-            super().run()
+            _Arbiter(self).run()
         except SystemExit as end:
             # Taking Python, Paddle and OpenVINO down takes seconds, and waits for threads that are out of time.
             sys.stdout.flush()
@@ -142,6 +256,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         try:
             self._readiness.warm_up()
             self._was_ready[0] = 1
+            self.memory_limit.begin()
         except BaseException as error:
             if isinstance(error, OcrError):
                 _log.error("cannot start: %s", error)

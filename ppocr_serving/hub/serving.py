@@ -4,12 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ppocr_serving.errors import InvalidSetting
-from ppocr_serving.http.app import create_app
-from ppocr_serving.http.log import configure_logging
-from ppocr_serving.http.readiness import Readiness
-from ppocr_serving.http.server import Server
+from ppocr_serving.http.serving import serve_tasks
 from ppocr_serving.hub.module import OcrModule
-from ppocr_serving.settings import load_settings, warn_of_unknown_variables
 
 __all__ = ["serve"]
 
@@ -28,9 +24,4 @@ def serve(configs: Mapping[str, Mapping[str, Any]], port: int, workers: int) -> 
     for name, config in configs.items():
         if not isinstance(config["module"], OcrModule):
             raise InvalidSetting(f"module {name!r} does no character recognition; serve it with a PaddleHub of its own")
-    configure_logging()
-    warn_of_unknown_variables()
-    tasks = {name: config["module"].task for name, config in configs.items()}
-    settings = load_settings()
-    readiness = Readiness(tasks.values(), settings.queue_timeout)
-    Server(create_app(tasks, settings, readiness), readiness, settings, port, workers).run()
+    serve_tasks({name: config["module"].task for name, config in configs.items()}, port, workers)

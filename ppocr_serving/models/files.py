@@ -12,17 +12,26 @@ __all__ = ["ModelFiles", "default_model_dir", "load_dictionary", "resolve_model"
 
 _WAY_OUT = "run scripts/fetch_models.py, or set"
 
+# Programs and their weights, best first: every engine takes the first format, one engine each the others.
+_FORMATS = (
+    ("inference.pdmodel", "inference.pdiparams"),
+    ("inference.json", "inference.pdiparams"),
+    ("inference.xml", "inference.bin"),
+    ("inference.onnx", None),
+)
+
 
 class ModelFiles(msgspec.Struct, frozen=True):
-    """The two files of one model.
+    """The files of one model.
 
     Attributes:
-        program: The network, `inference.pdmodel` or `inference.json`.
-        params: The weights, `inference.pdiparams`.
+        program: The network: `inference.pdmodel` or `inference.json` (Paddle), `inference.xml` (OpenVINO), or
+            `inference.onnx`, which holds its weights, too.
+        params: The weights: `inference.pdiparams` (Paddle) or `inference.bin` (OpenVINO); None for ONNX.
     """
 
     program: Path
-    params: Path
+    params: Path | None
 
 
 def default_model_dir() -> Path:
@@ -38,19 +47,23 @@ def resolve_model(directory: Path, role: str) -> ModelFiles:
     """Finds the files of one model.
 
     Args:
-        directory: Holds `inference.pdmodel` (preferred: every back end takes it) or `inference.json`, and
-            `inference.pdiparams`.
+        directory: Holds `inference.pdmodel` (preferred: every engine takes it) or `inference.json`, and
+            `inference.pdiparams`; or `inference.xml` and `inference.bin`; or `inference.onnx`.
         role: `det`, `cls` or `rec`; only for the message.
 
     Raises:
         ModelNotFound: One of the files is missing or empty.
     """
-    params = directory / "inference.pdiparams"
-    programs = [directory / "inference.pdmodel", directory / "inference.json"]
-    program = next((path for path in programs if _has_content(path)), None)
-    if program is not None and _has_content(params):
-        return ModelFiles(program=program, params=params)
-    missing = params.name if program is not None else " or ".join(path.name for path in programs)
+    missing = None
+    for program_name, params_name in _FORMATS:
+        program = directory / program_name
+        params = None if params_name is None else directory / params_name
+        if not _has_content(program):
+            continue
+        if params is None or _has_content(params):
+            return ModelFiles(program=program, params=params)
+        missing = missing or params_name
+    missing = missing or " or ".join(program_name for program_name, _ in _FORMATS)
     raise ModelNotFound(
         f"{role} model: {directory} has no usable {missing} ({_contents(directory)}); "
         f"{_WAY_OUT} PPOCR_{role.upper()}_MODEL_DIR to a directory that has it"

@@ -1,9 +1,7 @@
 """The Paddle engine on all its back ends, with the real models and with broken ones."""
 
 import logging
-import os
 import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,38 +10,20 @@ import numpy as np
 import pytest
 
 from ppocr_serving.cpu import supports_bfloat16
-from ppocr_serving.detection import DetectionOptions
-from ppocr_serving.detection import prepare as prepare_det
-from ppocr_serving.engines import Backend, Engine, EngineSpec, Float32Array, Precision, shared_engine
+from ppocr_serving.engines import Backend, Engine, EngineSpec, Float32Array, Precision, Runtime, shared_engine
 from ppocr_serving.errors import EngineError, InvalidSetting
-from ppocr_serving.lines import batch_lines
 from ppocr_serving.models import ModelFiles
-from tests.drawing import Placed, draw_line, draw_page
+from tests.engines.inputs import F32_TOLERANCE, MEAN_TOLERANCE, network_input, run_program
 
 ROLES = pytest.mark.parametrize("role", ["det", "cls", "rec"])
 
-# Differences of probabilities from the native float32 kernels. Measured in float32: at most 6e-5, 5e-8 on average; in
-# bfloat16, where single pixels at the edges of text may tip over: 2e-3 on average.
-F32_TOLERANCE = 3e-4
-MEAN_TOLERANCE = {Precision.F32: 1e-6, Precision.BF16: 5e-3}
-
-
-def network_input(role: str) -> Float32Array:
-    """What a real request feeds to a network."""
-    if role == "det":
-        page = draw_page([Placed("Platform 9", 40, 40), Placed("开往北京", 40, 120)], 320, 224)
-        return prepare_det(page, DetectionOptions())
-    crops = [draw_line(text, margin=4) for text in ("Departures", "欢迎光临")]
-    return batch_lines(crops, 48, 192 if role == "cls" else 320)
-
 
 def engine(model: ModelFiles, backend: Backend = Backend.OPENVINO, precision: Precision = Precision.F32) -> Engine:
-    return shared_engine(EngineSpec(model, backend, precision, threads=2))
+    return shared_engine(spec_of(model, backend, precision))
 
 
-@pytest.fixture(scope="session")
-def native_answers(default_models: dict[str, ModelFiles]) -> dict[str, Float32Array]:
-    return {role: engine(model, Backend.NATIVE)(network_input(role)) for role, model in default_models.items()}
+def spec_of(model: ModelFiles, backend: Backend, precision: Precision = Precision.F32, threads: int = 2) -> EngineSpec:
+    return EngineSpec(model, backend, precision, threads, runtime=Runtime.PADDLE)
 
 
 @ROLES
@@ -82,7 +62,7 @@ def test_only_openvino_computes_in_bfloat16_and_the_others_say_so(
     backend: Backend,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    run = shared_engine(EngineSpec(default_models["det"], backend, Precision.BF16, threads=1))
+    run = shared_engine(spec_of(default_models["det"], backend, Precision.BF16, 1))
     with caplog.at_level(logging.WARNING):
         np.testing.assert_allclose(run(network_input("det")), native_answers["det"], atol=F32_TOLERANCE)
     assert [record.getMessage() for record in caplog.records] == [
@@ -101,18 +81,19 @@ def test_automatic_precision_is_bfloat16_where_the_processor_has_it(default_mode
         from pathlib import Path
         import numpy as np
         from ppocr_serving.cpu import supports_bfloat16
-        from ppocr_serving.engines import Backend, EngineSpec, Precision, shared_engine
+        from ppocr_serving.engines import Backend, EngineSpec, Precision, Runtime, shared_engine
         from ppocr_serving.models import ModelFiles
         model = ModelFiles(Path({str(model.program)!r}), Path({str(model.params)!r}))
         inputs = np.random.default_rng(0).uniform(-1, 1, (1, 3, 48, 320)).astype(np.float32)
         auto, bf16, f32 = [
-            shared_engine(EngineSpec(model, Backend.OPENVINO, precision, 1))(inputs)
+            shared_engine(EngineSpec(model, Backend.OPENVINO, precision, 1, runtime=Runtime.PADDLE))(inputs)
             for precision in (Precision.AUTO, Precision.BF16, Precision.F32)
         ]
         expected, other = (bf16, f32) if supports_bfloat16() else (f32, bf16)
         print(np.array_equal(auto, expected), np.array_equal(auto, other))
     """
-    result = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
+    result = run_program(program)
+    assert result.returncode == 0, result.stderr
     # Where the processor has no bfloat16, OpenVINO may compute in float32 all the same.
     assert result.stdout.split()[0] == "True"
     assert not supports_bfloat16() or result.stdout.split()[1] == "False"
@@ -164,16 +145,16 @@ def test_answers_belong_to_the_caller(default_models: dict[str, ModelFiles]) -> 
 def test_equal_specifications_share_an_engine(default_models: dict[str, ModelFiles]) -> None:
     model = default_models["det"]
     same = ModelFiles(Path(str(model.program)), Path(str(model.params)))
-    one = shared_engine(EngineSpec(model, Backend.ONEDNN, Precision.F32, 2))
-    assert shared_engine(EngineSpec(same, Backend.ONEDNN, Precision.F32, 2)) is one
-    assert shared_engine(EngineSpec(model, Backend.NATIVE, Precision.F32, 2)) is not one
-    assert shared_engine(EngineSpec(model, Backend.ONEDNN, Precision.BF16, 2)) is not one
-    assert shared_engine(EngineSpec(model, Backend.ONEDNN, Precision.F32, 1)) is not one
-    assert shared_engine(EngineSpec(default_models["cls"], Backend.ONEDNN, Precision.F32, 2)) is not one
+    one = shared_engine(spec_of(model, Backend.ONEDNN, Precision.F32, 2))
+    assert shared_engine(spec_of(same, Backend.ONEDNN, Precision.F32, 2)) is one
+    assert shared_engine(spec_of(model, Backend.NATIVE, Precision.F32, 2)) is not one
+    assert shared_engine(spec_of(model, Backend.ONEDNN, Precision.BF16, 2)) is not one
+    assert shared_engine(spec_of(model, Backend.ONEDNN, Precision.F32, 1)) is not one
+    assert shared_engine(spec_of(default_models["cls"], Backend.ONEDNN, Precision.F32, 2)) is not one
 
 
 def test_threads_that_ask_at_once_get_one_engine(default_models: dict[str, ModelFiles]) -> None:
-    spec = EngineSpec(default_models["det"], Backend.NATIVE, Precision.F32, threads=3)
+    spec = spec_of(default_models["det"], Backend.NATIVE, Precision.F32, 3)
     with ThreadPoolExecutor(16) as pool:
         engines = list(pool.map(lambda _: shared_engine(spec), range(64)))
     assert all(other is engines[0] for other in engines)
@@ -193,7 +174,7 @@ def test_a_graphics_card_is_not_silently_replaced(
     default_models: dict[str, ModelFiles], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    spec = EngineSpec(default_models["cls"], use_gpu=True)
+    spec = EngineSpec(default_models["cls"], use_gpu=True, runtime=Runtime.PADDLE)
     with pytest.raises(InvalidSetting, match="use_gpu is true, but"):
         shared_engine(spec).load()
 
@@ -202,6 +183,7 @@ def test_a_graphics_card_is_not_silently_replaced(
 
 
 def broken_model(folder: Path, whole: ModelFiles, defect: str) -> ModelFiles:
+    assert whole.params is not None
     program, params = whole.program.read_bytes(), whole.params.read_bytes()
     match defect:
         case "truncated program":
@@ -220,10 +202,9 @@ def broken_model(folder: Path, whole: ModelFiles, defect: str) -> ModelFiles:
             program = b""
         case "program is text after a line break":
             program = b"\n<!doctype html>"
-    model = ModelFiles(folder / "inference.pdmodel", folder / "inference.pdiparams")
-    model.program.write_bytes(program)
-    model.params.write_bytes(params)
-    return model
+    (folder / "inference.pdmodel").write_bytes(program)
+    (folder / "inference.pdiparams").write_bytes(params)
+    return ModelFiles(folder / "inference.pdmodel", folder / "inference.pdiparams")
 
 
 def load_elsewhere(model: ModelFiles, cwd: Path, *backends: Backend) -> subprocess.CompletedProcess[str]:
@@ -232,24 +213,20 @@ def load_elsewhere(model: ModelFiles, cwd: Path, *backends: Backend) -> subproce
         import sys
         from pathlib import Path
         import numpy as np
-        from ppocr_serving.engines import Backend, EngineSpec, Precision, shared_engine
+        from ppocr_serving.engines import Backend, EngineSpec, Precision, Runtime, shared_engine
         from ppocr_serving.errors import EngineError
         from ppocr_serving.models import ModelFiles
         model = ModelFiles(Path({str(model.program)!r}), Path({str(model.params)!r}))
         for backend in sys.argv[1:]:
             try:
-                engine = shared_engine(EngineSpec(model, Backend(backend), Precision.F32, 1))
+                engine = shared_engine(EngineSpec(model, Backend(backend), Precision.F32, 1, runtime=Runtime.PADDLE))
                 engine(np.zeros((1, 3, 48, 192), np.float32))
             except EngineError as error:
                 print(error)
             else:
                 print("loaded")
     """
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program, *backends],
-        cwd=cwd, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return run_program(program, *backends, cwd=cwd)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +275,8 @@ def json_model(tmp_path_factory: pytest.TempPathFactory) -> ModelFiles:
         shape = paddle.static.InputSpec([None, 3, None, None], "float32")
         paddle.jit.save(network, sys.argv[1] + "/inference", input_spec=[shape])
     """
-    subprocess.run([sys.executable, "-W", "ignore", "-c", program, str(folder)], check=True, capture_output=True)
+    made = run_program(program, str(folder))
+    assert made.returncode == 0, made.stderr
     return ModelFiles(folder / "inference.json", folder / "inference.pdiparams")
 
 
@@ -323,7 +301,7 @@ def test_a_json_model_runs_where_it_is_asked_to_without_a_warning(
     json_model: ModelFiles, backend: Backend, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        shared_engine(EngineSpec(json_model, backend, Precision.F32, threads=1)).load()
+        shared_engine(spec_of(json_model, backend, threads=1)).load()
     assert caplog.records == []
 
 
@@ -357,12 +335,13 @@ def test_nothing_is_loaded_before_the_first_call() -> None:
         from ppocr_serving.settings import load_settings
         from ppocr_serving.tasks import TASK_NAMES, create_task
         from ppocr_serving.timing import Stopwatch
-        tasks = [create_task(name, load_settings(environ={})) for name in TASK_NAMES]
+        tasks = [create_task(name, load_settings(environ={"PPOCR_ENGINE": "paddle"})) for name in TASK_NAMES]
         print("paddle" in sys.modules, threading.active_count(), len({id(e) for task in tasks for e in task.engines}))
         tasks[TASK_NAMES.index("ocr_cls")].run([np.zeros((48, 192, 3), np.uint8)], Stopwatch())
         print("paddle" in sys.modules)
     """
-    result = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
+    result = run_program(program)
+    assert result.returncode == 0, result.stderr
     assert result.stdout.split() == ["False", "1", "3", "True"]
 
 
@@ -371,13 +350,12 @@ def test_sigterm_ends_the_process_as_it_always_does(default_models: dict[str, Mo
     program = f"""if True:
         import os, signal
         from pathlib import Path
-        from ppocr_serving.engines import EngineSpec, shared_engine
+        from ppocr_serving.engines import EngineSpec, Runtime, shared_engine
         from ppocr_serving.models import ModelFiles
-        shared_engine(EngineSpec(ModelFiles(Path({str(model.program)!r}), Path({str(model.params)!r})))).load()
+        model = ModelFiles(Path({str(model.program)!r}), Path({str(model.params)!r}))
+        shared_engine(EngineSpec(model, runtime=Runtime.PADDLE)).load()
         os.kill(os.getpid(), signal.SIGTERM)
     """
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=False, timeout=60
-    )
+    result = run_program(program)
     assert result.returncode == -15
     assert "Traceback" not in result.stderr

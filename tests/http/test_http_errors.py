@@ -41,14 +41,22 @@ def test_no_two_errors_have_one_code() -> None:
 
 def test_requests_wait_for_the_models_and_are_refused_when_that_takes_too_long(tasks: dict[str, Task]) -> None:
     impatient = Readiness(tasks.values(), 0.01)
-    with pytest.raises(NotReady, match="still being loaded"):
-        impatient.wait()
+    with pytest.raises(NotReady, match="still being loaded"), impatient.reading():
+        pass
     assert not impatient.ready
 
     patient = Readiness(tasks.values(), 60)
-    waiting = threading.Thread(target=patient.wait)
+    moments = []
+
+    def read() -> None:
+        with patient.reading():
+            moments.append(patient.ready)
+        moments.append(patient.ready)
+
+    waiting = threading.Thread(target=read)
     waiting.start()
     assert waiting.is_alive()
     patient.warm_up()
     waiting.join()
     assert patient.ready
+    assert moments[0] is False  # the request that had been waiting was read first

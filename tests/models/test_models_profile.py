@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppocr_serving.errors import InvalidSetting, ModelNotFound
-from ppocr_serving.models import default_model_dir, load_dictionary, load_profile, profile_names, resolve_model
+from ppocr_serving.models import (
+    ModelFiles,
+    default_model_dir,
+    load_dictionary,
+    load_profile,
+    profile_names,
+    resolve_model,
+)
 from tests.models.archive_server import FILES, write_profile
 
 SOURCE = {"kind": "archive", "url": "https://models.example/all.tar"}
@@ -99,13 +106,37 @@ def test_pdmodel_is_preferred_to_json(tmp_path: Path) -> None:
     assert (files.program, files.params) == (tmp_path / "inference.pdmodel", tmp_path / "inference.pdiparams")
 
 
+def test_onnx_holds_its_weights_and_comes_last(tmp_path: Path) -> None:
+    (tmp_path / "inference.onnx").write_bytes(b"x")
+    assert resolve_model(tmp_path, "det") == ModelFiles(tmp_path / "inference.onnx", None)
+    (tmp_path / "inference.json").write_bytes(b"x")
+    assert resolve_model(tmp_path, "det").program == tmp_path / "inference.onnx"  # weights are missing
+    (tmp_path / "inference.pdiparams").write_bytes(b"x")
+    assert resolve_model(tmp_path, "det").program == tmp_path / "inference.json"
+
+
+def test_openvinos_own_format_comes_after_paddles_and_before_onnx(tmp_path: Path) -> None:
+    for name in ("inference.onnx", "inference.xml"):
+        (tmp_path / name).write_bytes(b"x")
+    assert resolve_model(tmp_path, "det").program == tmp_path / "inference.onnx"  # weights are missing
+    (tmp_path / "inference.bin").write_bytes(b"x")
+    assert resolve_model(tmp_path, "det") == ModelFiles(tmp_path / "inference.xml", tmp_path / "inference.bin")
+    for name in ("inference.json", "inference.pdiparams"):
+        (tmp_path / name).write_bytes(b"x")
+    assert resolve_model(tmp_path, "det").program == tmp_path / "inference.json"
+
+
+PROGRAMS = "inference.pdmodel or inference.json or inference.xml or inference.onnx"
+
+
 @pytest.mark.parametrize(
     ("names", "missing", "holds"),
     [
-        ((), "inference.pdmodel or inference.json", "it holds nothing"),
-        (("inference.pdiparams",), "inference.pdmodel or inference.json", "it holds inference.pdiparams"),
+        ((), PROGRAMS, "it holds nothing"),
+        (("inference.pdiparams",), PROGRAMS, "it holds inference.pdiparams"),
         (("inference.pdmodel",), "inference.pdiparams", "it holds inference.pdmodel"),
-        (tuple(f"{n:02}.bin" for n in range(12)), "inference.pdmodel or inference.json", "09.bin and 2 more"),
+        (("inference.xml",), "inference.bin", "it holds inference.xml"),
+        (tuple(f"{n:02}.bin" for n in range(12)), PROGRAMS, "09.bin and 2 more"),
     ],
 )
 def test_a_missing_model_says_what_is_there_and_what_to_do(

@@ -43,7 +43,7 @@ def main() -> None:
     """Serves until the process is told to stop."""
     configure_logging()
     engine = BreakingEngine()
-    recognizer = TextRecognizer(engine, RecognitionOptions((3, 48, 320), ("a", "b")))
+    recognizer = TextRecognizer([engine], RecognitionOptions((3, 48, 320), ("a", "b")))
 
     def run(images: Iterable[BgrImage], watch: Stopwatch) -> Results:
         return [[{"text": text.text, "confidence": text.confidence} for text in recognizer(list(images), watch)]]

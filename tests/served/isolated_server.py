@@ -1,6 +1,6 @@
 """A program for a network namespace of its own: serves, answers, and counts what would have left the machine.
 
-Usage: isolated_server.py HUB_HOME
+Usage: isolated_server.py hub|lean HOME
 Whatever is not for this machine goes through an interface that leads nowhere; how many packets that sent is printed.
 """
 
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from tests.served.samples import as_base64, page
-from tests.served.server import serving
+from tests.served.server import launch_hub, launch_lean
 
 _OUTSIDE = "192.0.2.1"  # an address for documentation: nobody has it
 
@@ -40,9 +40,10 @@ def _lead_everything_outside(folder: Path) -> None:
 
 def main() -> None:
     """Runs the service from its start to its end."""
-    home = Path(sys.argv[1])
+    way, home = sys.argv[1], Path(sys.argv[2])
+    launch = launch_hub(home) if way == "hub" else launch_lean(home)
     _lead_everything_outside(home)
-    with serving(home) as server:
+    with launch() as server:
         lines = server.results("ocr_system", [as_base64(page(["Hello World"]))])[0]
         code = server.stop()
     served = _sent()

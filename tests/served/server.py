@@ -1,4 +1,7 @@
-"""The service as people run it: `hub serving start` as a process of its own, with a log file and a home of its own."""
+"""The service as people run it: `hub serving start`, or `python -m ppocr_serving` without PaddleHub.
+
+Each server is a process of its own, with a log file and a home of its own.
+"""
 
 import os
 import signal
@@ -7,9 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 
@@ -17,18 +20,26 @@ __all__ = [
     "HUB",
     "MODULES",
     "MULTIPROCESS",
+    "PYTHON",
     "ROOT",
+    "WAYS",
+    "Launch",
     "Served",
     "environment",
     "free_port",
     "install_modules",
+    "launch_hub",
+    "launch_lean",
     "running",
     "serving",
 ]
 
 ROOT = Path(__file__).parents[2]
-# Another installation's command can be put to the same tests; scripts/test_image.sh does so with the image's.
+# Another installation's command or interpreter can be put to the same tests; scripts/test_image.sh does so with the
+# images'. Then only that way of starting the service is tested.
 HUB = os.environ.get("PPOCR_TEST_HUB") or str(Path(sys.executable).parent / "hub")
+PYTHON = os.environ.get("PPOCR_TEST_PYTHON") or sys.executable
+WAYS = [way for way, other in (("hub", "PPOCR_TEST_PYTHON"), ("lean", "PPOCR_TEST_HUB")) if not os.environ.get(other)]
 MODULES = ("ocr_system", "ocr_cls", "ocr_det", "ocr_rec")
 MULTIPROCESS = ("--use_multiprocess", "--workers", "2")
 
@@ -47,7 +58,9 @@ def free_port() -> int:
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
     """This process's environment without settings of the service, for a server on the loopback interface."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PPOCR_", "PYTHONWARN"))}
+    # With this tree on the path, another installation would run this tree's package.
+    ignored = ("PPOCR_", "PYTHONWARN", "PYTHONPATH")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ignored)}
     own = {
         "HUB_HOME": str(home),
         "PPOCR_HOST": "127.0.0.1",
@@ -81,7 +94,9 @@ class Served:
         self.url = f"http://127.0.0.1:{port}"
         self._log = log
         with log.open("wb") as file:
-            self.process = subprocess.Popen(command, env=env, stdout=file, stderr=file, start_new_session=True)
+            self.process = subprocess.Popen(
+                command, env=env, cwd=log.parent, stdout=file, stderr=file, start_new_session=True
+            )
 
     def log(self) -> str:
         """Everything that the process has printed so far."""
@@ -168,6 +183,49 @@ def serving(
         if until is not None:
             server.wait_until(until)
         yield server
+
+
+class Launch(Protocol):
+    """A way of starting a server of all four modules."""
+
+    def __call__(
+        self, workers: int = 1, /, *, until: str | None = "/readyz", **variables: str
+    ) -> AbstractContextManager[Served]:
+        """Starts a server, and ends it with all its children at the end of the block.
+
+        Args:
+            workers: Processes that answer requests.
+            until: The path that must be answered with 200 before the block begins; None does not wait.
+            **variables: Environment variables.
+        """
+        ...
+
+
+def launch_hub(home: Path) -> Launch:
+    """`hub serving start` with Paddle; `home` is PaddleHub's, with the modules installed."""
+
+    @contextmanager
+    def launch(workers: int = 1, /, *, until: str | None = "/readyz", **variables: str) -> Iterator[Served]:
+        mode = () if workers == 1 else ("--use_multiprocess", "--workers", str(workers))
+        with serving(home, *mode, until=until, **{"PPOCR_ENGINE": "paddle", **variables}) as server:
+            yield server
+
+    return launch
+
+
+def launch_lean(home: Path) -> Launch:
+    """`python -m ppocr_serving` with OpenVINO; `home` receives the log."""
+
+    @contextmanager
+    def launch(workers: int = 1, /, *, until: str | None = "/readyz", **variables: str) -> Iterator[Served]:
+        port = free_port()
+        own = {"PORT": str(port), "PPOCR_WORKERS": str(workers), "PPOCR_ENGINE": "openvino"}
+        with running([PYTHON, "-m", "ppocr_serving"], port, home, **{**own, **variables}) as server:
+            if until is not None:
+                server.wait_until(until)
+            yield server
+
+    return launch
 
 
 @contextmanager

@@ -24,8 +24,8 @@ def for_port(command: str, served: Served) -> str:
     return command.replace(":9000", f":{served.port}")
 
 
-def test_the_curl_command_answers_what_the_readme_says(default_served: Served) -> None:
-    command = for_port(block("shell", "printf"), default_served)
+def test_the_curl_command_answers_what_the_readme_says(limited_served: Served) -> None:
+    command = for_port(block("shell", "printf"), limited_served)
 
     result = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
 
@@ -39,8 +39,8 @@ def test_the_curl_command_answers_what_the_readme_says(default_served: Served) -
             assert corner == pytest.approx(expected_corner, abs=3)  # bf16 and float32 differ by a pixel or two
 
 
-def test_the_python_client_prints_what_the_readme_says(default_served: Served) -> None:
-    program = for_port(block("python", "requests.post"), default_served)
+def test_the_python_client_prints_what_the_readme_says(limited_served: Served) -> None:
+    program = for_port(block("python", "requests.post"), limited_served)
 
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
 

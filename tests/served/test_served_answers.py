@@ -1,4 +1,4 @@
-"""The contract's good answers, from a real server in both of PaddleHub's modes."""
+"""The contract's good answers, from real servers."""
 
 import base64
 import json

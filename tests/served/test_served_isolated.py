@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.served.server import ROOT
+from tests.served.server import ROOT, WAYS
 
 # A user namespace gives an unprivileged user what root has anyway.
 NAMESPACE = ["unshare", "--net", "--mount"] + ([] if os.geteuid() == 0 else ["--user", "--map-root-user"])
 
 
-def test_nothing_leaves_the_machine(hub_home: Path) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_leaves_the_machine(way: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    home = request.getfixturevalue("hub_home") if way == "hub" else tmp_path
     if shutil.which("ip") is None:
         pytest.skip("ip is missing; run: apt-get install iproute2")
     interface = ["ip", "link", "add", "outside", "type", "veth", "peer", "name", "nowhere"]
@@ -23,7 +25,7 @@ def test_nothing_leaves_the_machine(hub_home: Path) -> None:
         pytest.skip("this machine allows no network namespaces, or no virtual interfaces in them")
 
     done = subprocess.run(
-        [*NAMESPACE, sys.executable, "-m", "tests.served.isolated_server", str(hub_home)],
+        [*NAMESPACE, sys.executable, "-m", "tests.served.isolated_server", way, str(home)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

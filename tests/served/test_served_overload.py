@@ -6,13 +6,12 @@ import socket
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import requests
 
 from tests.served.samples import as_base64, line, page
-from tests.served.server import MULTIPROCESS, Served, serving
+from tests.served.server import Launch, Served
 
 HELLO = as_base64(line("Hello World"))
 LARGE = [as_base64(page([f"Line {number} of a long page" for number in range(12)]))] * 8
@@ -28,9 +27,9 @@ def assert_busy(answer: requests.Response, *words: str) -> None:
         assert word in body["msg"]
 
 
-def test_a_full_queue_refuses_at_once_and_the_others_are_answered(hub_home: Path) -> None:
+def test_a_full_queue_refuses_at_once_and_the_others_are_answered(launch: Launch) -> None:
     with (
-        serving(hub_home, PPOCR_MAX_CONCURRENCY="1", PPOCR_MAX_QUEUE="1") as server,
+        launch(PPOCR_MAX_CONCURRENCY="1", PPOCR_MAX_QUEUE="1") as server,
         ThreadPoolExecutor(8) as clients,
     ):
         answers = list(clients.map(lambda _: server.post("ocr_system", LARGE), range(8)))
@@ -46,10 +45,10 @@ def test_a_full_queue_refuses_at_once_and_the_others_are_answered(hub_home: Path
         assert server.post("ocr_rec", [HELLO]).status_code == 200
 
 
-def test_a_wait_that_is_too_long_is_given_up(hub_home: Path) -> None:
+def test_a_wait_that_is_too_long_is_given_up(launch: Launch) -> None:
     # The models are loaded within the wait or the first request is refused, hence until="/readyz".
     with (
-        serving(hub_home, PPOCR_MAX_CONCURRENCY="1", PPOCR_QUEUE_TIMEOUT="0.05") as server,
+        launch(PPOCR_MAX_CONCURRENCY="1", PPOCR_QUEUE_TIMEOUT="0.05") as server,
         ThreadPoolExecutor(6) as clients,
     ):
         answers = list(clients.map(lambda _: server.post("ocr_system", LARGE), range(6)))
@@ -61,13 +60,13 @@ def test_a_wait_that_is_too_long_is_given_up(hub_home: Path) -> None:
         assert server.post("ocr_rec", [HELLO]).status_code == 200
 
 
-def test_bodies_that_arrive_together_are_bounded(hub_home: Path) -> None:
+def test_bodies_that_arrive_together_are_bounded(launch: Launch) -> None:
     """What has arrived counts, in chunks of 256 KiB; there is room for eight bodies of the largest size."""
     head = (
         "POST /predict/ocr_rec HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Content-Length: {1 << 20}\r\n\r\n"
     )
-    with serving(hub_home, modules=["ocr_rec"], PPOCR_MAX_BODY_MB="1") as server:
+    with launch(PPOCR_MAX_BODY_MB="1") as server:
         connections = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(11)]
         try:
             for connection in connections:
@@ -84,8 +83,8 @@ def test_bodies_that_arrive_together_are_bounded(hub_home: Path) -> None:
         assert server.post("ocr_rec", [HELLO]).status_code == 200
 
 
-def test_before_the_models_are_loaded_the_process_lives_but_is_not_ready(hub_home: Path) -> None:
-    with serving(hub_home, until="/healthz", PPOCR_QUEUE_TIMEOUT="0.01") as server:
+def test_before_the_models_are_loaded_the_process_lives_but_is_not_ready(launch: Launch) -> None:
+    with launch(until="/healthz", PPOCR_QUEUE_TIMEOUT="0.01") as server:
         ready = requests.get(f"{server.url}/readyz", timeout=60)
         answer = server.post("ocr_rec", [HELLO])
 
@@ -95,15 +94,15 @@ def test_before_the_models_are_loaded_the_process_lives_but_is_not_ready(hub_hom
         assert server.post("ocr_rec", [HELLO]).status_code == 200
 
 
-def test_a_request_that_comes_before_the_models_are_loaded_waits_for_them(hub_home: Path) -> None:
-    with serving(hub_home, until="/healthz") as server:
+def test_a_request_that_comes_before_the_models_are_loaded_waits_for_them(launch: Launch) -> None:
+    with launch(until="/healthz") as server:
         assert requests.get(f"{server.url}/readyz", timeout=60).status_code == 503
         assert server.post("ocr_rec", [HELLO]).status_code == 200
 
 
-@pytest.mark.parametrize("mode", [(), MULTIPROCESS], ids=["default", "multiprocess"])
-def test_a_worker_that_is_killed_is_replaced(hub_home: Path, mode: tuple[str, ...]) -> None:
-    with serving(hub_home, *mode) as server, ThreadPoolExecutor(1) as client:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_that_is_killed_is_replaced(launch: Launch, workers: int) -> None:
+    with launch(workers) as server, ThreadPoolExecutor(1) as client:
         before = server.workers()
         lost = client.submit(server.post, "ocr_system", LARGE)
         time.sleep(0.2)

@@ -26,8 +26,8 @@ def text_of(answer: Any) -> str:
 
 
 @pytest.mark.parametrize("path", EVENT_PATHS)
-def test_an_event_may_be_the_body_of_a_prediction(default_served: Served, path: str) -> None:
-    answer = call(default_served, path, json.dumps({"images": [PICTURE]}).encode())
+def test_an_event_may_be_the_body_of_a_prediction(limited_served: Served, path: str) -> None:
+    answer = call(limited_served, path, json.dumps({"images": [PICTURE]}).encode())
 
     assert (answer.status_code, answer.headers["x-fc-status"]) == (200, "200")
     assert text_of(answer.json()) == "Hello World"
@@ -37,8 +37,8 @@ def test_an_event_may_be_the_body_of_a_prediction(default_served: Served, path: 
 @pytest.mark.parametrize(
     "payload", [b"", b"no JSON", b'{"images": []}', b'{"images": ["?"]}', b'{"paths": ["/etc/passwd"]}']
 )
-def test_a_wrong_event_is_a_failed_invocation(default_served: Served, path: str, payload: bytes) -> None:
-    answer = call(default_served, path, payload)
+def test_a_wrong_event_is_a_failed_invocation(limited_served: Served, path: str, payload: bytes) -> None:
+    answer = call(limited_served, path, payload)
 
     assert (answer.status_code, answer.headers["x-fc-status"]) == (404, "404")
     assert (answer.json()["results"], answer.json()["status"]) == ("", "101")
@@ -47,7 +47,7 @@ def test_a_wrong_event_is_a_failed_invocation(default_served: Served, path: str,
 
 @pytest.mark.parametrize("path", EVENT_PATHS)
 @pytest.mark.parametrize("is_base64", [True, False])
-def test_an_event_may_be_a_request_through_a_gateway(default_served: Served, path: str, is_base64: bool) -> None:
+def test_an_event_may_be_a_request_through_a_gateway(limited_served: Served, path: str, is_base64: bool) -> None:
     body = json.dumps({"images": [as_base64(line("Hello World"))]})
     event = {
         "path": "/predict/ocr_rec",
@@ -58,7 +58,7 @@ def test_an_event_may_be_a_request_through_a_gateway(default_served: Served, pat
         "isBase64Encoded": is_base64,
     }
 
-    answer = call(default_served, path, json.dumps(event).encode())
+    answer = call(limited_served, path, json.dumps(event).encode())
 
     assert (answer.status_code, answer.headers["x-fc-status"]) == (200, "200")
     form = answer.json()
@@ -78,46 +78,46 @@ def test_an_event_may_be_a_request_through_a_gateway(default_served: Served, pat
     ],
 )
 def test_a_wrong_request_through_a_gateway_is_told_to_its_client(
-    default_served: Served, event: dict[str, Any], status: int, words: str
+    limited_served: Served, event: dict[str, Any], status: int, words: str
 ) -> None:
-    answer = call(default_served, "/invoke", json.dumps(event).encode())
+    answer = call(limited_served, "/invoke", json.dumps(event).encode())
 
     assert (answer.status_code, answer.headers["x-fc-status"]) == (200, "200")
     assert answer.json()["statusCode"] == status
     assert words in json.loads(answer.json()["body"])["msg"]
 
 
-def test_an_event_is_bounded_like_any_body(default_served: Served) -> None:
-    answer = call(default_served, "/invoke", b" " * (3 << 20))  # 2 MiB are allowed
+def test_an_event_is_bounded_like_any_body(limited_served: Served) -> None:
+    answer = call(limited_served, "/invoke", b" " * (3 << 20))  # 2 MiB are allowed
 
     assert (answer.status_code, answer.json()["status"]) == (413, "101")
 
 
-def test_an_instance_is_initialised_and_taken_down(default_served: Served) -> None:
-    answers = [requests.post(default_served.url + "/initialize", timeout=60)]
-    answers += [requests.get(default_served.url + path, timeout=60) for path in ("/pre-stop", "/pre-freeze")]
+def test_an_instance_is_initialised_and_taken_down(limited_served: Served) -> None:
+    answers = [requests.post(limited_served.url + "/initialize", timeout=60)]
+    answers += [requests.get(limited_served.url + path, timeout=60) for path in ("/pre-stop", "/pre-freeze")]
 
     assert [(answer.status_code, answer.json()["status"]) for answer in answers] == [(200, "000")] * 3
 
 
-def test_an_invocation_is_marked_in_the_log_and_its_secrets_are_not_in_it(default_served: Served) -> None:
+def test_an_invocation_is_marked_in_the_log_and_its_secrets_are_not_in_it(limited_served: Served) -> None:
     secrets = {"x-fc-access-key-id": "KEYID7", "x-fc-access-key-secret": "SECRET7", "x-fc-security-token": "TOKEN7"}
 
     call(
-        default_served,
+        limited_served,
         "/invoke",
         json.dumps({"images": [PICTURE]}).encode(),
         **{"x-fc-request-id": "1-abc-77", **secrets},
     )
 
-    log = default_served.wait_for_log("FC Invoke End RequestId: 1-abc-77")
+    log = limited_served.wait_for_log("FC Invoke End RequestId: 1-abc-77")
     assert "FC Invoke Start RequestId: 1-abc-77\n" in log
     assert " id=1-abc-77 module=ocr_system status=200 " in log
     assert not [secret for secret in secrets.values() if secret in log]
 
 
-def test_other_requests_are_not_marked(default_served: Served) -> None:
-    default_served.post("ocr_rec", [PICTURE], **{"x-request-id": "not-from-fc", "x-fc-request-id": "with space"})
+def test_other_requests_are_not_marked(limited_served: Served) -> None:
+    limited_served.post("ocr_rec", [PICTURE], **{"x-request-id": "not-from-fc", "x-fc-request-id": "with space"})
 
-    assert "FC Invoke Start RequestId: not-from-fc" not in default_served.log()
-    assert "RequestId: with space" not in default_served.log()
+    assert "FC Invoke Start RequestId: not-from-fc" not in limited_served.log()
+    assert "RequestId: with space" not in limited_served.log()

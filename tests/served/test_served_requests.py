@@ -201,11 +201,11 @@ def test_silent_connections_cost_no_thread(served: Served) -> None:
 
 
 @pytest.fixture(scope="module")
-def faulty(hub_home: Path) -> Iterator[Served]:
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The server of `faulty_server.py`, warmed up."""
     port = free_port()
     program = str(Path(__file__).with_name("faulty_server.py"))
-    with running([sys.executable, program, str(port)], port, hub_home) as server:
+    with running([sys.executable, program, str(port)], port, tmp_path_factory.mktemp("faulty")) as server:
         server.wait_until("/readyz")
         yield server
 

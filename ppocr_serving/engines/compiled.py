@@ -1,0 +1,49 @@
+"""Compiled models on disk: their names say what they fit, so that an unfit one is never read."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from ppocr_serving.cpu import instruction_sets
+from ppocr_serving.models import ModelFiles
+from ppocr_serving.models.files import sha256_of
+
+__all__ = ["compiled_path", "write_compiled"]
+
+
+def compiled_path(model: ModelFiles, variant: str) -> Path:
+    """Names the compiled form of a model.
+
+    Args:
+        model: The model's files.
+        variant: The compiler's version and options.
+
+    Returns:
+        A path beside the model, whether or not the file is there. It is another one for another content of the
+        model's files, another variant and a processor with other vector instructions.
+    """
+    files = [model.program] if model.params is None else [model.program, model.params]
+    parts = [variant, " ".join(instruction_sets()), *(sha256_of(path) for path in files if path.is_file())]
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return model.program.with_name(f"{model.program.stem}-{key}.blob")
+
+
+def write_compiled(path: Path, content: bytes) -> None:
+    """Writes a compiled model, and removes those that it replaces.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    stale = set(path.parent.glob(f"{path.stem.rpartition('-')[0]}-*.blob")) - {path}
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    for other in stale:
+        other.unlink(missing_ok=True)  # another process may have been faster

@@ -1,0 +1,54 @@
+"""A server with the faults that a soak is to find: `python leaking_server.py PORT LEAK KEEP FAULT`.
+
+It keeps LEAK MB of each request, and KEEP MB more of a picture file of more than 4 MB. FAULT is `none`, or the module
+whose answers are wrong: ocr_det gets status 500, ocr_rec one result too few. At ocr_cls the server ends.
+"""
+
+import json
+import os
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+_PORT, _LEAK, _KEEP = (int(argument) for argument in sys.argv[1:4])
+_FAULT = sys.argv[4]
+_kept: list[bytes] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._answer(200, {"status": "ready"})
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        pictures = len(json.loads(body)["images"])
+        _kept.append(b"x" * (_LEAK * 10**6))
+        if len(body) > 4 * 10**6 * 4 / 3:
+            _kept.append(b"x" * (_KEEP * 10**6))
+        module = self.path.rpartition("/")[2]
+        if module == _FAULT == "ocr_cls":
+            print("out of memory", flush=True)
+            os._exit(7)
+        if module == _FAULT == "ocr_det":
+            self._answer(500, {"msg": "out of\norder", "results": "", "status": "101"})
+        else:
+            results = pictures - (module == _FAULT == "ocr_rec")
+            self._answer(200, {"msg": "", "results": [[{"text": "", "angle": "0"}] * results], "status": "000"})
+
+    def _answer(self, status: int, content: Any) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Prints nothing."""
+
+
+if __name__ == "__main__":
+    if os.environ["PORT"] != str(_PORT):
+        sys.exit(f"PORT is {os.environ['PORT']}")
+    ThreadingHTTPServer((os.environ["PPOCR_HOST"], _PORT), _Handler).serve_forever()

@@ -1,0 +1,219 @@
+"""The comparison with peers, as far as it goes without installing them: ours, and environments of nothing."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+from statistics import mean
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.peer_environments import EnvironmentFailed, environment_python
+from benchmarks.peer_loop import PeerOptions
+from benchmarks.peer_process import PeerFailed, PeerProcess, Reading
+from benchmarks.peers import Summary, format_table, summarize
+from scripts.evaluate import LabelledLine, Score
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "docs" / "example.png"
+EXAMPLE_LABELS = "12,10,236,10,236,44,12,44,图中的文字 2026\n12,56,216,56,216,90,12,90,Text in pictures\n"
+
+Milliseconds = st.floats(min_value=1e-3, max_value=1e6)
+
+
+def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "peers.py", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def rows(table: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[:1] == "|"]
+
+
+def reading(milliseconds: float, texts: str = "", peak_memory: int = 1) -> Reading:
+    return Reading(milliseconds, [LabelledLine(text, (0, 0, 10, 10)) for text in texts], peak_memory)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A labelled picture of two lines and a blank one without labels."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    shutil.copy(EXAMPLE, folder)
+    (folder / "example.csv").write_text(EXAMPLE_LABELS, encoding="utf-8")
+    cv2.imwrite(str(folder / "blank.png"), np.full((60, 90, 3), 255, np.uint8))
+    return folder
+
+
+def test_ours_alone_is_a_table_with_the_ratio_one_and_what_was_read(pictures: Path, tmp_path: Path) -> None:
+    result = run(
+        pictures, "--peer", "none", "--ours", "paddle", "--repetitions", "2", "--environments", tmp_path / "peers"
+    )
+
+    assert result.returncode == 0, result.stderr
+    head, ruler, ours = rows(result.stdout)
+    assert head == ["", "ms a picture", "ratio", "lines a picture", "line F1", "peak RSS, MB"]
+    assert set(map(len, (head, ruler, ours))) == {6}
+    name, milliseconds, ratio, lines, f1, memory = ours
+    assert (name, ratio, lines, f1) == ("ppocr_serving, paddle", "1.00", "1.0", "1.0000")
+    assert float(milliseconds) > 0
+    assert 100 < float(memory) < 5000
+    assert re.search(r"2 pictures, 2 repetitions, \d+ threads, side limit 960\n", result.stdout)
+    assert re.search(r"\n- ppocr_serving, paddle: ppocr-serving \d\S+, paddlepaddle \d\S+\n", result.stdout)
+
+
+def test_settings_of_the_environment_count(pictures: Path, tmp_path: Path) -> None:
+    (pictures / "blank.png").unlink()
+    result = run(
+        pictures, "--peer", "none", "--ours", "paddle", "--repetitions", "1", "--environments", tmp_path / "peers",
+        PPOCR_DROP_SCORE="1",
+    )  # fmt: skip
+
+    assert result.returncode == 0, result.stderr
+    assert rows(result.stdout)[2][3:5] == ["0.0", "0.0000"]
+
+
+def test_a_folder_without_pictures_is_an_error_in_one_line(pictures: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+
+    result = run(pictures, empty, "--peer", "none")
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"peers: {empty} has no pictures; name a folder of picture files\n"
+
+
+@pytest.mark.parametrize("option", ["--repetitions", "--threads"])
+def test_nothing_to_do_is_an_error_in_one_line(pictures: Path, option: str) -> None:
+    result = run(pictures, "--peer", "none", option, "0")
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "peers: --repetitions and --threads have to be at least 1\n"
+
+
+def test_missing_models_are_an_error_in_one_line(pictures: Path, tmp_path: Path) -> None:
+    result = run(pictures, "--peer", "none", PPOCR_MODEL_DIR=str(tmp_path))
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert re.fullmatch(rf"peers: det model: {tmp_path}\S* .*PPOCR_DET_MODEL_DIR.*\n", result.stderr)
+
+
+def test_a_picture_that_cannot_be_read_is_an_error_that_names_it(pictures: Path, tmp_path: Path) -> None:
+    damaged = pictures / "damaged.png"
+    damaged.write_bytes(EXAMPLE.read_bytes()[:200])
+
+    result = run(pictures, "--peer", "none", "--ours", "paddle", "--environments", tmp_path / "peers")
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert re.fullmatch(rf"peers: ppocr_serving, paddle cannot read {damaged}: ImageDecodeError: .*\n", result.stderr)
+
+
+def test_a_peer_that_ends_is_told_with_its_last_words_and_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    options = PeerOptions(1, 960, "", "", "", "")
+
+    with pytest.raises(
+        PeerFailed, match=rf"^gone ended by itself \(.*No module named benchmarks.absent\); {log} says more$"
+    ):
+        PeerProcess("gone", [sys.executable, "-m", "benchmarks.absent"], options, {}, log)
+
+
+@given(st.lists(st.lists(Milliseconds, min_size=1, max_size=7), min_size=1, max_size=5), st.randoms())
+def test_the_order_of_repetitions_does_not_matter(times: list[list[float]], random: Random) -> None:
+    shuffled = [random.sample(picture, len(picture)) for picture in times]
+
+    summaries = [
+        summarize([[reading(time) for time in picture] for picture in each], [None] * len(times))
+        for each in (times, shuffled)
+    ]
+
+    assert summaries[0] == summaries[1]
+
+
+@given(st.lists(Milliseconds, min_size=1, max_size=5), Milliseconds)
+def test_one_slow_repetition_of_three_does_not_matter(times: list[float], more: float) -> None:
+    summary = summarize([[reading(time), reading(time + more), reading(time)] for time in times], [None] * len(times))
+
+    assert summary.milliseconds == pytest.approx(mean(times))
+
+
+def test_pictures_count_alike_and_memory_is_the_most_of_all() -> None:
+    summary = summarize(
+        [[reading(10, "ab", peak_memory=5)] * 5, [reading(30, "", peak_memory=9), reading(30, "", peak_memory=7)]],
+        [None, None],
+    )
+
+    assert summary == Summary(milliseconds=20, lines=1, score=None, peak_memory=9)
+
+
+def test_only_labelled_pictures_are_scored() -> None:
+    expected = [LabelledLine("a", (0, 0, 10, 10)), LabelledLine("c", (0, 0, 10, 10))]
+
+    summary = summarize([[reading(1, "ab")], [reading(1, "xyz")]], [expected, None])
+
+    assert summary.score == Score(labels=2, predictions=2, matches=1, label_characters=2, found_characters=1)
+
+
+@given(st.lists(Milliseconds, min_size=1, max_size=3), st.lists(Milliseconds, max_size=4))
+def test_ratios_are_to_the_fastest_of_ours(ours: list[float], theirs: list[float]) -> None:
+    times = {**{f"ours {i}": time for i, time in enumerate(ours)}, **{f"peer {i}": t for i, t in enumerate(theirs)}}
+    table = rows(
+        format_table(
+            {name: Summary(time, 1, None, 10**6) for name, time in times.items()},
+            [name for name in times if name.startswith("ours")],
+        )
+    )[2:]
+
+    assert [row[0] for row in table] == list(times)
+    for name, _, ratio, *_ in table:
+        assert float(ratio) == pytest.approx(times[name] / min(ours), abs=0.006)
+    assert min(float(ratio) for name, _, ratio, *_ in table if name.startswith("ours")) == 1
+
+
+def test_an_environment_is_made_once_and_anew_when_its_list_changes(tmp_path: Path) -> None:
+    requirements = tmp_path / "nothing.txt"
+    requirements.write_text("# no package\n", encoding="utf-8")
+    environments = tmp_path / "peers"
+
+    python = environment_python(requirements, environments)
+    subprocess.run([python, "-c", "import sys; assert sys.prefix != sys.base_prefix"], check=True)
+    trace = python.parent / "trace"
+    trace.touch()
+
+    assert environment_python(requirements, environments) == python
+    assert trace.exists()
+    requirements.write_text("# still none\n", encoding="utf-8")
+    assert environment_python(requirements, environments) == python
+    assert not trace.exists()
+
+
+def test_a_package_that_cannot_be_installed_fails_each_time_and_says_where_to_look(tmp_path: Path) -> None:
+    requirements = tmp_path / "wrong.txt"
+    requirements.write_text(f"{tmp_path}/no-such-package\n", encoding="utf-8")
+
+    for _ in range(2):  # what the first failure left behind is not taken for an environment
+        with pytest.raises(EnvironmentFailed, match=r"^wrong: its packages .*wrong\.install\.log says why"):
+            environment_python(requirements, tmp_path / "peers")
+    assert "no-such-package" in (tmp_path / "peers" / "wrong.install.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "benchmarks" / "requirements").glob("*.txt")), ids=lambda path: path.stem
+)
+def test_every_package_of_a_peer_is_pinned(path: Path) -> None:
+    packages = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+
+    assert packages
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9.]+", package) for package in packages)

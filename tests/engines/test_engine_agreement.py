@@ -1,0 +1,93 @@
+"""Both engines give the same answers to pictures, whole and part by part."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from ppocr_serving.engines import Runtime
+from ppocr_serving.models import ModelFiles
+from ppocr_serving.pictures import BgrImage, decode_picture
+from ppocr_serving.tasks import TASK_NAMES, Task, create_task
+from ppocr_serving.timing import Stopwatch
+from tests.conftest import settings_for
+from tests.drawing import Placed, draw_line, draw_page, rotate
+from tests.matching import edit_similarity, without_spaces
+
+SHARED = [
+    *(f"images/{name}" for name in ("00006737.jpg", "00018069.jpg", "00111002.jpg", "11.jpg", "img_12.png")),
+    *(f"receipts/{number}.jpg" for number in ("000", "032", "152")),
+]
+
+
+@pytest.fixture(scope="session")
+def both(default_models: dict[str, ModelFiles]) -> dict[Runtime, dict[str, Task]]:
+    assert default_models
+    return {
+        runtime: {name: create_task(name, settings_for(runtime)) for name in TASK_NAMES}
+        for runtime in (Runtime.OPENVINO, Runtime.PADDLE)
+    }
+
+
+class Agreement(NamedTuple):
+    """How far the engines agree about lines.
+
+    Attributes:
+        lines: How many there are.
+        distance: The largest distance of two corners of the same line in x or y, in pixels.
+        same: The share of lines with equal texts, spaces ignored.
+        similarity: The mean edit similarity of the texts.
+    """
+
+    lines: int
+    distance: int
+    same: float
+    similarity: float
+
+
+def compare(both: dict[Runtime, dict[str, Task]], images: list[BgrImage]) -> Agreement:
+    pairs = []
+    for image in images:
+        (one,), (other,) = (tasks["ocr_system"].run([image], Stopwatch()) for tasks in both.values())
+        pairs += list(zip(one, other, strict=True))
+    distances = [np.abs(np.array(one["text_region"]) - np.array(other["text_region"])).max() for one, other in pairs]
+    same = [without_spaces(one["text"]) == without_spaces(other["text"]) for one, other in pairs]
+    similarities = [edit_similarity(one["text"], other["text"]) for one, other in pairs]
+    return Agreement(len(pairs), int(max(distances)), float(np.mean(same)), float(np.mean(similarities)))
+
+
+def test_drawn_pages_are_read_alike(both: dict[Runtime, dict[str, Task]]) -> None:
+    placed = [
+        Placed("Monday 15 March", 60, 50, 36),
+        Placed("星期一", 620, 52, 36),
+        Placed("Open from nine to five, except on holidays", 60, 160, 20),
+        Placed("请保持安静", 60, 260, 48),
+        Placed("No smoking", 520, 264, 12),
+    ]
+    page = draw_page(placed, 900, 400)
+    agreement = compare(both, [page, rotate(page, 180), rotate(page, 7)])
+    assert agreement.lines == 15
+    assert agreement.distance <= 1
+    assert agreement.same == 1
+
+
+def test_real_pictures_are_read_alike(both: dict[Runtime, dict[str, Task]], shared_data: Path) -> None:
+    images = [decode_picture((shared_data / name).read_bytes(), 100_000_000) for name in SHARED]
+    agreement = compare(both, images)
+    assert agreement.lines > 200
+    assert agreement.distance <= 1
+    # Paddle reads six lines a call and pads them to the widest, OpenVINO one.
+    assert agreement.same >= 0.97
+    assert agreement.similarity >= 0.99
+
+
+def test_lines_are_read_and_classified_alike(both: dict[Runtime, dict[str, Task]]) -> None:
+    crops = [draw_line(text, margin=4) for text in ("Departures", "欢迎光临", "Total 12.50", "A longer line of 2026")]
+    crops += [rotate(crop, 180) for crop in crops]
+    for name, word in (("ocr_rec", "text"), ("ocr_cls", "angle")):
+        (one,), (other,) = (tasks[name].run(crops, Stopwatch()) for tasks in both.values())
+        upright = slice(4) if name == "ocr_rec" else slice(None)  # how garbled text is read may depend on the padding
+        assert [answer[word] for answer in one[upright]] == [answer[word] for answer in other[upright]]
+        for answer, theirs in zip(one[upright], other[upright], strict=True):
+            assert answer["confidence"] == pytest.approx(theirs["confidence"], abs=0.02)

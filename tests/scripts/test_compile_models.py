@@ -1,0 +1,183 @@
+"""The command that compiles models before the service starts, and its own format for them."""
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ppocr_serving.engines import EngineSpec, Float32Array, Precision, Runtime
+from ppocr_serving.engines.openvino import OpenVinoEngine, convert_model
+from ppocr_serving.errors import EngineError
+from ppocr_serving.models import ModelFiles, resolve_model
+from tests.engines.inputs import network_input
+from tests.engines.onnx_file import write_onnx
+
+ROOT = Path(__file__).parents[2]
+ROLES = ("det", "cls", "rec")
+CONVERTED = [".bin", ".blob", ".xml"]
+
+
+@pytest.fixture
+def folder(default_models: dict[str, ModelFiles], tmp_path: Path) -> Path:
+    """A model directory of one's own, with the default models."""
+    for role in ROLES:
+        shutil.copytree(
+            default_models[role].program.parent, tmp_path / "ppocr-v4-mobile" / role, ignore=lambda *_: ["*.blob"]
+        )
+    return tmp_path / "ppocr-v4-mobile"
+
+
+def compile_models(
+    folder: Path, *arguments: str, before: tuple[str, ...] = (), **settings: str
+) -> "subprocess.CompletedProcess[str]":
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PPOCR_")}
+    environ |= {"PPOCR_MODEL_DIR": str(folder.parent), "PPOCR_PRECISION": "f32", **settings}
+    command = [*before, sys.executable, str(ROOT / "scripts/compile_models.py"), *arguments]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+
+
+def suffixes(folder: Path) -> list[str]:
+    return sorted(path.suffix for path in folder.iterdir() if path.name != "dictionary.txt")
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def answer(model: ModelFiles, inputs: Float32Array) -> Float32Array:
+    return OpenVinoEngine(EngineSpec(model, precision=Precision.F32, threads=2, runtime=Runtime.OPENVINO))(inputs)
+
+
+def answers(folder: Path) -> dict[str, Float32Array]:
+    return {role: answer(resolve_model(folder / role, role), network_input(role)) for role in ROLES}
+
+
+def test_converted_models_answer_the_same_bit_for_bit(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    expected = answers(folder)
+    done = compile_models(folder, "--convert")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("compiled: ") == len(ROLES)
+    with caplog.at_level(logging.INFO):
+        mapped = answers(folder)
+    assert caplog.messages == []  # the compiled form fits
+    for path in folder.rglob("*.blob"):
+        path.unlink()
+    compiled_anew = answers(folder)
+    for role in ROLES:
+        assert resolve_model(folder / role, role).program.suffix == ".xml"
+        np.testing.assert_array_equal(mapped[role], expected[role])
+        np.testing.assert_array_equal(compiled_anew[role], expected[role])
+
+
+def test_weights_are_there_once(folder: Path) -> None:
+    assert compile_models(folder).returncode == 0
+    weights = {role: (folder / role / "inference.pdiparams").stat().st_size for role in ROLES}
+    for role in ROLES:
+        assert suffixes(folder / role) == [".blob", ".pdiparams", ".pdmodel"]
+        (blob,) = (folder / role).glob("*.blob")
+        assert blob.stat().st_size > weights[role]
+    assert compile_models(folder, "--convert").returncode == 0
+    for role in ROLES:
+        assert suffixes(folder / role) == CONVERTED
+        (blob,) = (folder / role).glob("*.blob")
+        assert blob.stat().st_size < weights[role] / 2
+        assert (folder / role / "inference.bin").stat().st_size < weights[role] * 1.01
+    assert (folder / "rec" / "dictionary.txt").is_file()
+
+
+@pytest.mark.parametrize("arguments", [["--convert"], []])
+def test_a_second_run_changes_nothing(folder: Path, arguments: list[str]) -> None:
+    first = compile_models(folder, "--convert")
+    before = contents(folder)
+    second = compile_models(folder, *arguments)
+    assert (second.returncode, second.stdout, second.stderr) == (0, first.stdout, "")
+    assert contents(folder).keys() == before.keys()
+    assert {path for path, content in contents(folder).items() if content != before[path]} <= set(
+        folder.rglob("*.blob")
+    )
+
+
+def test_a_compiled_model_without_its_weights_is_not_used(folder: Path) -> None:
+    assert compile_models(folder, "--convert").returncode == 0
+    model = resolve_model(folder / "cls", "cls")
+    assert model.params is not None
+    model.params.write_bytes(model.params.read_bytes()[:-1000])
+    with pytest.raises(EngineError, match=r"inference\.xml: OpenVINO cannot load the model: ") as caught:
+        answer(model, network_input("cls"))
+    assert "\n" not in str(caught.value)
+    model.params.unlink()
+    with pytest.raises(EngineError, match=r"inference\.bin: No such file"):
+        answer(model, network_input("cls"))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "almost whole", "empty", "text", "zeros", "second half is zeros"])
+def test_a_damaged_compiled_model_costs_time_and_nothing_else(
+    folder: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = answer(resolve_model(folder / "cls", "cls"), network_input("cls"))
+    model = convert_model(resolve_model(folder / "cls", "cls"))
+    path = OpenVinoEngine(EngineSpec(model, precision=Precision.F32)).save_compiled()
+    whole = path.read_bytes()
+    half = len(whole) // 2
+    content = {
+        "truncated": whole[:half],
+        "almost whole": whole[:-100],
+        "empty": b"",
+        "text": b"<!doctype html>",
+        "zeros": bytes(len(whole)),
+        "second half is zeros": whole[:half] + bytes(half),
+    }
+    path.write_bytes(content[damage])
+    np.testing.assert_array_equal(answer(model, network_input("cls")), expected)
+    (message,) = caplog.messages
+    assert message.startswith(f"{path}: cannot be used, compiling anew: ")
+    assert "\n" not in message
+
+
+def test_onnx_models_are_converted_too(tmp_path: Path) -> None:
+    model = ModelFiles(tmp_path / "inference.onnx", None)
+    write_onnx(model.program, np.random.default_rng(2).uniform(-1, 1, (2, 3, 3, 3)).astype(np.float32))
+    expected = answer(model, network_input("cls"))
+    converted = convert_model(model)
+    assert sorted(tmp_path.iterdir()) == [converted.params, converted.program]
+    np.testing.assert_array_equal(answer(converted, network_input("cls")), expected)
+    assert convert_model(converted) == converted
+
+
+@pytest.mark.parametrize(
+    ("state", "way_out"), [("ro", "make the folder writable"), ("rw", "make room there")], ids=["read-only", "full"]
+)
+def test_a_folder_without_room_is_an_error_of_one_line_and_loses_nothing(
+    folder: Path, state: str, way_out: str
+) -> None:
+    """A file system of its own, too small for a second copy or read-only, in the place of the recogniser's folder."""
+    namespace = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")))
+    if subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine allows no mounts of one's own")
+    place = folder / "rec"
+    original = place.rename(folder / "original")
+    place.mkdir()
+    kilobytes = sum(path.stat().st_size for path in original.iterdir()) // 1024
+    script = (
+        f"mount -t tmpfs -o size={kilobytes + 2000}k none {place}; cp {original}/* {place}/; "
+        f'mount -o remount,{state} {place}; code=0; "$0" "$@" || code=$?; ls {place} >&2; exit $code'
+    )
+    done = compile_models(folder, "--convert", before=(*namespace, "sh", "-ec", script))
+    error, *files = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert error.startswith(f"compile_models: {place}: ")
+    assert error.endswith(f"; {way_out}")
+    assert files == sorted(path.name for path in original.iterdir())
+
+
+def test_models_of_another_engine_are_left_alone(folder: Path) -> None:
+    before = contents(folder)
+    done = compile_models(folder, "--convert", PPOCR_ENGINE="paddle")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == ("compile_models: the models do not run on OpenVINO by itself; set PPOCR_ENGINE=openvino\n")
+    assert contents(folder) == before

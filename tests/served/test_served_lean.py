@@ -1,0 +1,153 @@
+"""`python -m ppocr_serving`: the same service without PaddleHub."""
+
+import importlib.util
+import os
+import resource
+import runpy
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ppocr_serving.models import default_model_dir
+from ppocr_serving.settings import load_settings
+from tests.served.samples import as_base64, line, page
+from tests.served.server import MODULES, ROOT, Served, environment, free_port, running
+
+# Another installation's interpreter can be put to the same tests; scripts/test_image.sh does so with the lean image's.
+PYTHON = os.environ.get("PPOCR_TEST_LEAN") or sys.executable
+COMMAND = [PYTHON, "-m", "ppocr_serving"]
+
+HELLO_LINE = as_base64(line("Hello World"))
+PAGES = [as_base64(page(["Invoice No. 2026-117", "Total: 1,024.50"])), as_base64(page(["Hello World"]))]
+
+
+@pytest.fixture(scope="module")
+def lean(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server of all four modules in two processes."""
+    port = free_port()
+    home = tmp_path_factory.mktemp("lean")
+    with running(COMMAND, port, home, PORT=str(port), PPOCR_WORKERS="2", **models()) as server:
+        server.wait_until("/readyz")
+        yield server
+
+
+def models() -> dict[str, str]:
+    # An image has its own, but they lie where the installation's interpreter is, and are the same.
+    return {"PPOCR_MODEL_DIR": str(default_model_dir())} if sys.executable == PYTHON else {}
+
+
+def start(home: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(home, **models(), **variables),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_answers_are_those_of_hub_serving(lean: Served, default_served: Served, module: str) -> None:
+    images = PAGES if module in ("ocr_system", "ocr_det") else [HELLO_LINE]
+
+    found, expected = lean.results(module, images), default_served.results(module, images)
+
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours
+        for item, other in zip(ours, theirs, strict=True):
+            assert item.keys() == other.keys()
+            assert [item.get(key) for key in ("text", "angle")] == [other.get(key) for key in ("text", "angle")]
+            assert item.get("confidence", 1) == pytest.approx(other.get("confidence", 1), abs=0.02)
+            np.testing.assert_allclose(item.get("text_region", []), other.get("text_region", []), atol=1)
+
+
+def test_there_are_as_many_processes_as_asked_for(lean: Served) -> None:
+    assert len(lean.workers()) == 2
+
+
+def test_the_module_defaults_are_the_defaults() -> None:
+    for module in MODULES:
+        params = runpy.run_path(str(ROOT / "modules" / module / "params.py"))["PARAMS"]
+        assert load_settings(params, environ={}) == load_settings(environ={}), module
+
+
+@pytest.mark.parametrize("names", [("FC_CUSTOM_LISTEN_PORT",), ("PORT", "FC_CUSTOM_LISTEN_PORT")])
+def test_the_platforms_port_is_listened_on_until_sigterm(tmp_path: Path, names: tuple[str, ...]) -> None:
+    port = free_port()
+    ports = dict(zip(names, [str(port), "1"], strict=False))
+    with running(COMMAND, port, tmp_path, **ports, **models()) as server:
+        # The first request comes before the models are loaded, and is answered.
+        server.wait_until("/healthz")
+        assert server.results("ocr_system", PAGES[1:])
+
+        server.process.send_signal(signal.SIGTERM)
+
+        assert server.wait() == 0
+        assert "Traceback" not in server.log()
+        assert "Warning" not in server.log()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("PORT", "http", "port 'http' is no number from 1 to 65535; set PORT or FC_CUSTOM_LISTEN_PORT"),
+        ("PORT", "0", "port '0' is no number"),
+        ("PORT", "65536", "port '65536' is no number"),
+        ("PORT", "-1", "port '-1' is no number"),
+        ("FC_CUSTOM_LISTEN_PORT", "80 81", "port '80 81' is no number"),
+        ("PORT", "٩٠٠٠", "port '٩٠٠٠' is no number"),
+        ("PPOCR_WORKERS", "0", "PPOCR_WORKERS '0' is no number from 1 to 1024"),
+        ("PPOCR_THREADS", "many", "PPOCR_THREADS is 'many': expected `int`, got `str`"),
+        ("PPOCR_PROFILE", "none", "profile 'none' does not exist; use "),
+        ("PPOCR_REC_MODEL_DIR", "/nonexistent", "rec model: /nonexistent has no usable inference.pdmodel"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_no_stack_trace(
+    tmp_path: Path, variable: str, value: str, message: str
+) -> None:
+    done = start(tmp_path, **{variable: value})
+
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"ppocr_serving: {message}")
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""  # platforms keep the standard output
+
+
+def test_without_room_for_temporary_files_it_says_so(tmp_path: Path) -> None:
+    done = subprocess.run(
+        COMMAND,
+        env=environment(tmp_path, **models()),
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+    )
+
+    assert done.returncode == 1
+    assert done.stdout == (
+        "ppocr_serving: nothing can be written to /tmp: it is full or read-only; make room, or mount a tmpfs there\n"
+    )
+
+
+def test_help_needs_nothing_and_arguments_are_refused(tmp_path: Path) -> None:
+    helped = start(tmp_path, "--help")
+    assert helped.returncode == 0
+    assert "PPOCR_WORKERS" in helped.stdout
+
+    refused = start(tmp_path, "-p", "9000")
+    assert refused.returncode == 2
+    assert "unrecognized arguments: -p 9000" in refused.stderr
+
+
+def test_openvino_reports_to_nobody() -> None:
+    if importlib.util.find_spec("openvino") is None:
+        pytest.skip("openvino is not installed; run scripts/setup.sh --dev")
+    program = "import openvino, sys; print(*(name for name in sys.modules if name.startswith('openvino_telemetry')))"
+    imported = subprocess.run([PYTHON, "-c", program], capture_output=True, text=True, check=True)
+    assert imported.stdout.split() == []

@@ -1,0 +1,201 @@
+"""Processes that have more memory than allowed are replaced, and nobody who sends requests meanwhile notices."""
+
+import json
+import random
+import re
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.served.samples import as_base64, page
+from tests.served.server import MULTIPROCESS, Served, serving
+
+TEXTS = ("Hello World", "Replaced", "Kept alive")
+TOO_LOW = "1"  # below what a process needs: the limit is then a quarter more than it has when it is ready
+CLIENTS = 8
+PATIENCE_SECONDS = 90  # bounds how long a test that fails hangs
+STOP_SECONDS = 5  # the promise of start.sh
+
+REPLACED = re.compile(r"process (\d+) has (\d+) MB, more than the limit of (\d+) ")
+BOOTED = re.compile(r"Booting worker with pid: (\d+)")
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def replaced(server: Served) -> list[int]:
+    """The processes that were replaced, in this order."""
+    return [int(pid) for pid, _, _ in REPLACED.findall(server.log())]
+
+
+def wait_for(condition: Callable[[], bool], server: Served) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, server.log()
+        time.sleep(0.02)
+
+
+def wait_for_ready(server: Served, processes: int) -> None:
+    """Waits until as many processes have loaded their models since the server was started."""
+    wait_for(lambda: server.log().count("INFO ready") >= processes, server)
+
+
+def pass_the_limit(server: Served) -> None:
+    """Makes the only process large and old enough to be replaced: each new size of a picture takes memory."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as connection:
+        talk(connection, 32)
+        for width in range(960, 320, -32):
+            if replaced(server):
+                return
+            server.results("ocr_system", [as_base64(page(["Many lines"] * 12).resize((width, 960)))])
+            time.sleep(0.05)
+    pytest.fail(f"it never grew enough: {server.log()}")
+
+
+def talk(connection: socket.socket, requests_at_once: int) -> None:
+    """Sends requests in one go and reads as many answers."""
+    connection.sendall(HEALTH * requests_at_once)
+    received = b""
+    while received.count(b"\r\n\r\nok\n") < requests_at_once:
+        part = connection.recv(65536)
+        assert part, f"closed after {received!r}"
+        received += part
+    assert received.count(b"HTTP/1.1 200 OK\r\n") == requests_at_once
+
+
+class Client:
+    """Sends pictures of all sizes, one after the other, on one connection, which it never opens again."""
+
+    def __init__(self, server: Served, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._connection = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS)
+        self._connection.connect()
+        self._connection.auto_open = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Works until it is told to stop."""
+        with closing(self._connection):
+            while not stop.is_set():
+                self._read(self._random.choices(TEXTS, k=self._random.choice((1, 1, 1, 1, 1, 12))))
+                # Now and then there is a pause, so that requests come when nobody waits for them.
+                time.sleep(self._random.choice((0, 0, 0, 0.2)))
+
+    def _read(self, lines: Sequence[str]) -> None:
+        body = json.dumps({"images": [as_base64(page(lines, self._random.randint(24, 48)))]})
+        self._connection.request("POST", "/predict/ocr_system", body, {"Content-Type": "application/json"})
+        answer = self._connection.getresponse()
+        content = answer.read()
+        assert answer.status == 200, content
+        (items,) = json.loads(content)["results"]
+        assert [item["text"].replace(" ", "") for item in items] == [text.replace(" ", "") for text in lines]
+
+
+def pipeline(server: Served, stop: threading.Event) -> None:
+    """A client that does not wait for an answer before it sends the next request."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as connection:
+        while not stop.is_set():
+            talk(connection, 3)
+            time.sleep(0.1)
+
+
+def drive(server: Served, ready: int) -> None:
+    """Lets clients work until so many processes have been ready since the server was started."""
+    stop = threading.Event()
+    clients = [Client(server, seed) for seed in range(CLIENTS)]
+    with ThreadPoolExecutor(CLIENTS + 1) as pool:
+        working = [pool.submit(client.run, stop) for client in clients]
+        working.append(pool.submit(pipeline, server, stop))
+        try:
+            wait_for(lambda: server.log().count("INFO ready") >= ready or any(work.done() for work in working), server)
+        finally:
+            stop.set()
+        for work in working:
+            work.result()
+
+
+@pytest.mark.parametrize(("mode", "workers"), [((), 1), (MULTIPROCESS, 2)], ids=["default", "multiprocess"])
+def test_no_request_is_lost_while_processes_are_replaced(hub_home: Path, mode: tuple[str, ...], workers: int) -> None:
+    with serving(hub_home, *mode, modules=["ocr_system"], PPOCR_MAX_MEMORY_MB=TOO_LOW) as server:
+        wait_for_ready(server, workers)
+        # Two connections that nothing is sent on while processes come and go, one of them from the start.
+        with (
+            socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as silent,
+            socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as idle,
+        ):
+            talk(idle, 1)
+            drive(server, workers + 2)
+            talk(idle, 1)
+            talk(silent, 1)
+        assert server.stop() == 0
+
+    log = server.log()
+    gone = replaced(server)
+    started = [int(pid) for pid in BOOTED.findall(log)]
+    assert len(gone) >= 2
+    assert len(set(gone)) == len(gone)
+    assert set(gone) <= set(started)
+    assert len(started) <= workers + len(gone)
+    assert all(int(used) >= int(limit) > 100 for _, used, limit in REPLACED.findall(log))
+    (warning,) = [entry for entry in log.splitlines() if "WARNING" in entry]
+    assert "PPOCR_MAX_MEMORY_MB is 1, but a process has" in warning
+    for word in ("Traceback", "ERROR", "CRITICAL", "was sent"):
+        assert word not in log
+
+
+@pytest.mark.parametrize("moment", ["retires", "starts"])
+def test_sigterm_during_a_replacement_ends_the_server(hub_home: Path, moment: str) -> None:
+    with serving(hub_home, modules=["ocr_system"], PPOCR_MAX_MEMORY_MB=TOO_LOW) as server:
+        with requests.Session() as idle:
+            idle.get(f"{server.url}/healthz", timeout=PATIENCE_SECONDS)
+            pass_the_limit(server)
+            if moment == "starts":
+                wait_for(lambda: len(BOOTED.findall(server.log())) == 2, server)
+            since = time.monotonic()
+
+            server.process.send_signal(signal.SIGTERM)
+
+            assert server.wait() == 0
+            assert time.monotonic() - since < STOP_SECONDS
+        for word in ("Traceback", "FatalError", "ERROR"):
+            assert word not in server.log()
+        assert not any(Path(f"/proc/{pid}").exists() for pid in BOOTED.findall(server.log()))
+
+
+def test_a_request_that_takes_long_does_not_keep_the_others_waiting(hub_home: Path) -> None:
+    body = json.dumps({"images": [as_base64(page(["Slowly"]))]}).encode()
+    head = (
+        "POST /predict/ocr_system HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    with (
+        serving(hub_home, modules=["ocr_system"], PPOCR_MAX_MEMORY_MB=TOO_LOW) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as slow,
+        ThreadPoolExecutor(1) as other,
+    ):
+        (old,) = server.workers()
+        rest = iter(body)
+        slow.sendall(head)
+        pass_the_limit(server)
+        answer = other.submit(server.post, "ocr_system", [as_base64(page(["At once"]))])
+        while not answer.done():
+            slow.sendall(bytes([next(rest)]))
+            time.sleep(0.1)
+
+        assert answer.result().status_code == 200
+        assert len(server.workers()) == 2
+        assert old in server.workers()
+        slow.sendall(bytes(rest))
+        received = b"".join(iter(lambda: slow.recv(65536), b""))
+        assert received.startswith(b"HTTP/1.1 200 ")
+        assert b"Slowly" in received
+        wait_for(lambda: len(server.workers()) == 1, server)
+        assert old not in server.workers()
+        assert server.stop() == 0
+        assert len(BOOTED.findall(server.log())) == 2

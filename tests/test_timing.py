@@ -1,0 +1,34 @@
+"""Where time goes, with several threads at work."""
+
+import pytest
+
+from ppocr_serving.timing import Stopwatch
+
+
+def watch_with(**seconds: float) -> Stopwatch:
+    watch = Stopwatch()
+    watch.seconds.update(seconds)
+    return watch
+
+
+def test_times_of_a_stage_add_up() -> None:
+    watch = Stopwatch()
+    with watch("crop"):
+        pass
+    first = watch.seconds["crop"]
+    with pytest.raises(KeyError), watch("crop"):  # a stage that fails counts, too
+        raise KeyError
+    assert watch.seconds["crop"] > first > 0
+
+
+def test_what_took_place_at_the_same_time_counts_with_its_mean() -> None:
+    watch = watch_with(crop=1.0, rec_engine=0.5)
+    watch.include([watch_with(rec_engine=2.0, rec_decode=1.0), watch_with(rec_engine=4.0)])
+    assert watch.seconds == {"crop": 1.0, "rec_engine": 3.5, "rec_decode": 0.5}
+
+
+def test_nothing_that_took_place_adds_nothing() -> None:
+    watch = watch_with(crop=1.0)
+    watch.include([])
+    watch.include([Stopwatch(), Stopwatch()])
+    assert watch.seconds == {"crop": 1.0}
