@@ -23,7 +23,8 @@ RUN python3 -m pip install --require-hashes --no-deps -r requirements.txt
 COPY . .
 ARG PROFILE=ppocr-v4-mobile
 RUN PPOCR_PROFILE=${PROFILE} bash scripts/setup.sh --system
-RUN python3 docker/replace_libraries.py && python3 docker/prune.py && sh docker/seal.sh && sh docker/compile.sh /compiled
+RUN python3 docker/replace_libraries.py hub && python3 docker/prune.py hub && sh docker/seal.sh && \
+    sh docker/compile.sh /compiled paddlehub.commands ppocr_serving.hub.serving
 
 FROM ${BASE_IMAGE}
 ARG PROFILE=ppocr-v4-mobile
@@ -37,9 +38,7 @@ COPY --from=build /compiled /
 COPY --from=build /opt/ppocr /opt/ppocr
 COPY --from=build /PaddleOCR/README.md /PaddleOCR/start.sh /PaddleOCR/.image /PaddleOCR/docker/healthcheck.py /PaddleOCR/
 COPY --from=build /PaddleOCR/scripts/fetch_models.py /PaddleOCR/scripts/
-# One arena keeps a fifth of the memory free, at the same speed; docs/images.md has the measurement.
 ENV HUB_HOME=/opt/ppocr/share/paddlehub \
-    MALLOC_ARENA_MAX=1 \
     PATH=/opt/ppocr/bin:$PATH \
     PPOCR_PROFILE=${PROFILE} \
     PYTHONDONTWRITEBYTECODE=1

@@ -2,19 +2,23 @@
 # Compile what Python imports until the service is ready, and no more. The byte code is used unchecked and has no time in
 # it: it holds wherever the files are copied to, and two builds hold the same.
 #
-# That of the standard library goes to the tree $1, to be copied over the base image, which has none.
+# That of the standard library goes to the tree $1, to be copied over the base image, which has none. All further
+# arguments are modules that are imported until then.
 set -eu
 
+stdlib=$1
+shift
 home=$(mktemp -d)
 trap 'rm -rf -- "$home"' EXIT
 
 # -P: the package that is installed, not its sources in the current directory.
-HUB_HOME=$home PYTHONHASHSEED=0 python3 -P -W ignore - >"$home/files" <<'PYTHON'
+HUB_HOME=$home PYTHONHASHSEED=0 python3 -P -W ignore - "$@" >"$home/files" <<'PYTHON'
+import importlib
 import sys
 import sysconfig
 
-import paddlehub.commands  # noqa: F401
-import ppocr_serving.hub.serving  # noqa: F401
+for name in sys.argv[1:]:
+    importlib.import_module(name)
 
 # Some modules are proxies that answer any question about an attribute.
 files = {vars(module).get("__file__") for module in tuple(sys.modules.values())}
@@ -22,12 +26,14 @@ roots = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
 print(*sorted(file for file in files if isinstance(file, str) and file.endswith(".py") and file.startswith(roots)), sep="\n")
 PYTHON
 
-find "$HUB_HOME/modules" -name '*.py' | sort >>"$home/files"
+if [ -n "${HUB_HOME:-}" ]; then
+    find "$HUB_HOME/modules" -name '*.py' | sort >>"$home/files"
+fi
 PYTHONHASHSEED=0 python3 -m compileall -q -f --invalidation-mode unchecked-hash -i "$home/files"
 
 library=$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
-mkdir -p -- "$1"
+mkdir -p -- "$stdlib"
 grep -F -- "$library/" "$home/files" | while read -r file; do
     compiled=$(dirname -- "$file")/__pycache__/$(basename -- "$file" .py).cpython-311.pyc
-    cp --parents -- "$compiled" "$1"
+    cp --parents -- "$compiled" "$stdlib"
 done

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Removes from the environment of the python3 that runs here what the service never reads; says how much each saves.
 
-The build of the image runs it. A pattern that matches nothing is an error: packages and the table no longer agree.
+The build of an image runs it with the image's name, `hub` or `lean`. A pattern that matches nothing is an error:
+packages and the table no longer agree.
 """
 
 import shutil
@@ -25,27 +26,15 @@ class Prune(NamedTuple):
     patterns: tuple[str, ...]
 
 
-PRUNES = (
+_COMMON = (
     Prune("byte code with a time in it; what is imported at the start is compiled anew", ("**/__pycache__",)),
-    Prune("C++ headers and static libraries, to compile against", ("paddle/include", "numpy/_core/include", "**/*.a")),
+    Prune("C++ headers and static libraries, to compile against", ("numpy/_core/include", "**/*.a")),
     Prune("nothing is installed in an image", ("pip", "pip-*")),
-    Prune("builds this project's package, once", ("hatchling*", "trove_classifiers*", "pathspec*", "pluggy*")),
+    Prune(
+        "builds this project's package, once", ("hatchling*", "trove_classifiers*", "pathspec*", "pluggy*", "tomlkit*")
+    ),
     Prune("tests of packages", ("**/tests",)),
     Prune("type hints and sources of compiled modules", ("**/*.pyi", "**/*.pxd", "**/*.pyx")),
-    Prune("graphs that Paddle's compiler of training programs draws; imported inside of it only", ("networkx*",)),
-    Prune("measures polygons in the tests", ("shapely*",)),
-    Prune(
-        "Paddle opens LAPACK for decompositions of matrices and Warp for the losses of training, when they are called",
-        (
-            "paddle/libs/liblapack.so.3",
-            "paddle/libs/libblas.so.3",
-            "paddle/libs/libgfortran.so.3",
-            "paddle/libs/libquadmath.so.0",
-            "paddle/libs/libwarpctc.so",
-            "paddle/libs/libwarprnnt.so",
-        ),
-    ),
-    Prune("measured times of training operators", ("paddle/cost_model/static_op_benchmark.json",)),
     Prune("compiles Fortran and extension modules", ("numpy/f2py", "numpy/distutils")),
     Prune(
         "AVIF, drawing text, colour profiles and Tk: Pillow decodes JPEG, PNG, BMP, WebP, TIFF and GIF here",
@@ -63,15 +52,77 @@ PRUNES = (
     ),
 )
 
+_HUB = (
+    Prune("OpenVINO by itself; Paddle has one inside, and there is an image for this one", ("openvino", "openvino-*")),
+    Prune("Paddle's C++ headers", ("paddle/include",)),
+    Prune("graphs that Paddle's compiler of training programs draws; imported inside of it only", ("networkx*",)),
+    Prune("measures polygons in the tests", ("shapely*",)),
+    Prune(
+        "Paddle opens LAPACK for decompositions of matrices and Warp for the losses of training, when they are called",
+        (
+            "paddle/libs/liblapack.so.3",
+            "paddle/libs/libblas.so.3",
+            "paddle/libs/libgfortran.so.3",
+            "paddle/libs/libquadmath.so.0",
+            "paddle/libs/libwarpctc.so",
+            "paddle/libs/libwarprnnt.so",
+        ),
+    ),
+    Prune("measured times of training operators", ("paddle/cost_model/static_op_benchmark.json",)),
+)
+
+_LEAN = (
+    Prune("the adapter to PaddleHub, which is not there", ("ppocr_serving/hub", "ppocr_serving_hub.pth")),
+    Prune("installs packages of the old form", ("setuptools*", "pkg_resources", "_distutils_hack", "distutils-*.pth")),
+    Prune("OpenVINO's C++ headers and C interface", ("openvino/include", "openvino/cmake", "openvino/libs/*_c.so.*")),
+    Prune(
+        "OpenVINO on GPUs, NPUs and several devices at a time: each is opened when it is asked for",
+        (
+            "openvino/libs/libopenvino_intel_gpu_plugin.so",
+            "openvino/libs/cache.json",
+            "openvino/libs/libopenvino_intel_npu_plugin.so",
+            "openvino/libs/libopenvino_auto_plugin.so",
+            "openvino/libs/libopenvino_auto_batch_plugin.so",
+            "openvino/libs/libopenvino_hetero_plugin.so",
+        ),
+    ),
+    Prune(
+        "formats of models but Paddle's, ONNX and OpenVINO's own, opened for such files; extensions of all formats",
+        (
+            "openvino/libs/libopenvino_tensorflow_frontend.so.*",
+            "openvino/libs/libopenvino_tensorflow_lite_frontend.so.*",
+            "openvino/libs/libopenvino_pytorch_frontend.so.*",
+            "openvino/libs/libopenvino_jax_frontend.so.*",
+            "openvino/libs/libopenvino_gguf_frontend.so.*",
+            "openvino/torch",
+            "openvino/frontend/tensorflow",
+            "openvino/frontend/pytorch",
+            "openvino/frontend/jax",
+            "openvino/frontend/onnx",
+            "openvino/frontend/paddle",
+        ),
+    ),
+    Prune("converters of models; OpenVINO imports them if they are there, and they are slow", ("openvino/tools",)),
+    Prune(
+        "parts of NumPy that are imported when they are used",
+        ("numpy/random", "numpy/fft", "numpy/polynomial", "numpy/ma", "numpy/testing"),
+    ),
+    Prune("measures what the compiler made of NumPy", ("numpy/_core/_simd.*.so",)),
+    Prune("a replacement of malloc, to be loaded by hand", ("openvino/libs/libtbbmalloc_proxy.so.*",)),
+)
+
+PRUNES = {"hub": _COMMON + _HUB, "lean": _COMMON + _LEAN}
+
 _STRIP = "symbols of libraries, for debuggers"
 _LOADED = 1  # PT_LOAD of the ELF format
 
 
-def prune(root: Path) -> dict[str, int]:
-    """Removes what the table names.
+def prune(root: Path, image: str) -> dict[str, int]:
+    """Removes what the table of an image names.
 
     Args:
         root: A site-packages directory.
+        image: A key of `PRUNES`.
 
     Returns:
         Bytes saved, by reason.
@@ -80,7 +131,7 @@ def prune(root: Path) -> dict[str, int]:
         FileNotFoundError: A pattern of the table matches nothing.
     """
     saved = {}
-    for reason, patterns in PRUNES:
+    for reason, patterns in PRUNES[image]:
         before = _size(root)
         for pattern in patterns:
             found = sorted(root.glob(pattern))
@@ -140,11 +191,13 @@ def _size(root: Path) -> int:
 
 def main() -> None:
     """Runs the command line."""
+    if len(sys.argv) != 2 or sys.argv[1] not in PRUNES:
+        sys.exit(f"prune: {sys.argv[1:]} does not name an image; give one of {', '.join(PRUNES)}")
     if sys.prefix == sys.base_prefix:
         sys.exit(f"prune: {sys.executable} is no virtual environment; what it would remove belongs to the whole system")
     root = Path(sysconfig.get_path("purelib"))
     before = _size(root)
-    saved = prune(root)
+    saved = prune(root, sys.argv[1])
     saved[_STRIP] = strip(root)
     for reason, count in saved.items():
         print(f"{count / 1e6:7.1f} MB  {reason}")

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Replaces libraries that OpenCV is linked with and never calls here by libraries of a few kilobytes.
+"""Replaces libraries that others are linked with and never call here by libraries of a few kilobytes.
 
-FFmpeg is for video, OpenBLAS for factorising matrices of a hundred rows and more. OpenCV cannot be loaded without the
-libraries' names and functions, so these stay; a call of one ends the process. Decoders of hostile video, and an OpenSSL
-without support, leave the image, too. The build of the image runs this with the python3 of the environment; it needs
-`nm`, `as` and `ld`.
+OpenCV: FFmpeg is for video, OpenBLAS for factorising matrices of a hundred rows and more, libavif for a format that is
+not served. NumPy, in the image `lean`: OpenBLAS multiplies matrices, which nothing does there. OpenCV and NumPy cannot
+be loaded without the libraries' names and functions, so these stay; a call of one ends the process. Decoders of hostile
+video, and an OpenSSL without support, leave the image, too. The build of an image runs this with the python3 of the
+environment and the image's name, `hub` or `lean`; it needs `nm`, `as` and `ld`.
 """
 
 import subprocess
@@ -13,36 +14,105 @@ import sysconfig
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
-
-# Called by OpenCV itself.
-_REPLACED = ("libavcodec", "libavformat", "libavutil", "libswscale", "libopenblas")
-# Called by those only.
-_REMOVED = ("libswresample", "libvpx", "libssl", "libcrypto", "libdrm", "libgfortran", "libquadmath")
+from typing import NamedTuple
 
 
-def replace_libraries(root: Path) -> int:
+class Replacement(NamedTuple):
+    """Libraries of one package.
+
+    Attributes:
+        libraries: Their folder below site-packages.
+        callers: Globs of what is linked with them, below site-packages.
+        replaced: Beginnings of the names of those that are called by `callers`.
+        removed: Beginnings of the names of those that are called by the replaced ones only.
+    """
+
+    libraries: str
+    callers: tuple[str, ...]
+    replaced: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+_OPENCV = Replacement(
+    libraries="opencv_python_headless.libs",
+    callers=("cv2/cv2.abi3.so",),
+    replaced=("libavcodec", "libavformat", "libavutil", "libswscale", "libopenblas", "libavif"),
+    removed=(
+        *("libswresample", "libvpx", "libssl", "libcrypto", "libdrm"),
+        *("libgfortran", "libquadmath", "libaom"),
+    ),
+)
+_NUMPY = Replacement(
+    libraries="numpy.libs",
+    callers=("numpy/_core/_multiarray_umath.*.so", "numpy/linalg/*.so"),
+    replaced=("libscipy_openblas",),
+    removed=("libgfortran", "libquadmath"),
+)
+# Paddle may multiply with NumPy.
+_REPLACEMENTS = {"hub": (_OPENCV,), "lean": (_OPENCV, _NUMPY)}
+
+# What is called nevertheless. NumPy multiplies two vectors when it is imported, to see whether its library is sound,
+# and to measure a vector's length. Arguments, as in BLAS: count, vector, step, vector, step. The sum is kept in double
+# precision.
+_WRITTEN = {
+    "scipy_cblas_sdot64_": """
+    xorpd %xmm0, %xmm0
+1:  dec %rdi
+    js 2f
+    cvtss2sd (%rsi), %xmm1
+    cvtss2sd (%rcx), %xmm2
+    mulsd %xmm2, %xmm1
+    addsd %xmm1, %xmm0
+    lea (%rsi,%rdx,4), %rsi
+    lea (%rcx,%r8,4), %rcx
+    jmp 1b
+2:  cvtsd2ss %xmm0, %xmm0
+    ret""",
+    "scipy_cblas_ddot64_": """
+    xorpd %xmm0, %xmm0
+1:  dec %rdi
+    js 2f
+    movsd (%rsi), %xmm1
+    mulsd (%rcx), %xmm1
+    addsd %xmm1, %xmm0
+    lea (%rsi,%rdx,8), %rsi
+    lea (%rcx,%r8,8), %rcx
+    jmp 1b
+2:  ret""",
+    # OpenCV makes a decoder and an encoder of every format when it encodes its first picture.
+    "avifDecoderCreate": "xor %eax, %eax\n    ret",
+    "avifDecoderDestroy": "ret",
+    "avifEncoderCreate": "xor %eax, %eax\n    ret",
+    "avifEncoderDestroy": "ret",
+}
+_ENDS_THE_PROCESS = "ud2"
+
+
+def replace_libraries(root: Path, replacement: Replacement) -> int:
     """Writes the small libraries over the large ones.
 
     Args:
         root: A site-packages directory.
+        replacement: What to replace.
 
     Returns:
         Bytes saved.
 
     Raises:
-        LookupError: OpenCV's libraries are not what this file knows.
+        LookupError: The libraries are not what this file knows.
         subprocess.CalledProcessError: A tool fails.
     """
-    libraries = root / "opencv_python_headless.libs"
+    libraries = root / replacement.libraries
     before = _size(libraries)
-    needed = set(_symbols(root / "cv2" / "cv2.abi3.so", "--undefined-only"))
-    for name in _REPLACED:
+    callers = [path for pattern in replacement.callers for path in root.glob(pattern)]
+    needed = {symbol for caller in callers for symbol in _symbols(caller, "--undefined-only")}
+    for name in replacement.replaced:
         library = _find(libraries, name)
         called = needed & {symbol.replace("@@", "@") for symbol in _symbols(library, "--defined-only")}
         if not called:
-            raise LookupError(f"OpenCV calls nothing of {library}; correct {Path(__file__).name}")
+            raise LookupError(f"{replacement.callers} call nothing of {library}; correct {Path(__file__).name}")
         _build(library, called)
-    for name in _REMOVED:
+    for name in replacement.removed:
         _find(libraries, name).unlink()
     return before - _size(libraries)
 
@@ -60,7 +130,10 @@ def _build(library: Path, symbols: Collection[str]) -> None:
         raise LookupError(f"{library} has the versions {sorted(versions)}, not one; correct {Path(__file__).name}")
     with tempfile.TemporaryDirectory() as folder:
         source, compiled, script = (Path(folder) / name for name in ("source.s", "compiled.o", "versions"))
-        functions = (f".globl {name}\n.type {name}, @function\n{name}: ud2\n" for name in sorted(names))
+        functions = (
+            f".globl {name}\n.type {name}, @function\n{name}: {_WRITTEN.get(name, _ENDS_THE_PROCESS)}\n"
+            for name in sorted(names)
+        )
         source.write_text(f'.text\n{"".join(functions)}.section .note.GNU-stack,"",@progbits\n', encoding="ascii")
         script.write_text(f"{versions.pop()} {{ global: *; }};\n", encoding="ascii")
         _run("as", "-o", str(compiled), str(source))
@@ -89,12 +162,15 @@ def _size(folder: Path) -> int:
 
 def main() -> None:
     """Runs the command line."""
+    if len(sys.argv) != 2 or sys.argv[1] not in _REPLACEMENTS:
+        sys.exit(f"replace_libraries: {sys.argv[1:]} names no image; give one of {', '.join(_REPLACEMENTS)}")
     if sys.prefix == sys.base_prefix:
         sys.exit(
-            f"replace_libraries: {sys.executable} is no virtual environment; this would change the system's OpenCV"
+            f"replace_libraries: {sys.executable} is no virtual environment; this would change the system's libraries"
         )
-    saved = replace_libraries(Path(sysconfig.get_path("purelib")))
-    print(f"{saved / 1e6:7.1f} MB  FFmpeg and OpenBLAS, which OpenCV is linked with and does not call here")
+    for replacement in _REPLACEMENTS[sys.argv[1]]:
+        saved = replace_libraries(Path(sysconfig.get_path("purelib")), replacement)
+        print(f"{saved / 1e6:7.1f} MB  {', '.join(replacement.replaced)}: linked with, and not called here")
 
 
 if __name__ == "__main__":

@@ -1,27 +1,35 @@
 #!/usr/bin/env bash
-# Build the image `ppocr-serving`, and with --tx also `ppocr-serving-tx`, with docker, podman or buildah.
+# Build the image `ppocr-serving`, with --tx also `ppocr-serving-tx`, or with --lean `ppocr-serving-lean` instead, with
+# docker, podman or buildah.
 set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: scripts/build_image.sh [--tx] [option of the builder ...]
+usage: scripts/build_image.sh [--tx | --lean] [option of the builder ...]
 
-  --tx  build ppocr-serving-tx as well, whose root file system may be read-only
+  --tx    build ppocr-serving-tx as well, whose root file system may be read-only
+  --lean  build ppocr-serving-lean instead, without PaddleHub and Paddle; its root file system may be read-only, too
 
 Settings: BASE_IMAGE (default python:3.11-slim-bookworm), PROFILE (default ppocr-v4-mobile). The package index that this
 machine's pip uses is used in the build, too; docker takes PIP_INDEX_URL only.
 TEXT
 }
 
-tx=no options=()
+tx=no lean=no options=()
 for argument in "$@"; do
     case $argument in
         --tx) tx=yes ;;
+        --lean) lean=yes ;;
         -h | --help) usage; exit 0 ;;
         -*) options+=("$argument") ;;
         *) usage >&2; echo "build_image: unknown argument '$argument'" >&2; exit 2 ;;
     esac
 done
+
+if [[ $tx$lean == yesyes ]]; then
+    echo "build_image: --tx and --lean exclude each other: run it twice" >&2
+    exit 2
+fi
 
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 scratch=$(mktemp -d)
@@ -71,7 +79,12 @@ arguments=()
 for name in BASE_IMAGE PROFILE; do
     if [[ -n ${!name:-} ]]; then arguments+=(--build-arg "$name=${!name}"); fi
 done
-"${builder[@]}" "${options[@]}" "${arguments[@]}" -t ppocr-serving -f Dockerfile .
+build=("${builder[@]}" "${options[@]}" "${arguments[@]}")
+if [[ $lean == yes ]]; then
+    "${build[@]}" -t ppocr-serving-lean -f docker/lean.Dockerfile .
+    exit
+fi
+"${build[@]}" -t ppocr-serving -f Dockerfile .
 if [[ $tx == yes ]]; then
     # A bare name would be looked for in registries by some of them.
     image=ppocr-serving

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Build both images, run them as platforms do, and print a table of what was measured (it is in docs/images.md).
+# Build the images, run them as platforms do, and print tables of what was measured (they are in docs/images.md; the one
+# of the two images is in README.md, too).
 #
 # Needs docker or podman, and ends with 77 and a reason where there is none. Where the base image cannot be fetched, a
 # stand-in is made with debootstrap. Settings: BASE_IMAGE, PROFILE; IMAGE_BUILT=1 tests images that are there.
@@ -54,7 +55,9 @@ if [[ -z ${IMAGE_BUILT:-} ]]; then
         has_image "$stand_in" || make_stand_in
         BASE_IMAGE=$stand_in
     fi
-    bash scripts/build_image.sh --tx >"$scratch/build.log" 2>&1 || { tail -n 20 "$scratch/build.log" >&2; echo "test_image: the build failed" >&2; exit 1; }
+    for option in --tx --lean; do
+        bash scripts/build_image.sh "$option" >"$scratch/build.log" 2>&1 || { tail -n 20 "$scratch/build.log" >&2; echo "test_image: the build with $option failed" >&2; exit 1; }
+    done
 fi
 if [[ $engine == podman ]] && ! podman run --rm "${run_options[@]}" ppocr-serving true >/dev/null 2>&1; then
     engine_run=(podman --runtime runc run)
@@ -84,12 +87,15 @@ for file in docs/example.png ../shared/data/{images,receipts}/*.{jpg,png}; do
 done
 
 start() { # image, options of run; --cmd and what follows is the command
-    local options=() image=$1
-    shift
-    while (($#)) && [[ $1 != --cmd ]]; do options+=("$1"); shift; done
-    if (($#)); then shift; fi
     remove
     port=$(free_port)
+    start_at "$port" "$@"
+}
+start_at() { # port, then as above
+    local options=() port=$1 image=$2
+    shift 2
+    while (($#)) && [[ $1 != --cmd ]]; do options+=("$1"); shift; done
+    if (($#)); then shift; fi
     "${engine_run[@]}" -d --name "$name" --network host --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 "${run_options[@]}" \
         -e "PORT=$port" -e PPOCR_HOST=127.0.0.1 "${options[@]}" "$image" "$@" >/dev/null
 }
@@ -128,15 +134,17 @@ check_changes() { # docker diff: nothing but /tmp; the engine itself puts mount 
     [[ -z $changed ]] || fail "files outside /tmp were changed: $changed"
 }
 expect_end() { # what happened, words of the log
-    local waited=0
+    local waited=0 code log
     while is_running; do
         ((waited++ < 600)) || fail "$1: the container still runs"
         sleep 0.1
     done
-    [[ $("$engine" inspect -f '{{.State.ExitCode}}' "$name") != 0 ]] || fail "$1: the exit code is 0"
-    "$engine" logs "$name" 2>&1 | grep -qE "$2" || fail "$1: no line says '$2'"
-    ! "$engine" logs "$name" 2>&1 | grep -q Traceback || fail "$1: there is a stack trace"
-    echo "fault: $1: exit code $("$engine" inspect -f '{{.State.ExitCode}}' "$name"), $("$engine" logs "$name" 2>&1 | grep -E "$2" | head -n 1 | cut -c 1-160)"
+    code=$("$engine" inspect -f '{{.State.ExitCode}}' "$name")
+    log=$("$engine" logs "$name" 2>&1)
+    [[ $code != 0 ]] || fail "$1: the exit code is 0"
+    grep -qE "$2" <<<"$log" || fail "$1: no line says '$2'"
+    ! grep -q Traceback <<<"$log" || fail "$1: there is a stack trace"
+    echo "fault: $1: exit code $code, $(grep -E -m 1 "$2" <<<"$log" | cut -c 1-160)"
 }
 
 # --- faults ---------------------------------------------------------------------------------------------------------
@@ -152,6 +160,7 @@ if wait "$client"; then fail "SIGKILL came too late: the request was answered"; 
 wait_for_answer
 echo "fault: SIGKILL in the middle of a request: answers after a new start"
 
+# Both images have them in the same place, in different formats.
 models=$("$engine" exec "$name" python3 -c 'from ppocr_serving.settings import load_settings; print(load_settings().model_directory("det"))')
 head -c 100000 /dev/zero >"$scratch/damaged"
 : >"$scratch/empty"
@@ -165,11 +174,22 @@ expect_end "missing model" "hub: .*ppocr-v2.0-server"
 start ppocr-serving-tx --read-only --tmpfs /tmp:rw,size=64k,mode=1777 --cmd \
     /bin/sh -c 'head -c 100000 /dev/zero >/tmp/filling; exec sh /PaddleOCR/start.sh'
 expect_end "/tmp full" "start: .*full"
+start ppocr-serving-lean -v "$scratch/damaged:$models/inference.bin:ro"
+expect_end "lean, damaged model file" "cannot start: .*$models"
+start ppocr-serving-lean -v "$scratch/empty:$models/inference.xml:ro"
+expect_end "lean, empty model file" "ppocr_serving: .*$models"
+start ppocr-serving-lean -e PPOCR_PROFILE=ppocr-v2.0-server
+expect_end "lean, missing model" "ppocr_serving: .*ppocr-v2.0-server"
+# Python falls back to /var/tmp, which podman makes writable, too.
+start ppocr-serving-lean --read-only --tmpfs /tmp:rw,size=64k,mode=1777 --tmpfs /var/tmp:rw,size=64k,mode=1777 --cmd \
+    /bin/sh -c 'for folder in /tmp /var/tmp; do head -c 100000 /dev/zero >$folder/filling; done; exec python3 -m ppocr_serving'
+expect_end "lean, /tmp full" "ppocr_serving: .*full"
 remove
 
 # --- runs -----------------------------------------------------------------------------------------------------------
 
 rows=() failed=()
+declare -A start_memory full_memory speed
 measure() { # title, image, options
     local title=$1 begin first idle i
     shift
@@ -188,9 +208,12 @@ measure() { # title, image, options
             return
         fi
     done
-    rows+=("| $title | $first | $idle | $(memory) | $(echo "$(since "$begin")" | awk '{printf "%.0f", $1 * 10}') |")
+    start_memory[$title]=$idle
+    speed[$title]=$(echo "$(since "$begin")" | awk '{printf "%.0f", $1 * 10}')
+    full_memory[$title]=$(memory)
+    rows+=("| $title | $first | $idle | ${full_memory[$title]} | ${speed[$title]} |")
     echo "${rows[-1]}" >&2
-    if [[ $1 == ppocr-serving-tx ]]; then check_changes; fi
+    if [[ $1 != ppocr-serving ]]; then check_changes; fi
 }
 
 isolated=(--read-only --tmpfs /tmp --user "$((20000 + RANDOM))" --cap-drop ALL --security-opt no-new-privileges)
@@ -200,7 +223,60 @@ measure "plain, 1 GiB of memory" ppocr-serving --memory 1g
 measure "tx, writable" ppocr-serving-tx
 measure "tx, read-only, random uid, no capabilities" ppocr-serving-tx "${isolated[@]}"
 measure "tx, the same with 1 GiB of memory" ppocr-serving-tx "${isolated[@]}" --memory 1g
+measure "lean" ppocr-serving-lean
+measure "lean, read-only, random uid, no capabilities" ppocr-serving-lean "${isolated[@]}"
+measure "lean, the same with 1 GiB of memory" ppocr-serving-lean "${isolated[@]}" --memory 1g
+measure "lean, the same with 512 MiB of memory" ppocr-serving-lean "${isolated[@]}" --memory 512m
 
+remove
+
+# --- cold starts ----------------------------------------------------------------------------------------------------
+
+readonly starts=10
+median() { sort -n | awk '{value[NR] = $1} END {print (value[int((NR + 1) / 2)] + value[int(NR / 2) + 1]) / 2}'; }
+cold_start() { # image; from before the container's start to the first answer, in seconds, the median
+    local i begin
+    for ((i = 0; i < starts; i++)); do
+        remove
+        port=$(free_port)
+        begin=$(now)
+        # It connects as soon as somebody listens; the server holds the request until its models are loaded.
+        .venv/bin/python - "$port" "$scratch/example" <<'PYTHON' &
+import http.client, sys, time
+
+body = open(sys.argv[2], "rb").read()
+deadline = time.monotonic() + 60
+while True:
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=60)
+        connection.request("POST", "/predict/ocr_system", body, {"Content-Type": "application/json"})
+        answer = connection.getresponse().read().decode()
+        break
+    except OSError:
+        if time.monotonic() > deadline:
+            sys.exit("nobody listens")
+        time.sleep(0.005)
+sys.exit("图中的文字2026" not in answer and answer)
+PYTHON
+        client=$!
+        start_at "$port" "$1"
+        wait "$client" || fail "$1: no first answer"
+        echo "$(now) $begin" | awk '{printf "%.2f\n", $1 - $2}'
+    done | median
+}
+empty_start() { # image; the same for a command that does nothing
+    local i begin
+    for ((i = 0; i < starts; i++)); do
+        begin=$(now)
+        "${engine_run[@]}" --rm --network host --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 "${run_options[@]}" "$1" true
+        echo "$(now) $begin" | awk '{printf "%.2f\n", $1 - $2}'
+    done | median
+}
+declare -A cold empty
+for image in ppocr-serving ppocr-serving-lean; do
+    cold[$image]=$(cold_start "$image")
+    empty[$image]=$(empty_start "$image")
+done
 remove
 
 # --- the end-to-end tests, with what the image holds ----------------------------------------------------------------
@@ -213,6 +289,11 @@ if [[ $engine == podman ]] && ((EUID == 0)) && /usr/bin/python3 -c 'import sys; 
     PPOCR_TEST_HUB=$scratch/hub .venv/bin/pytest -q tests/served tests/hub/test_command.py || tested=$?
     podman image unmount ppocr-serving >/dev/null
     ((tested == 0)) || fail "the end-to-end tests fail with the image's packages"
+    tree=$(podman image mount ppocr-serving-lean)/opt/ppocr
+    tested=0
+    PPOCR_TEST_LEAN=$tree/bin/python3 .venv/bin/pytest -q tests/served/test_served_lean.py || tested=$?
+    podman image unmount ppocr-serving-lean >/dev/null
+    ((tested == 0)) || fail "the end-to-end tests fail with the lean image's packages"
 fi
 
 # --- sizes ----------------------------------------------------------------------------------------------------------
@@ -220,14 +301,31 @@ fi
 echo
 echo "| image | MB | MB compressed (\`$engine save NAME | gzip -1 | wc -c\`) |"
 echo "|---|---|---|"
-for image in ppocr-serving ppocr-serving-tx; do
+declare -A size compressed
+for image in ppocr-serving ppocr-serving-tx ppocr-serving-lean; do
     bytes=$("$engine" image inspect -f '{{.Size}}' "$image")
-    echo "| $image | $((bytes / 1000000)) | $(($("$engine" save "$image" 2>/dev/null | gzip -1 | wc -c) / 1000000)) |"
+    size[$image]=$((bytes / 1000000))
+    compressed[$image]=$(($("$engine" save "$image" 2>/dev/null | gzip -1 | wc -c) / 1000000))
+    echo "| $image | ${size[$image]} | ${compressed[$image]} |"
 done
 echo
 echo "| run | first answer after (s) | memory then (MB) | memory after 100 pictures (MB) | ms a picture |"
 echo "|---|---|---|---|---|"
 printf '%s\n' "${rows[@]}"
+echo
+two() { # title of the row, its value for each image, unit
+    echo "| $1 | $2 $4 | $3 $4 |"
+}
+echo "| | \`ppocr-serving\` | \`ppocr-serving-lean\` |"
+echo "|---|---|---|"
+echo "| for | everything that \`hub serving start\` does, Paddle's kernels, GPUs | serverless: small, awake sooner, read-only |"
+two "size" "${size[ppocr-serving]}" "${size[ppocr-serving-lean]}" MB
+two "size, compressed" "${compressed[ppocr-serving]}" "${compressed[ppocr-serving-lean]}" MB
+two "cold start: container start to the first answer, median of $starts" "${cold[ppocr-serving]}" "${cold[ppocr-serving-lean]}" s
+two "of that, a container that does nothing" "${empty[ppocr-serving]}" "${empty[ppocr-serving-lean]}" s
+two "speed, ${#pictures[@]} different pictures up to 100, a picture" "${speed[plain]}" "${speed[lean]}" ms
+two "memory at the first answer" "${start_memory[plain]}" "${start_memory[lean]}" MB
+two "memory after 100 pictures" "${full_memory[plain]}" "${full_memory[lean]}" MB
 if ((${#failed[@]})); then
     echo "test_image: not all of 100 pictures were read: ${failed[*]}" >&2
     exit 1
