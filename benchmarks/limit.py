@@ -1,0 +1,214 @@
+"""Compare the time a picture takes with that of its engine calls alone, which is the least that it could take.
+
+The pictures are read once, and everything that is fed to the engines is kept. Then each picture is read again and
+again, in turn with its engine calls alone: no decoding, no boxes, no crops, no letters, no JSON. The calls of the
+recogniser are packed in three ways, of which the fastest counts: as the service makes them; each as soon as an engine
+is free, the widest first; and lines of equal width together, six at a time, with all threads. Times are medians over
+the repetitions of a picture, averaged over the pictures.
+"""
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, median
+from typing import NamedTuple
+
+import numpy as np
+
+from ppocr_serving.engines import Engine, EngineSpec, Float32Array, shared_engine
+from ppocr_serving.errors import OcrError
+from ppocr_serving.http.contract import decode_pictures, encode_answer
+from ppocr_serving.pictures import picture_paths
+from ppocr_serving.settings import load_settings
+from ppocr_serving.tasks import create_task
+from ppocr_serving.timing import Stopwatch
+
+_BATCH_SIZE = 6
+
+
+class Call(NamedTuple):
+    """One engine call.
+
+    Attributes:
+        engine: Which.
+        inputs: With what.
+    """
+
+    engine: Engine
+    inputs: Float32Array
+
+    def run(self) -> None:
+        """Makes the call, and drops the answer."""
+        self.engine(self.inputs)
+
+
+class _Recorder:
+    """An engine that keeps what it is fed with."""
+
+    def __init__(self, spec: EngineSpec) -> None:
+        self.spec = spec
+        self.engine = shared_engine(spec)
+        self.calls: list[Call] = []
+
+    def load(self) -> None:
+        """See `Engine.load`."""
+        self.engine.load()
+
+    def __call__(self, inputs: Float32Array) -> Float32Array:
+        """See `Engine.__call__`."""
+        self.calls.append(Call(self.engine, inputs))
+        return self.engine(inputs)
+
+
+class Limit:
+    """Reads pictures, and makes their engine calls alone.
+
+    Raises:
+        OcrError: A model cannot be found or loaded.
+    """
+
+    def __init__(self) -> None:
+        self._settings = load_settings()
+        self._recorders: list[_Recorder] = []
+        self._recording = create_task("ocr_system", self._settings, self._record)
+        self._task = create_task("ocr_system", self._settings)
+        lanes = [recorder.spec for recorder in self._recorders if recorder.spec.model == self._recorders[1].spec.model]
+        self._lanes = [shared_engine(spec) for spec in lanes]
+        self._all_threads = shared_engine(replace(lanes[0], threads=sum(spec.threads for spec in lanes), lane=0))
+        self._threads = ThreadPoolExecutor(len(lanes))
+
+    def _record(self, spec: EngineSpec) -> Engine:
+        self._recorders.append(_Recorder(spec))
+        return self._recorders[-1]
+
+    def read(self, data: bytes) -> None:
+        """Does what the service does, from a file's bytes to the bytes of the answer."""
+        watch = Stopwatch()
+        encode_answer(self._task.run(decode_pictures([data], self._settings.max_pixels, watch), watch))
+
+    def packings(self, data: bytes) -> dict[str, Callable[[], None]]:
+        """The engine calls that a picture takes, packed in several ways: functions that make them."""
+        for recorder in self._recorders:
+            recorder.calls.clear()
+        watch = Stopwatch()
+        self._recording.run(decode_pictures([data], self._settings.max_pixels, watch), watch)
+        lanes = [recorder.calls.copy() for recorder in self._recorders if recorder.engine in self._lanes]
+        others = [call for recorder in self._recorders if recorder.engine not in self._lanes for call in recorder.calls]
+
+        def with_others(recognise: Callable[[], None]) -> Callable[[], None]:
+            def run() -> None:
+                for call in others:
+                    call.run()
+                recognise()
+
+            return run
+
+        inputs = [call.inputs for calls in lanes for call in calls]
+        return {
+            "as the service makes them": with_others(lambda: self._at_once(lanes)),
+            "the widest first": with_others(lambda: self._widest_first(inputs)),
+            "six lines at a time": with_others(
+                lambda: _run(Call(self._all_threads, batch) for batch in regrouped(inputs, _BATCH_SIZE))
+            ),
+        }
+
+    def _at_once(self, lanes: Sequence[Sequence[Call]]) -> None:
+        for _ in self._threads.map(_run, lanes):
+            pass
+
+    def _widest_first(self, inputs: Iterable[Float32Array]) -> None:
+        rest = iter(sorted(inputs, key=lambda array: array.size, reverse=True))
+
+        def work(engine: Engine) -> None:
+            while (array := next(rest, None)) is not None:  # a list's iterator may be shared by threads
+                engine(array)
+
+        for _ in self._threads.map(work, self._lanes):
+            pass
+
+
+def regrouped(inputs: Iterable[Float32Array], batch_size: int) -> list[Float32Array]:
+    """Puts lines of equal width together.
+
+    Args:
+        inputs: (N, C, H, W) float32 each.
+        batch_size: The most lines in a batch.
+
+    Returns:
+        Batches that hold every line once.
+    """
+    by_width: dict[int, list[Float32Array]] = defaultdict(list)
+    for array in inputs:
+        by_width[array.shape[3]] += np.split(array, len(array))
+    return [
+        np.concatenate(lines[start : start + batch_size])
+        for _, lines in sorted(by_width.items())
+        for start in range(0, len(lines), batch_size)
+    ]
+
+
+def _run(calls: Iterable[Call]) -> None:
+    for call in calls:
+        call.run()
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _measure(paths: Sequence[Path], repetitions: int) -> None:
+    limit = Limit()
+    files = [path.read_bytes() for path in paths]
+    for data in files:
+        limit.read(data)
+    ours: list[float] = []
+    packed: dict[str, list[float]] = defaultdict(list)
+    for data in files:
+        packings = limit.packings(data)
+        times: dict[str, list[float]] = defaultdict(list)
+        for repetition in range(repetitions + 1):
+            times["ours"].append(_seconds(lambda data=data: limit.read(data)))  # type: ignore[misc]
+            for name, work in packings.items():
+                times[name].append(_seconds(work))
+            if repetition == 0:
+                times.clear()  # the first use of a shape is not what a service does all day
+        medians = {name: median(seconds) * 1000 for name, seconds in times.items()}
+        ours.append(medians.pop("ours"))
+        for name, milliseconds in medians.items():
+            packed[name].append(milliseconds)
+    floor = [min(ways) for ways in zip(*packed.values(), strict=True)]
+    print(f"{len(files)} pictures, {repetitions} repetitions\n")
+    print("| | ms a picture | ours / this |\n|---|---|---|")
+    print(f"| ours, from file to answer | {mean(ours):.1f} | 1.00 |")
+    for name, values in packed.items():
+        print(f"| engine calls alone, {name} | {mean(values):.1f} | {mean(ours) / mean(values):.2f} |")
+    print(f"| the floor: the fastest of these for each picture | {mean(floor):.1f} | {mean(ours) / mean(floor):.2f} |")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directory", type=Path, metavar="DIR", help="pictures")
+    parser.add_argument("--repetitions", type=int, default=5, help="readings of each picture (default: 5)")
+    options = parser.parse_args(arguments)
+    pictures = picture_paths(options.directory) if options.directory.is_dir() else []
+    if not pictures or options.repetitions < 1:
+        print(f"limit: {options.directory} has no pictures, or nothing is to be repeated", file=sys.stderr)
+        return 1
+    try:
+        _measure(pictures, options.repetitions)
+    except (OcrError, OSError) as error:
+        print(f"limit: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""The inside of a process that reads pictures for `peers.py`: lines of JSON in, lines of JSON out.
+
+It runs in the environment of each peer, so it needs nothing but the standard library.
+"""
+
+import ctypes
+import importlib.metadata
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+__all__ = ["Line", "PeerOptions", "Reader", "serve"]
+
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+Line = tuple[str, list[list[float]]]
+"""A text, and its corners as x and y in pixels of the picture."""
+
+
+class PeerOptions(NamedTuple):
+    """What is the same for every peer.
+
+    Attributes:
+        threads: CPU threads, at least 1.
+        side_limit: Longer side that a picture is shrunk to for detection, in pixels.
+        det: Folder of the detection model in Paddle's format.
+        cls: Folder of the angle classifier.
+        rec: Folder of the recognition model.
+        dictionary: The recogniser's characters, one a line.
+    """
+
+    threads: int
+    side_limit: int
+    det: str
+    cls: str
+    rec: str
+    dictionary: str
+
+
+class Reader(NamedTuple):
+    """How one peer reads.
+
+    Attributes:
+        read: Takes the bytes of a picture file. This is what is timed.
+        lines: Takes what `read` returned.
+    """
+
+    read: Callable[[bytes], Any]
+    lines: Callable[[Any], Iterable[Line]]
+
+
+def serve(create: Callable[[PeerOptions], Reader], distributions: Sequence[str]) -> None:
+    """Reads pictures until standard input ends.
+
+    The last argument of the command line is a `PeerOptions` as a JSON array. The first line out is
+    `{"versions": {...}}`; then each line in, `{"path": "..."}`, is answered with `milliseconds`, `lines` and
+    `peak_memory` (bytes, of this process since its start), or with `error`.
+
+    Args:
+        create: Builds the reader.
+        distributions: Packages whose versions are told.
+    """
+    # A reading process that is stopped cannot notice that its parent is gone; the kernel does.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # Libraries print to standard output, from C++ as well: what is theirs goes to standard error.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    options = PeerOptions(*json.loads(sys.argv[-1]))
+    # No peer has more threads than the others in OpenCV and NumPy either, whose pools count the CPUs.
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
+
+    def answer(message: dict[str, object]) -> None:
+        print(json.dumps(message), file=answers, flush=True)
+
+    reader = create(options)
+    answer({"versions": {name: importlib.metadata.version(name) for name in distributions}})
+    for request in sys.stdin:
+        try:
+            answer(_read(reader, json.loads(request)["path"]))
+        except Exception as error:  # peers raise whatever they like; the parent says which picture it was
+            answer({"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]})
+
+
+def _read(reader: Reader, path: str) -> dict[str, object]:
+    data = Path(path).read_bytes()
+    start = time.perf_counter()
+    result = reader.read(data)
+    milliseconds = (time.perf_counter() - start) * 1000
+    return {"milliseconds": milliseconds, "lines": list(reader.lines(result)), "peak_memory": _peak_memory()}
+
+
+def _peak_memory() -> int:
+    # Not getrusage(): its figure starts with what the parent had when it forked.
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    (kilobytes,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(kilobytes) * 1024

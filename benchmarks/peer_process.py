@@ -1,0 +1,149 @@
+"""The outside of a process that reads pictures for `peers.py`."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, NamedTuple, Self, cast
+
+from benchmarks.peer_loop import PeerOptions
+from scripts.evaluate import LabelledLine, Rectangle
+
+__all__ = ["PeerFailed", "PeerProcess", "Reading"]
+
+_ROOT = Path(__file__).parents[1]
+_SECONDS_TO_END = 10
+
+
+class PeerFailed(Exception):
+    """A peer cannot be started or cannot read a picture."""
+
+
+class Reading(NamedTuple):
+    """One picture, read once.
+
+    Attributes:
+        milliseconds: From the file's bytes to the answer.
+        lines: What was read.
+        peak_memory: Most resident memory of the process so far, in bytes.
+    """
+
+    milliseconds: float
+    lines: list[LabelledLine]
+    peak_memory: int
+
+
+class PeerProcess:
+    """One peer at work. It is stopped whenever it is not reading, so that nothing of it runs beside another peer.
+
+    Without that it would: Intel's OpenMP keeps its threads spinning for 200 ms after each call.
+
+    Attributes:
+        name: What the peer is called.
+        versions: Its packages and their versions.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        options: PeerOptions,
+        environment: Mapping[str, str],
+        log: Path,
+    ) -> None:
+        """Starts the process and waits until its libraries are loaded.
+
+        Args:
+            name: What the peer is called.
+            command: A Python and a module that calls `peer_loop.serve`, with that module's arguments.
+            options: What is the same for every peer.
+            environment: Environment variables on top of this process's.
+            log: A file for what the peer prints.
+
+        Raises:
+            PeerFailed: It did not start.
+            OSError: There is no such Python, or the log cannot be written.
+        """
+        self.name = name
+        self._log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w", encoding="utf-8") as stream:
+            self._process = subprocess.Popen(
+                [*command, json.dumps(options)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                cwd=_ROOT,  # `python -m` looks for modules there
+                env={**os.environ, **environment},
+                text=True,
+                encoding="utf-8",
+            )
+        self._requests = cast("IO[str]", self._process.stdin)
+        self._answers = cast("IO[str]", self._process.stdout)
+        try:
+            self.versions: dict[str, str] = self._receive()["versions"]
+        except BaseException:
+            self.close()
+            raise
+        self._process.send_signal(signal.SIGSTOP)
+
+    def read(self, path: Path) -> Reading:
+        """Reads one picture.
+
+        Args:
+            path: Its file, absolute.
+
+        Raises:
+            PeerFailed: It is no picture to this peer, or the process has ended.
+        """
+        self._process.send_signal(signal.SIGCONT)
+        try:
+            print(json.dumps({"path": str(path)}), file=self._requests, flush=True)
+            answer = self._receive()
+        except BrokenPipeError:
+            raise self._ended() from None
+        self._process.send_signal(signal.SIGSTOP)
+        if "error" in answer:
+            raise PeerFailed(f"{self.name} cannot read {path}: {answer['error']}; take the picture or the peer out")
+        lines = [LabelledLine(text, _around(corners)) for text, corners in answer["lines"]]
+        return Reading(answer["milliseconds"], lines, answer["peak_memory"])
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.send_signal(signal.SIGCONT)
+        with contextlib.suppress(BrokenPipeError):  # of a process that ended before it took the last request
+            self._requests.close()
+        try:
+            self._process.wait(_SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._answers.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _receive(self) -> dict[str, Any]:
+        answer = self._answers.readline()
+        if not answer:
+            raise self._ended()
+        message: dict[str, Any] = json.loads(answer)
+        return message
+
+    def _ended(self) -> PeerFailed:
+        last_words = self._log.read_text(encoding="utf-8", errors="replace").split("\n")[-2:-1]
+        return PeerFailed(f"{self.name} ended by itself ({''.join(last_words)[:300]}); {self._log} says more")
+
+
+def _around(corners: Sequence[Sequence[float]]) -> Rectangle:
+    xs, ys = zip(*corners, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)

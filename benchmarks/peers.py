@@ -1,0 +1,277 @@
+"""Compare the time a picture takes with other programs that run the same models, over folders of pictures.
+
+Peers: rapidocr with OpenVINO and with ONNX Runtime, PaddleOCR's own pipeline without and with oneDNN. Each is installed
+once, in pinned versions, into a virtual environment of its own, and reads in a process of its own with the same models
+(PP-OCRv4 mobile and the v2.0 angle classifier, which is on), the same side limit of the detector and the same number of
+threads. What is timed is the way from a file's bytes in memory to the result, decoding included.
+
+Every peer reads all pictures once to warm up. Then each picture is read by one peer after the other, so that whatever
+else the machine does meets all of them alike; a peer is stopped while it is not its turn. Times are medians over the
+repetitions of a picture, averaged over the pictures. Line F1, as scripts/evaluate.py has it, is over the pictures with
+a label file beside them. Memory is the most that the process ever held.
+"""
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import mean, median
+from typing import Final, NamedTuple
+
+from benchmarks.peer_environments import EnvironmentFailed, environment_python
+from benchmarks.peer_loop import PeerOptions
+from benchmarks.peer_process import PeerFailed, PeerProcess, Reading
+from ppocr_serving.cpu import available_cpus
+from ppocr_serving.engines.base import Runtime
+from ppocr_serving.errors import OcrError
+from ppocr_serving.models import resolve_model
+from ppocr_serving.pictures import picture_paths
+from ppocr_serving.settings import Role, Settings, load_settings, variable_name
+from scripts.evaluate import LabelledLine, Score, read_labels, score
+
+__all__ = ["Summary", "format_table", "summarize"]
+
+_ROOT = Path(__file__).parents[1]
+_SIDE_LIMIT: Final = 960
+_NO_PEER: Final = "none"
+
+
+class _Peer(NamedTuple):
+    """Another program.
+
+    Attributes:
+        requirements: The list of its packages, in `benchmarks/requirements`.
+        module: What runs in its environment.
+        variant: That module's argument.
+    """
+
+    requirements: str
+    module: str
+    variant: str
+
+
+_PEERS: Final = {
+    "rapidocr-openvino": _Peer("rapidocr-openvino", "benchmarks.peer_rapidocr", "openvino"),
+    "rapidocr-onnxruntime": _Peer("rapidocr-onnxruntime", "benchmarks.peer_rapidocr", "onnxruntime"),
+    "paddleocr": _Peer("paddleocr", "benchmarks.peer_paddleocr", "plain"),
+    "paddleocr-onednn": _Peer("paddleocr", "benchmarks.peer_paddleocr", "onednn"),
+}
+
+_ENGINES: Final = {Runtime.OPENVINO: "openvino", Runtime.PADDLE: "paddlepaddle"}
+"""The setting `engine`, whose values Python imports by the same names, and what pip calls the packages."""
+
+
+class _Contestant(NamedTuple):
+    """How to start one row of the table.
+
+    Attributes:
+        name: The row's name.
+        command: A Python, a module and its arguments.
+        environment: Environment variables on top of this process's.
+    """
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+
+
+class Summary(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        milliseconds: A picture.
+        lines: A picture.
+        score: Of the labelled pictures; None if there are none.
+        peak_memory: In bytes.
+    """
+
+    milliseconds: float
+    lines: float
+    score: Score | None
+    peak_memory: int
+
+
+def summarize(readings: Sequence[Sequence[Reading]], labels: Sequence[Sequence[LabelledLine] | None]) -> Summary:
+    """Puts the readings of one peer together.
+
+    Args:
+        readings: For each picture, its readings; at least one picture and one reading.
+        labels: For each picture, what it says, or None.
+    """
+    total = Score()
+    for picture, expected in zip(readings, labels, strict=True):
+        if expected is not None:
+            total = total.plus(score(expected, picture[-1].lines))
+    return Summary(
+        milliseconds=mean(median(reading.milliseconds for reading in picture) for picture in readings),
+        lines=mean(len(picture[-1].lines) for picture in readings),
+        score=None if all(expected is None for expected in labels) else total,
+        peak_memory=max(reading.peak_memory for picture in readings for reading in picture),
+    )
+
+
+def format_table(summaries: Mapping[str, Summary], ours: Collection[str]) -> str:
+    """Makes a Markdown table.
+
+    Args:
+        summaries: By name, in the order of the rows.
+        ours: Those names of which the fastest has the ratio 1.
+    """
+    fastest = min(summaries[name].milliseconds for name in ours)
+    rows = ["| | ms a picture | ratio | lines a picture | line F1 | peak RSS, MB |", "|---|---|---|---|---|---|"]
+    for name, summary in summaries.items():
+        f1 = "-" if summary.score is None else f"{summary.score.f1:.4f}"
+        rows.append(
+            f"| {name} | {summary.milliseconds:.1f} | {summary.milliseconds / fastest:.2f} | {summary.lines:.1f} "
+            f"| {f1} | {summary.peak_memory / 1e6:.0f} |"
+        )
+    return "\n".join(rows)
+
+
+def _ours(engine: Runtime, threads: int) -> _Contestant:
+    fixed = {
+        "engine": engine,
+        "threads": str(threads),
+        "det_limit_side_len": str(_SIDE_LIMIT),
+        "det_limit_type": "max",
+        "use_angle_cls": "true",
+    }
+    # Other settings are left to the environment, to measure what they do.
+    return _Contestant(
+        f"ppocr_serving, {engine}",
+        [sys.executable, "-m", "benchmarks.peer_ours", "ppocr-serving", _ENGINES[engine]],
+        {variable_name(field): value for field, value in fixed.items()},
+    )
+
+
+def _theirs(name: str, environments: Path) -> _Contestant:
+    peer = _PEERS[name]
+    requirements = _ROOT / "benchmarks" / "requirements" / f"{peer.requirements}.txt"
+    python = environment_python(requirements, environments)
+    return _Contestant(name, [str(python), "-m", peer.module, peer.variant], {})
+
+
+def _peer_options(settings: Settings, threads: int) -> PeerOptions:
+    def folder(role: Role) -> str:
+        return str(resolve_model(settings.model_directory(role), role).program.parent.absolute())
+
+    return PeerOptions(
+        threads=threads,
+        side_limit=_SIDE_LIMIT,
+        det=folder("det"),
+        cls=folder("cls"),
+        rec=folder("rec"),
+        dictionary=str(settings.dictionary_path().absolute()),
+    )
+
+
+def _measure(
+    contestants: Sequence[_Contestant],
+    options: PeerOptions,
+    pictures: Sequence[Path],
+    repetitions: int,
+    logs: Path,
+) -> tuple[dict[str, list[list[Reading]]], dict[str, dict[str, str]]]:
+    """Readings and versions, both by contestant; for each picture its readings after warming up."""
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                PeerProcess(name, command, options, environment, logs / f"{name.replace(', ', '-')}.log")
+            )
+            for name, command, environment in contestants
+        ]
+        for process in processes:
+            for path in pictures:
+                process.read(path)
+        readings: dict[str, list[list[Reading]]] = {process.name: [[] for _ in pictures] for process in processes}
+        for _ in range(repetitions):
+            for index, path in enumerate(pictures):
+                for process in processes:
+                    readings[process.name][index].append(process.read(path))
+        return readings, {process.name: process.versions for process in processes}
+
+
+def _compare(
+    directory: Path, contestants: Sequence[_Contestant], options: PeerOptions, arguments: argparse.Namespace
+) -> None:
+    pictures = [path.absolute() for path in picture_paths(directory)]
+    label_files = [path.with_suffix(".csv") for path in pictures]
+    labels = [read_labels(path) if path.is_file() else None for path in label_files]
+    readings, versions = _measure(contestants, options, pictures, arguments.repetitions, arguments.environments)
+    print(
+        f"{directory}: {len(pictures)} pictures, {arguments.repetitions} repetitions, {options.threads} threads, "
+        f"side limit {options.side_limit}\n"
+    )
+    ours = [name for name in readings if name not in _PEERS]
+    print(format_table({name: summarize(values, labels) for name, values in readings.items()}, ours))
+    print()
+    for name, packages in versions.items():
+        print(f"- {name}: {', '.join(f'{package} {version}' for package, version in packages.items())}")
+    print(flush=True)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    installed = [engine.value for engine in _ENGINES if importlib.util.find_spec(engine) is not None]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="pictures")
+    parser.add_argument(
+        "--peer",
+        dest="peers",
+        action="append",
+        choices=[*_PEERS, _NO_PEER],
+        help="whom to compare with, repeatable (default: all)",
+    )
+    parser.add_argument(
+        "--ours",
+        action="append",
+        choices=installed,
+        help="which of our engines to run, repeatable (default: all that are installed)",
+    )
+    parser.add_argument("--repetitions", type=int, default=5, help="readings of each picture (default: 5)")
+    parser.add_argument(
+        "--threads", type=int, default=available_cpus(), help="threads of each (default: the CPUs available)"
+    )
+    parser.add_argument(
+        "--environments",
+        type=Path,
+        default=_ROOT / "build" / "peers",
+        help="where the peers are installed, and write their logs (default: build/peers)",
+    )
+    options = parser.parse_args(arguments)
+    options.peers = [name for name in options.peers or _PEERS if name != _NO_PEER]
+    options.ours = options.ours or installed
+    options.environments = options.environments.absolute()
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line."""
+    options = _parse(arguments)
+    for directory in options.directories:
+        if not directory.is_dir() or not picture_paths(directory):
+            print(f"peers: {directory} has no pictures; name a folder of picture files", file=sys.stderr)
+            return 1
+    if not options.ours:
+        print("peers: no engine of ours is installed; run scripts/setup.sh --dev", file=sys.stderr)
+        return 1
+    if options.repetitions < 1 or options.threads < 1:
+        print("peers: --repetitions and --threads have to be at least 1", file=sys.stderr)
+        return 1
+    try:
+        peer_options = _peer_options(load_settings(), options.threads)
+        contestants = [
+            *(_ours(Runtime(engine), options.threads) for engine in dict.fromkeys(options.ours)),
+            *(_theirs(name, options.environments) for name in dict.fromkeys(options.peers)),
+        ]
+        for directory in options.directories:
+            _compare(directory, contestants, peer_options, options)
+    except (EnvironmentFailed, OcrError, OSError, PeerFailed, ValueError) as error:
+        print(f"peers: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
