@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ppocr_serving.engines import Engine, EngineSpec, Float32Array, shared_engine
+from ppocr_serving.engines.base import T
 from ppocr_serving.errors import OcrError
 from ppocr_serving.http.contract import decode_pictures, encode_answer
 from ppocr_serving.pictures import picture_paths
@@ -58,6 +59,10 @@ class _Recorder:
     def load(self) -> None:
         """See `Engine.load`."""
         self.engine.load()
+
+    def run(self, inputs: Float32Array, read: Callable[[Float32Array], T]) -> T:
+        """See `Engine.run`."""
+        return read(self(inputs))
 
     def __call__(self, inputs: Float32Array) -> Float32Array:
         """See `Engine.__call__`."""

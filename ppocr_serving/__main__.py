@@ -1,7 +1,6 @@
 """`python -m ppocr_serving`: serves the four tasks without PaddleHub, as `start.sh` does with it.
 
-Environment: PORT (else FC_CUSTOM_LISTEN_PORT, else 9000), PPOCR_WORKERS (processes that answer requests, default 1),
-and the settings of the service.
+Environment: PORT (else FC_CUSTOM_LISTEN_PORT, else 9000), and the settings of the service.
 """
 
 import argparse
@@ -22,8 +21,8 @@ def main() -> int:
     """
     argparse.ArgumentParser(
         prog="python -m ppocr_serving",
-        description="Serve character recognition on the port PORT (else FC_CUSTOM_LISTEN_PORT, else 9000) with "
-        "PPOCR_WORKERS processes. Settings are environment variables; docs/settings.md has all of them.",
+        description="Serve character recognition on the port PORT (else FC_CUSTOM_LISTEN_PORT, else 9000). Settings "
+        "are environment variables; docs/settings.md has all of them.",
     ).parse_args()
     # Some platforms keep only what is printed to the standard output.
     os.dup2(sys.stdout.fileno(), sys.stderr.fileno())
@@ -35,9 +34,7 @@ def main() -> int:
 
 
 def _serve() -> None:
-    environ = os.environ
-    port = _number("port", environ.get("PORT") or environ.get("FC_CUSTOM_LISTEN_PORT") or "9000", 65535)
-    workers = _number("PPOCR_WORKERS", environ.get("PPOCR_WORKERS") or "1", 1024)
+    port = _port(os.environ.get("PORT") or os.environ.get("FC_CUSTOM_LISTEN_PORT") or "9000")
     _require_writable()
 
     # What is wrong above is said before the heavy part is imported.
@@ -46,14 +43,13 @@ def _serve() -> None:
     from ppocr_serving.tasks import TASK_NAMES, create_task
 
     settings = load_settings()
-    serve_tasks({name: create_task(name, settings) for name in TASK_NAMES}, port, workers)
+    serve_tasks({name: create_task(name, settings) for name in TASK_NAMES}, port, settings.workers)
 
 
-def _number(name: str, value: str, highest: int) -> int:
-    if value.isascii() and value.isdigit() and len(value) <= len(str(highest)) and 1 <= int(value) <= highest:
+def _port(value: str) -> int:
+    if value.isascii() and value.isdigit() and len(value) <= 5 and 1 <= int(value) <= 65535:
         return int(value)
-    way_out = "; set PORT or FC_CUSTOM_LISTEN_PORT" if name == "port" else ""
-    raise InvalidSetting(f"{name} {value!r} is no number from 1 to {highest}{way_out}")
+    raise InvalidSetting(f"port {value!r} is no number from 1 to 65535; set PORT or FC_CUSTOM_LISTEN_PORT")
 
 
 def _require_writable() -> None:

@@ -148,9 +148,12 @@ class TextRecognizer:
                 height = self._options.image_shape[1]
                 tensor = batch_lines([lines[index] for index in batch.indices], height, batch.width)
             with watch("rec_engine"):
-                probabilities = engine(tensor)
-            with watch("rec_decode"):
-                texts.update(zip(batch.indices, decode(probabilities, self._options.characters), strict=True))
+                found = engine.run(tensor, lambda probabilities: self._decode(probabilities, watch))
+            texts.update(zip(batch.indices, found, strict=True))
+
+    def _decode(self, probabilities: Float32Array, watch: Stopwatch) -> list[Text]:
+        with watch("rec_decode"):
+            return decode(probabilities, self._options.characters)
 
 
 def plan_batches(widths: Sequence[int], usual_width: int, batch_size: int) -> Iterator[Batch]:

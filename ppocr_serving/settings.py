@@ -31,6 +31,7 @@ _PictureShape = tuple[
 _SERVER_FIELDS = frozenset(
     {
         "host",
+        "workers",
         "max_body_mb",
         "max_images",
         "max_request_pixels",
@@ -41,9 +42,6 @@ _SERVER_FIELDS = frozenset(
         "max_memory_mb",
     }
 )
-
-# Read by start.sh, not by this package.
-_FOREIGN_VARIABLES = frozenset({"PPOCR_WORKERS"})
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +57,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         engine: The library that runs the models; `auto` is `openvino` where it is installed and can.
         backend: The kernels that Paddle runs the models with.
         precision: The number format that models are computed in; `auto` is bfloat16 where the processor has it.
-        threads: CPU threads of one engine call; 0 is all that this process may use.
+        threads: CPU threads that a process computes with; 0 is its part of the CPUs that all processes of the server
+            may use.
         kept_shapes: Shapes of input that each of OpenVINO's engines keeps prepared, beside some fifteen that all of
             them share: more is faster where pictures differ in size, and takes 3 to 7 MB each.
         use_gpu: Run on the first visible CUDA device.
@@ -80,6 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         use_space_char: The recogniser knows the space in addition to the dictionary.
         drop_score: Lines with less confidence are left out by `ocr_system`.
         host: Address to listen on.
+        workers: Processes that answer requests; each loads its own models.
         max_body_mb: Largest request in MiB.
         max_images: Most pictures in a request.
         max_pixels: Most pixels of a picture.
@@ -124,6 +124,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drop_score: _Fraction = 0.5
 
     host: str = "0.0.0.0"  # noqa: S104  # containers must be reachable; PPOCR_HOST narrows it
+    workers: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
     max_body_mb: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 32
     max_images: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
     max_pixels: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 50_000_000
@@ -144,8 +145,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.rec_dict or self.model_dir / load_profile(self.profile).name / "rec" / "dictionary.txt"
 
     def effective_threads(self) -> int:
-        """CPU threads of one engine call, at least 1."""
-        return self.threads or available_cpus()
+        """CPU threads that a process computes with, at least 1."""
+        return self.threads or max(1, available_cpus() // self.workers)
 
     def effective_backend(self) -> Backend:
         """The back end after `enable_mkldnn` had its say."""
@@ -248,7 +249,7 @@ def warn_of_unknown_variables(environ: Mapping[str, str] | None = None) -> None:
     """
     # A warning and no error: Kubernetes puts PPOCR_SERVICE_HOST and the like into the environment of every container
     # beside a service called "ppocr".
-    known = {variable_name(field) for field in _HINTS} | _FOREIGN_VARIABLES
+    known = {variable_name(field) for field in _HINTS}
     for name in os.environ if environ is None else environ:
         if name.startswith("PPOCR_") and name not in known and "_SERVICE_" not in name and "_PORT" not in name:
             _log.warning("%s: there is no such setting%s", name, _suggestion(name, known))

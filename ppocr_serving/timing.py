@@ -31,15 +31,20 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._inner = 0.0
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        """Times the enclosed block as part of `stage`."""
+        """Times the enclosed block as part of `stage`, without the blocks inside it that are part of other stages."""
+        outer, self._inner = self._inner, 0.0
+        self.seconds.setdefault(stage, 0.0)  # in the order in which stages begin
         start = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+            elapsed = time.perf_counter() - start
+            self.seconds[stage] += elapsed - self._inner
+            self._inner = outer + elapsed
 
     def include(self, others: "Sequence[Stopwatch]") -> None:
         """Adds what took place at the same time in several threads: the mean of their times."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import NamedTuple
 
-from ppocr_serving.engines.base import Backend
+from ppocr_serving.engines.base import Backend, Runtime
 from ppocr_serving.errors import OcrError
 from ppocr_serving.http.contract import decode_pictures, encode_answer
 from ppocr_serving.pictures import picture_paths
@@ -42,12 +42,21 @@ class Reading(NamedTuple):
     peak_memory: int
 
 
+_CONFIGURATIONS = {
+    "openvino": ("engine", Runtime.OPENVINO),
+    "paddle": ("engine", Runtime.PADDLE),
+    "onednn": ("backend", Backend.ONEDNN),
+    "native": ("backend", Backend.NATIVE),
+}
+"""By name, the setting that makes it. `paddle` is Paddle with its own OpenVINO, the last two are its other kernels."""
+
 _task: Task  # of a measuring process; set once by `_prepare`
 
 
-def _prepare(backend: str) -> None:
+def _prepare(configuration: str) -> None:
     global _task  # the only way to hand something from a process's start to its calls
-    os.environ[variable_name("backend")] = backend
+    setting, value = _CONFIGURATIONS[configuration]
+    os.environ[variable_name(setting)] = value
     _task = create_task("ocr_system", load_settings())
 
 
@@ -63,26 +72,28 @@ def _read(path: Path) -> Reading:
     return Reading(watch.seconds, total, sum(map(len, results)), peak)
 
 
-def measure(backends: Sequence[str], pictures: Sequence[Path], repetitions: int) -> dict[str, list[list[Reading]]]:
-    """Reads pictures with each back end in alternation.
+def measure(
+    configurations: Sequence[str], pictures: Sequence[Path], repetitions: int
+) -> dict[str, list[list[Reading]]]:
+    """Reads pictures with each configuration in alternation.
 
     Returns:
-        By back end, for each picture its readings after warming up.
+        By configuration, for each picture its readings after warming up.
     """
     spawn = multiprocessing.get_context("spawn")  # a fork would share what the parent has loaded
     pools = {
-        backend: ProcessPoolExecutor(1, mp_context=spawn, initializer=_prepare, initargs=(backend,))
-        for backend in backends
+        name: ProcessPoolExecutor(1, mp_context=spawn, initializer=_prepare, initargs=(name,))
+        for name in configurations
     }
     try:
         for pool in pools.values():
             for path in pictures:
                 pool.submit(_read, path).result()
-        readings: dict[str, list[list[Reading]]] = {backend: [[] for _ in pictures] for backend in backends}
+        readings: dict[str, list[list[Reading]]] = {name: [[] for _ in pictures] for name in configurations}
         for _ in range(repetitions):
             for index, path in enumerate(pictures):
-                for backend, pool in pools.items():
-                    readings[backend][index].append(pool.submit(_read, path).result())
+                for name, pool in pools.items():
+                    readings[name][index].append(pool.submit(_read, path).result())
     finally:
         for pool in pools.values():
             pool.shutdown()
@@ -100,8 +111,8 @@ def summarize(readings: Sequence[Sequence[Reading]]) -> dict[str, float]:
 
 
 def _print_table(readings: dict[str, list[list[Reading]]]) -> None:
-    summaries = {backend: summarize(values) for backend, values in readings.items()}
-    print("| ms a picture |" + "".join(f" {backend} |" for backend in summaries))
+    summaries = {name: summarize(values) for name, values in readings.items()}
+    print("| ms a picture |" + "".join(f" {name} |" for name in summaries))
     print("|---|" + "---|" * len(summaries))
     for stage in (*STAGES, "total"):
         print(f"| {stage} |" + "".join(f" {summary[stage]:.1f} |" for summary in summaries.values()))
@@ -123,8 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path, metavar="DIR", help="pictures")
+    parser.add_argument("--engine", default="openvino", choices=_CONFIGURATIONS, help="what to measure (%(default)s)")
     parser.add_argument(
-        "--against", action="append", default=[], choices=list(Backend), help="back ends to compare with"
+        "--against", action="append", default=[], choices=_CONFIGURATIONS, help="what to compare it with"
     )
     parser.add_argument("--repetitions", type=int, default=5, help="readings of each picture (default: 5)")
     options = parser.parse_args(arguments)
@@ -133,8 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"benchmark: {options.directory} has no pictures, or nothing is to be repeated", file=sys.stderr)
         return 1
     try:
-        backend = load_settings().effective_backend()
-        _print_table(measure([backend, *options.against], pictures, options.repetitions))
+        _print_table(measure([options.engine, *options.against], pictures, options.repetitions))
     except (OcrError, OSError) as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 1

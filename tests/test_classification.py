@@ -1,10 +1,13 @@
 """Which way up text is."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from ppocr_serving.classification import Angle, ClassificationOptions, TextClassifier
 from ppocr_serving.engines import Float32Array
+from ppocr_serving.engines.base import T
 from ppocr_serving.errors import EngineError
 from ppocr_serving.pictures import BgrImage
 from ppocr_serving.settings import Settings
@@ -85,6 +88,9 @@ def test_a_model_of_other_classes_is_a_clear_error() -> None:
     class ThreeClasses:
         def __call__(self, inputs: Float32Array) -> Float32Array:
             return np.full((len(inputs), 3), 1 / 3, dtype=np.float32)
+
+        def run(self, inputs: Float32Array, read: Callable[[Float32Array], T]) -> T:
+            return read(self(inputs))
 
         def load(self) -> None:
             pass

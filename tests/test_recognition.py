@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppocr_serving.engines import Engine, EngineSpec, Float32Array, Precision, Runtime, shared_engine
+from ppocr_serving.engines.base import T
 from ppocr_serving.errors import EngineError
 from ppocr_serving.models import ModelFiles, load_dictionary
 from ppocr_serving.recognition import (
@@ -226,6 +228,10 @@ class Observed:
         """See `Engine.load`."""
         self._engine.load()
 
+    def run(self, inputs: Float32Array, read: Callable[[Float32Array], T]) -> T:
+        """See `Engine.run`."""
+        return read(self(inputs))
+
     def __call__(self, inputs: Float32Array) -> Float32Array:
         """See `Engine.__call__`."""
         if not self.widths:
@@ -261,6 +267,10 @@ class Breaking:
 
     def load(self) -> None:
         """There is nothing to load."""
+
+    def run(self, inputs: Float32Array, read: Callable[[Float32Array], T]) -> T:
+        """See `Engine.run`."""
+        return read(self(inputs))
 
     def __call__(self, inputs: Float32Array) -> Float32Array:
         """See `Engine.__call__`."""

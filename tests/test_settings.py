@@ -173,6 +173,7 @@ SERVER_FIELDS = {
     "queue_timeout",
     "graceful_timeout",
     "max_memory_mb",
+    "workers",
 }
 
 
@@ -292,3 +293,11 @@ def test_enable_mkldnn_only_leaves_the_native_kernels(backend: str, effective: B
     environ = {"PPOCR_BACKEND": backend}
     assert load_settings(None, {"enable_mkldnn": True}, environ).effective_backend() is effective
     assert load_settings(None, {"enable_mkldnn": False}, environ).effective_backend() == backend
+
+
+def test_processes_share_the_cpus_unless_told_otherwise() -> None:
+    cpus = available_cpus()
+    assert load_settings(environ={}).effective_threads() == cpus
+    assert load_settings(environ={"PPOCR_WORKERS": "2"}).effective_threads() == max(1, cpus // 2)
+    assert load_settings(environ={"PPOCR_WORKERS": "1024"}).effective_threads() == 1
+    assert load_settings(environ={"PPOCR_WORKERS": "2", "PPOCR_THREADS": "3"}).effective_threads() == 3

@@ -1,9 +1,10 @@
 """What an engine is, and what describes one."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ from ppocr_serving.models import ModelFiles
 __all__ = ["Backend", "Engine", "EngineSpec", "Float32Array", "Precision", "Runtime"]
 
 Float32Array = npt.NDArray[np.float32]
+
+T = TypeVar("T")
 
 
 class Runtime(StrEnum):
@@ -50,6 +53,21 @@ class Engine(Protocol):
 
         Returns:
             The model's first output, float32, owned by the caller.
+
+        Raises:
+            EngineError: The model could not be loaded or run.
+        """
+        ...
+
+    def run(self, inputs: Float32Array, read: Callable[[Float32Array], T]) -> T:
+        """Runs the model and reads its answer where it lies, which saves a copy of millions of numbers.
+
+        Args:
+            inputs: (N, C, H, W) float32, contiguous.
+            read: Receives the model's first output, float32, which holds until it returns.
+
+        Returns:
+            What `read` returned.
 
         Raises:
             EngineError: The model could not be loaded or run.

@@ -5,13 +5,14 @@ import logging
 import mmap
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ppocr_serving.cpu import supports_bfloat16
-from ppocr_serving.engines.base import EngineSpec, Float32Array, Precision
+from ppocr_serving.engines.base import EngineSpec, Float32Array, Precision, T
 from ppocr_serving.engines.compiled import compiled_path, write_compiled
 from ppocr_serving.errors import EngineError
 from ppocr_serving.models import ModelFiles
@@ -47,20 +48,24 @@ class OpenVinoEngine:
 
     def __call__(self, inputs: Float32Array) -> Float32Array:
         """Runs the model; see `Engine.__call__`."""
+        return self.run(inputs, np.copy)
+
+    def run(self, inputs: Float32Array, read: Callable[[Float32Array], T]) -> T:
+        """Runs the model; see `Engine.run`."""
         with self._lock:
             self._load_locked()
             try:
                 self._request.infer(inputs, share_inputs=True, share_outputs=True)
-                outputs: Float32Array = self._request.get_output_tensor(0).data.copy()
-                if inputs.size > self._spec.usual_size:
-                    # Feature maps are kept for the next call, as large as the largest input so far needed them.
-                    self._compiled.release_memory()
             except Exception as error:  # OpenVINO raises bare C++ errors
                 raise EngineError(
                     f"{self._spec.model.program}: the model cannot run on an input of shape {inputs.shape}: "
                     f"{_reason(error)}"
                 ) from error
-            return outputs
+            answer = read(self._request.get_output_tensor(0).data)
+            if inputs.size > self._spec.usual_size:
+                # Feature maps are kept for the next call, as large as the largest input so far needed them.
+                self._compiled.release_memory()
+            return answer
 
     def save_compiled(self) -> Path:
         """Compiles the model and writes it beside the model's files, where `load` looks for it.

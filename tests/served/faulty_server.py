@@ -4,11 +4,12 @@ Usage: faulty_server.py PORT
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from ppocr_serving.engines import Float32Array
+from ppocr_serving.engines.base import T
 from ppocr_serving.http import server
 from ppocr_serving.http.app import create_app
 from ppocr_serving.http.log import configure_logging
@@ -28,6 +29,10 @@ class BreakingEngine:
 
     def load(self) -> None:
         """There is nothing to load."""
+
+    def run(self, inputs: Float32Array, read: Callable[[Float32Array], T]) -> T:
+        """See `Engine.run`."""
+        return read(self(inputs))
 
     def __call__(self, inputs: Float32Array) -> Float32Array:
         """See `Engine.__call__`."""

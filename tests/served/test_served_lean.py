@@ -102,7 +102,7 @@ def test_the_platforms_port_is_listened_on_until_sigterm(tmp_path: Path, names: 
         ("PORT", "-1", "port '-1' is no number"),
         ("FC_CUSTOM_LISTEN_PORT", "80 81", "port '80 81' is no number"),
         ("PORT", "٩٠٠٠", "port '٩٠٠٠' is no number"),
-        ("PPOCR_WORKERS", "0", "PPOCR_WORKERS '0' is no number from 1 to 1024"),
+        ("PPOCR_WORKERS", "0", "PPOCR_WORKERS is '0': "),
         ("PPOCR_THREADS", "many", "PPOCR_THREADS is 'many': expected `int`, got `str`"),
         ("PPOCR_PROFILE", "none", "profile 'none' does not exist; use "),
         ("PPOCR_REC_MODEL_DIR", "/nonexistent", "rec model: /nonexistent has no usable inference.pdmodel"),
@@ -138,7 +138,6 @@ def test_without_room_for_temporary_files_it_says_so(tmp_path: Path) -> None:
 def test_help_needs_nothing_and_arguments_are_refused(tmp_path: Path) -> None:
     helped = start(tmp_path, "--help")
     assert helped.returncode == 0
-    assert "PPOCR_WORKERS" in helped.stdout
 
     refused = start(tmp_path, "-p", "9000")
     assert refused.returncode == 2
