@@ -38,9 +38,12 @@ COPY --from=build /compiled /
 COPY --from=build /opt/ppocr /opt/ppocr
 COPY --from=build /PaddleOCR/README.md /PaddleOCR/docker/healthcheck.py /PaddleOCR/
 COPY --from=build /PaddleOCR/scripts/fetch_models.py /PaddleOCR/scripts/compile_models.py /PaddleOCR/scripts/
-# Buffers of shapes that may not come again are what most of the memory would go to.
-ENV PATH=/opt/ppocr/bin:$PATH \
+# What is prepared for shapes of input that may not come again is what most of the memory would go to, and a second picture
+# at the same time would wait for the CPUs anyway.
+ENV ONEDNN_PRIMITIVE_CACHE_CAPACITY=500 \
+    PATH=/opt/ppocr/bin:$PATH \
     PPOCR_KEPT_SHAPES=0 \
+    PPOCR_MAX_CONCURRENCY=1 \
     PPOCR_PROFILE=${PROFILE} \
     PYTHONDONTWRITEBYTECODE=1
 WORKDIR /PaddleOCR

@@ -143,7 +143,7 @@ def _configure(inference: Any, spec: EngineSpec, backend: Backend) -> Any:
     match backend:
         case Backend.OPENVINO:
             # Read when the first kernel is made. The kernels of a thousand layers and shapes would be kept.
-            os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "400")
+            os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "200")
             bf16 = spec.precision is Precision.BF16 or (spec.precision is Precision.AUTO and supports_bfloat16())
             config.enable_openvino_engine(inference.PrecisionType.Bfloat16 if bf16 else inference.PrecisionType.Float32)
         case Backend.ONEDNN:
