@@ -220,13 +220,9 @@ isolated=(--read-only --tmpfs /tmp --user "$((20000 + RANDOM))" --cap-drop ALL -
 measure "plain" ppocr-serving
 measure "plain, another uid, started by hand" ppocr-serving --user 54321 --cmd /bin/bash -c "sh /PaddleOCR/start.sh"
 measure "plain, 1 GiB of memory" ppocr-serving --memory 1g
-measure "tx, writable" ppocr-serving-tx
-measure "tx, read-only, random uid, no capabilities" ppocr-serving-tx "${isolated[@]}"
-measure "tx, the same with 1 GiB of memory" ppocr-serving-tx "${isolated[@]}" --memory 1g
+measure "tx, read-only, random uid, no capabilities, 1 GiB of memory" ppocr-serving-tx "${isolated[@]}" --memory 1g
 measure "lean" ppocr-serving-lean
-measure "lean, read-only, random uid, no capabilities" ppocr-serving-lean "${isolated[@]}"
-measure "lean, the same with 1 GiB of memory" ppocr-serving-lean "${isolated[@]}" --memory 1g
-measure "lean, the same with 512 MiB of memory" ppocr-serving-lean "${isolated[@]}" --memory 512m
+measure "lean, read-only, random uid, no capabilities, 512 MiB of memory" ppocr-serving-lean "${isolated[@]}" --memory 512m
 
 remove
 
@@ -286,7 +282,9 @@ if [[ $engine == podman ]] && ((EUID == 0)) && /usr/bin/python3 -c 'import sys; 
     printf '#!/bin/sh\nexec %s/bin/python3 %s/bin/hub "$@"\n' "$tree" "$tree" >"$scratch/hub"
     chmod +x "$scratch/hub"
     tested=0
-    PPOCR_TEST_HUB=$scratch/hub .venv/bin/pytest -q tests/served tests/hub/test_command.py || tested=$?
+    # Whether a process passes its limit of memory depends on the pictures and the engine, and not on the image.
+    PPOCR_TEST_HUB=$scratch/hub .venv/bin/pytest -q tests/served tests/hub/test_command.py \
+        --ignore tests/served/test_served_memory.py --ignore tests/served/test_served_lean.py || tested=$?
     podman image unmount ppocr-serving >/dev/null
     ((tested == 0)) || fail "the end-to-end tests fail with the image's packages"
     tree=$(podman image mount ppocr-serving-lean)/opt/ppocr
