@@ -1,0 +1,43 @@
+"""The engine calls of pictures alone, and the ways of packing them."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.limit import regrouped
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / script, *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_the_engine_calls_alone_take_less_than_the_whole(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "docs" / "example.png", tmp_path)
+    result = run("limit.py", tmp_path, "--repetitions", "5")
+    assert result.returncode == 0, result.stderr
+    ratio = re.search(r"the floor: .* \| (\d+\.\d+) \|$", result.stdout, re.MULTILINE)
+    assert ratio is not None
+    assert float(ratio[1]) > 1
+
+
+@pytest.mark.parametrize("script", ["limit.py", "parallel.py"])
+def test_a_folder_without_pictures_is_an_error_in_one_line(script: str, tmp_path: Path) -> None:
+    result = run(script, tmp_path)
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert f"{tmp_path} has no pictures" in result.stderr
+
+
+def test_lines_of_equal_width_are_put_together_and_none_is_lost() -> None:
+    lines = [np.full((1, 3, 2, width), number, np.float32) for number, width in enumerate([8, 4, 8, 8, 4, 6])]
+    batches = regrouped(lines, 2)
+    assert [batch.shape for batch in batches] == [(2, 3, 2, 4), (1, 3, 2, 6), (2, 3, 2, 8), (1, 3, 2, 8)]
+    assert sorted(int(line[0, 0, 0]) for batch in batches for line in batch) == list(range(6))
