@@ -13,8 +13,6 @@ from ppocr_serving.timing import Stopwatch
 
 __all__ = ["Angle", "ClassificationOptions", "TextClassifier"]
 
-_BATCH_SIZE = 6
-
 
 class Angle(NamedTuple):
     """The orientation of one crop.
@@ -36,11 +34,13 @@ class ClassificationOptions:
         image_shape: Channels, height and width that the network takes.
         labels: Names of the network's outputs.
         thresh: Confidence in [0, 1] above which a crop labelled `180` is turned before recognition.
+        batch_size: The most crops in one engine call, at least 1.
     """
 
     image_shape: tuple[int, int, int] = (3, 48, 192)
     labels: tuple[str, str] = ("0", "180")
     thresh: float = 0.9
+    batch_size: int = 1
 
 
 class TextClassifier:
@@ -70,7 +70,7 @@ class TextClassifier:
         """
         angles: list[Angle] = []
         rest = iter(crops)
-        while batch := list(islice(rest, _BATCH_SIZE)):
+        while batch := list(islice(rest, self._options.batch_size)):
             with watch("cls_prepare"):
                 _, height, width = self._options.image_shape
                 tensor = batch_lines(batch, height, width)

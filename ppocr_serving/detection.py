@@ -168,21 +168,20 @@ def decode(probability_map: Float32Array, height: int, width: int, options: Dete
     if options.use_dilation:
         bitmap = cv2.dilate(bitmap, np.ones((2, 2), dtype=np.uint8))
     contours, _ = cv2.findContours(bitmap, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-    to_picture = np.array([width / probability_map.shape[1], height / probability_map.shape[0]])
-    edge = np.array([width - 1, height - 1], dtype=np.float32)
-    boxes = []
-    for contour in contours[:_MAX_CANDIDATES]:
-        box = _text_box(probability_map, contour, options)
-        if box is None:
-            continue
-        box = order_clockwise(np.clip(np.round(box * to_picture), 0, [width, height]).astype(np.float32))
-        box = np.clip(box, 0, edge)
-        if min(_distance(box[0], box[1]), _distance(box[0], box[3])) > _MIN_SIDE:
-            boxes.append(box)
+    boxes = [
+        box
+        for contour in contours[:_MAX_CANDIDATES]
+        if (box := _text_box(probability_map, contour, options)) is not None
+    ]
     if not boxes:
         return np.zeros((0, 4, 2), dtype=np.float32)
-    found = np.stack(boxes)
-    return found[reading_order(found)]
+    to_picture = np.array([width / probability_map.shape[1], height / probability_map.shape[0]])
+    found: BoxArray = np.clip(np.round(np.stack(boxes) * to_picture), 0, [width, height]).astype(np.float32)
+    found = np.clip(order_clockwise(found), 0, np.array([width - 1, height - 1], dtype=np.float32))
+    sides = np.linalg.norm(found[:, [1, 3]] - found[:, :1], axis=2).astype(int)
+    found = found[(sides > _MIN_SIDE).all(axis=1)]
+    ordered: BoxArray = found[reading_order(found)]
+    return ordered
 
 
 def _text_box(
@@ -206,11 +205,15 @@ def _text_box(
 
 
 def _box_score(probability_map: Float32Array, polygon: npt.NDArray[np.generic]) -> float:
+    # Plain numbers: on a few corners, each call of NumPy costs more than what it computes.
     height, width = probability_map.shape
-    left, top = np.floor(polygon.min(axis=0)).astype(int).clip(0, [width - 1, height - 1])
-    right, bottom = np.ceil(polygon.max(axis=0)).astype(int).clip(0, [width - 1, height - 1])
+    corners = polygon.tolist()
+    xs, ys = zip(*corners, strict=True)
+    left, right = (min(max(side, 0), width - 1) for side in (math.floor(min(xs)), math.ceil(max(xs))))
+    top, bottom = (min(max(side, 0), height - 1) for side in (math.floor(min(ys)), math.ceil(max(ys))))
     mask = np.zeros((bottom - top + 1, right - left + 1), dtype=np.uint8)
-    cv2.fillPoly(mask, [(polygon - [left, top]).astype(np.int32)], (1,))
+    shifted = np.array([(int(x - left), int(y - top)) for x, y in corners], dtype=np.int32)
+    cv2.fillPoly(mask, [shifted], (1,))
     score: float = cv2.mean(probability_map[top : bottom + 1, left : right + 1], mask)[0]
     return score
 
@@ -222,7 +225,3 @@ def _unclip(corners: npt.NDArray[np.float32], ratio: float) -> npt.NDArray[np.in
     offset.AddPath(corners.tolist(), pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
     grown = offset.Execute(distance)
     return np.array(grown[0], dtype=np.int32) if len(grown) == 1 else None
-
-
-def _distance(start: npt.NDArray[np.float32], end: npt.NDArray[np.float32]) -> int:
-    return int(math.dist(start, end))

@@ -4,6 +4,9 @@ Everywhere: pixels, x to the right, y down, origin top left; the four corners of
 from the corner that is the text's top left.
 """
 
+import math
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -22,23 +25,28 @@ TURN_RATIO = 1.5
 """A crop at least this many times as high as wide is text that runs downwards, and is turned."""
 
 
-def order_clockwise(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Orders the corners of a quadrangle clockwise from its top left.
+def order_clockwise(boxes: BoxArray) -> BoxArray:
+    """Orders the corners of quadrangles clockwise from their top left.
 
     Top left is the corner with the smallest x + y, bottom right the largest; of the other two, the top right has the
     smaller y - x.
 
     Args:
-        points: (4, 2) float32 corners in any order.
+        boxes: (N, 4, 2) float32, corners in any order.
 
     Returns:
-        (4, 2) float32, the same corners.
+        (N, 4, 2) float32, the same corners.
     """
-    sums = points.sum(axis=1)
-    first, third = int(np.argmin(sums)), int(np.argmax(sums))
-    rest = [index for index in range(4) if index not in (first, third)]
-    rest.sort(key=lambda index: points[index, 1] - points[index, 0])
-    return points[[first, rest[0], third, rest[-1]]]
+    rows = np.arange(len(boxes))
+    sums, differences = boxes.sum(axis=2), boxes[:, :, 1] - boxes[:, :, 0]
+    first, third = sums.argmin(axis=1), sums.argmax(axis=1)
+    third = np.where(third == first, 3, third)
+    rest = differences.copy()
+    rest[rows, first] = rest[rows, third] = np.inf
+    second = rest.argmin(axis=1)
+    fourth = 6 - first - second - third
+    ordered: BoxArray = boxes[rows[:, np.newaxis], np.stack([first, second, third, fourth], axis=1)]
+    return ordered
 
 
 def reading_order(boxes: BoxArray) -> npt.NDArray[np.intp]:
@@ -77,13 +85,30 @@ def crop_quadrangle(image: BgrImage, box: npt.NDArray[np.float32]) -> BgrImage:
     Returns:
         (h, w, 3) uint8 with h and w at least 1: the longer of each pair of opposite sides, rounded down.
     """
+    corners = [(x, y) for x, y in box.tolist()]
+    # In single precision, as PaddleOCR computes them.
     top, right, bottom, left = (
-        float(np.linalg.norm(box[start] - box[end])) for start, end in ((0, 1), (1, 2), (2, 3), (3, 0))
+        float(np.float32(math.dist(start, end))) for start, end in zip(corners, (*corners[1:], corners[0]), strict=True)
     )
     width, height = max(1, int(max(top, bottom))), max(1, int(max(left, right)))
-    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
-    transform = cv2.getPerspectiveTransform(box.astype(np.float32), target)
-    crop: BgrImage = cv2.warpPerspective(
-        image, transform, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
+    crop = _cut_out(image, corners)
+    if crop is None:
+        target = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
+        transform = cv2.getPerspectiveTransform(box.astype(np.float32), target)
+        crop = cv2.warpPerspective(
+            image, transform, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
     return np.rot90(crop) if height >= TURN_RATIO * width else crop
+
+
+def _cut_out(image: BgrImage, corners: Sequence[tuple[float, float]]) -> BgrImage | None:
+    """The pixels in a rectangle that is parallel to the picture's sides, which need no interpolation; else None."""
+    (left, top), (right, bottom) = corners[0], corners[2]
+    if corners != [(left, top), (right, top), (right, bottom), (left, bottom)]:
+        return None
+    if not (0 <= left < right <= image.shape[1] and 0 <= top < bottom <= image.shape[0]):
+        return None
+    if not all(value.is_integer() for value in (left, top, right, bottom)):
+        return None
+    # A copy, so that the crop does not keep the whole picture in memory.
+    return image[int(top) : int(bottom), int(left) : int(right)].copy()

@@ -3,13 +3,11 @@
 Reference: Graves et al., "Connectionist Temporal Classification", ICML 2006 (greedy decoding).
 """
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
-
-import numpy as np
 
 from ppocr_serving.engines import Engine, Float32Array
 from ppocr_serving.errors import EngineError
@@ -17,18 +15,14 @@ from ppocr_serving.lines import batch_lines, scale_line
 from ppocr_serving.pictures import BgrImage
 from ppocr_serving.timing import Stopwatch
 
-__all__ = ["Batch", "RecognitionOptions", "Text", "TextRecognizer", "decode", "plan_batches"]
+__all__ = ["Batch", "LineQueue", "Packing", "RecognitionOptions", "Text", "TextRecognizer", "decode"]
 
-_BATCH_SIZES = (6, 4, 2, 1)
 _WIDTHS = (320, 384, 480, 576, 704, 832, 1024, 1280, 1600, 2048, 2560, 3200, 4096, 6400)
 """Pixels. Lines that are wider still are squeezed: 6400 pixels at a height of 48 are some 300 letters."""
 
 _MARGIN = 16
 """Pixels of padding that a line wider than usual has at least: without any, the network reads the end of a line
 differently from PaddleOCR, where most lines are padded to the widest of six."""
-
-_MOST_PIXELS = 3200
-"""Of the widths of a batch's lines together, padding included: an engine call takes some 10 MB for 1000 of them."""
 
 _MAX_THREADS = 64  # of all requests at a time; more engine calls than engines wait for each other anyway
 
@@ -57,6 +51,20 @@ class Batch(NamedTuple):
     width: int
 
 
+class Packing(NamedTuple):
+    """Which lines share an engine call.
+
+    Attributes:
+        sizes: How many lines a call may have, the most first, down to 1.
+        most_pixels: Of the widths of a call's lines together, padding included: it takes some 10 MB for 1000 of them.
+        mixed: Whether lines are padded further to share a call.
+    """
+
+    sizes: tuple[int, ...]
+    most_pixels: int
+    mixed: bool
+
+
 @dataclass(frozen=True, slots=True)
 class RecognitionOptions:
     """How crops are fed to the recogniser and how its answer is read.
@@ -64,12 +72,12 @@ class RecognitionOptions:
     Attributes:
         image_shape: Channels, height and usual width of what the network takes; longer lines make it wider.
         characters: What the network's classes 1, 2, ... stand for; class 0 is CTC's blank.
-        batch_size: The most lines in one engine call, at least 1.
+        packing: Which lines share an engine call.
     """
 
     image_shape: tuple[int, int, int]
     characters: tuple[str, ...]
-    batch_size: int = _BATCH_SIZES[0]
+    packing: Packing
 
 
 class TextRecognizer:
@@ -116,79 +124,106 @@ class TextRecognizer:
         for crop in crops:
             with watch("rec_prepare"):
                 lines.append(self.line(crop))
-        usual_width = self._options.image_shape[2]
-        batches = deque(plan_batches([line.shape[1] for line in lines], usual_width, self._options.batch_size))
-        engines = self._engines[: len(batches)]
+        queue = LineQueue([line.shape[1] for line in lines], self._options, len(self._engines))
+        engines = self._engines[: len(lines)]
         watches = [Stopwatch() for _ in engines]
         others = [
-            self._threads.submit(self._read, engine, lines, batches, own)
-            for engine, own in zip(engines[1:], watches[1:], strict=True)
+            self._threads.submit(self._read, place, lines, queue, own) for place, own in enumerate(watches[1:], start=1)
         ]
         texts: dict[int, Text] = {}
         try:
-            if batches:
-                texts.update(self._read(engines[0], lines, batches, watches[0]))
+            if lines:
+                texts.update(self._read(0, lines, queue, watches[0]))
         finally:
-            batches.clear()  # where one engine fails, the others need not go on
+            queue.clear()  # where one engine fails, the others need not go on
             for other in others:
                 texts.update(other.result())
         watch.include(watches)
         return [texts[index] for index in range(len(lines))]
 
-    def _read(
-        self, engine: Engine, lines: Sequence[BgrImage], batches: deque[Batch], watch: Stopwatch
-    ) -> dict[int, Text]:
+    def _read(self, place: int, lines: Sequence[BgrImage], queue: "LineQueue", watch: Stopwatch) -> dict[int, Text]:
+        engine = self._engines[place]
         texts: dict[int, Text] = {}
-        while True:
-            try:
-                batch = batches.pop()  # the widest first, so that engines end at about the same time
-            except IndexError:  # nothing is left
-                return texts
+        # Half of the engines begin with the narrow lines, half with the wide ones, so that each sees few widths: where
+        # the width changes, a call takes a millisecond or two longer.
+        while (batch := queue.take(wide=place % 2 == 1)) is not None:
             with watch("rec_prepare"):
                 height = self._options.image_shape[1]
                 tensor = batch_lines([lines[index] for index in batch.indices], height, batch.width)
             with watch("rec_engine"):
                 found = engine.run(tensor, lambda probabilities: self._decode(probabilities, watch))
             texts.update(zip(batch.indices, found, strict=True))
+        return texts
 
     def _decode(self, probabilities: Float32Array, watch: Stopwatch) -> list[Text]:
         with watch("rec_decode"):
             return decode(probabilities, self._options.characters)
 
 
-def plan_batches(widths: Sequence[int], usual_width: int, batch_size: int) -> Iterator[Batch]:
-    """Groups lines into batches whose shapes come from a small fixed set.
+class LineQueue:
+    """Lines to be read, handed out in batches whose shapes come from a small fixed set.
 
     Every new input shape is paid for, with time at its first use and with memory for good, and a server sees every
-    width there is. So widths are rounded up to a ladder whose steps are about a fifth, and batch sizes are taken
-    from `_BATCH_SIZES`: the rest of a request is split (5 = 4 + 1) rather than filled up, because an engine call
-    costs little while a line of padding costs as much as a line of text.
+    width there is. So widths are rounded up to a ladder whose steps are about a fifth, and few sizes are used: the rest
+    of a request is split (5 = 4 + 1) rather than filled up, because an engine call costs little while a line of padding
+    costs as much as a line of text.
 
     No line is padded to less than the usual width of the network, as in PaddleOCR: narrower is faster, but changes
     what is read.
 
     Args:
         widths: Each line's width in pixels at the network's height.
-        usual_width: Pixels that the network was trained with.
-        batch_size: The most lines in a batch, at least 1.
-
-    Yields:
-        Batches that together hold every index once, narrow ones first.
+        options: `image_shape` and `packing` are used.
+        engines: How many ask for lines at the same time. They end at about the same time because the last lines come
+            in small batches.
     """
-    order = sorted(range(len(widths)), key=widths.__getitem__)
-    start = 0
-    while start < len(order):
-        most = min(batch_size, len(order) - start)
-        batches = (_batch(order[start : start + size], widths, usual_width) for size in _BATCH_SIZES if size <= most)
-        batch = next(batch for batch in batches if len(batch.indices) * batch.width <= max(batch.width, _MOST_PIXELS))
-        yield batch
-        start += len(batch.indices)
+
+    def __init__(self, widths: Sequence[int], options: RecognitionOptions, engines: int) -> None:
+        self._packing = options.packing
+        self._engines = engines
+        self._order = sorted(range(len(widths)), key=widths.__getitem__)
+        self._padded = [_padded(widths[index], options.image_shape[2]) for index in self._order]
+        self._rest = range(len(widths))
+        self._lock = threading.Lock()
+
+    def take(self, wide: bool) -> Batch | None:
+        """Hands out a batch.
+
+        Args:
+            wide: Whether of the widest lines that are left, or else of the narrowest.
+
+        Returns:
+            None when no lines are left.
+        """
+        with self._lock:
+            if not self._rest:
+                return None
+            size = next(size for size in self._packing.sizes if self._fits(size, wide))
+            part = self._part(size, wide)
+            self._rest = self._rest[:-size] if wide else self._rest[size:]
+            return Batch(tuple(self._order[part.start : part.stop]), self._padded[part[-1]])
+
+    def clear(self) -> None:
+        """Drops the lines that are left."""
+        with self._lock:
+            self._rest = range(0)
+
+    def _part(self, size: int, wide: bool) -> range:
+        return self._rest[-size:] if wide else self._rest[:size]
+
+    def _fits(self, size: int, wide: bool) -> bool:
+        if size == 1:
+            return True
+        if size * self._engines > len(self._rest):
+            return False
+        part = self._part(size, wide)
+        narrowest, widest = self._padded[part[0]], self._padded[part[-1]]
+        return size * widest <= self._packing.most_pixels and (self._packing.mixed or narrowest == widest)
 
 
-def _batch(indices: Sequence[int], widths: Sequence[int], usual_width: int) -> Batch:
-    widest = widths[indices[-1]]
-    needed = usual_width if widest <= usual_width else widest + _MARGIN
-    return Batch(tuple(indices), next((width for width in _WIDTHS if width >= needed), _WIDTHS[-1]))
+def _padded(width: int, usual_width: int) -> int:
+    needed = usual_width if width <= usual_width else width + _MARGIN
+    return next((step for step in _WIDTHS if step >= needed), _WIDTHS[-1])
 
 
 def decode(probabilities: Float32Array, characters: Sequence[str]) -> list[Text]:
@@ -210,11 +245,21 @@ def decode(probabilities: Float32Array, characters: Sequence[str]) -> list[Text]
             f"the recogniser tells {classes} classes apart, but the dictionary has {len(characters)} characters and "
             f"the blank; use the dictionary that belongs to the model"
         )
-    best = probabilities.argmax(axis=2)
-    confidences = np.take_along_axis(probabilities, best[:, :, np.newaxis], axis=2)[:, :, 0]
-    kept = best != 0
-    kept[:, 1:] &= best[:, 1:] != best[:, :-1]
     return [
-        Text("".join([characters[index - 1] for index in row[keep]]), float(scores[keep].mean()) if keep.any() else 0.0)
-        for row, scores, keep in zip(best, confidences, kept, strict=True)
+        _decode_line(line, best, characters)
+        for line, best in zip(probabilities, probabilities.argmax(axis=2).tolist(), strict=True)
     ]
+
+
+def _decode_line(probabilities: Float32Array, best: Sequence[int], characters: Sequence[str]) -> Text:
+    # A loop over the few steps of a line: right after an engine call, each call of NumPy costs some 30 microseconds.
+    steps, kept = [], []
+    before = 0
+    for step, index in enumerate(best):
+        if index not in (0, before):
+            steps.append(step)
+            kept.append(index)
+        before = index
+    if not kept:
+        return Text("", 0.0)
+    return Text("".join([characters[index - 1] for index in kept]), float(probabilities[steps, kept].mean()))

@@ -17,15 +17,18 @@ from ppocr_serving.engines import Engine, EngineSpec, Runtime, choose_runtime, s
 from ppocr_serving.models import load_dictionary, resolve_model
 from ppocr_serving.pictures import BgrImage
 from ppocr_serving.pipeline import TextSystem
-from ppocr_serving.recognition import RecognitionOptions, TextRecognizer
+from ppocr_serving.recognition import Packing, RecognitionOptions, TextRecognizer
 from ppocr_serving.settings import Role, Settings
 from ppocr_serving.timing import Stopwatch
 
 __all__ = ["TASK_NAMES", "EngineSource", "Results", "Task", "create_task"]
 
 _MAX_LANES = 4  # engines of the recogniser that work at the same time
-_USUAL_WIDTH = 1024  # pixels of a line
-_PADDLE_BATCH_SIZE = 6  # Paddle holds Python's global lock, so its calls take turns, and larger ones cost less a line
+# Paddle holds Python's global lock, so its calls take turns, and larger ones cost less a line.
+_PADDLE_PACKING = Packing(sizes=(6, 4, 2, 1), most_pixels=3200, mixed=True)
+_PADDLE_CLASSIFICATION_BATCH_SIZE = 6
+# With a thread each, OpenVINO's calls cost least a line at about this size, and padding is never worth it.
+_LANES_PACKING = Packing(sizes=(3, 1), most_pixels=960, mixed=False)
 
 Results = list[list[dict[str, Any]]]
 """What the contract calls `results`, ready for JSON."""
@@ -70,8 +73,8 @@ def _system_task(settings: Settings, engine_of: EngineSource) -> Task:
     engines = [detector_engine, *recognizer_engines]
     classifier = None
     if settings.use_angle_cls:
-        engines.append(engine_of(_spec(settings, "cls")))
-        classifier = TextClassifier(engines[-1], _classification_options(settings))
+        classifier, classifier_engine = _classifier(settings, engine_of)
+        engines.append(classifier_engine)
     system = TextSystem(
         TextDetector(detector_engine, _detection_options(settings)), classifier, recognizer, settings.drop_score
     )
@@ -96,8 +99,7 @@ def _detection_task(settings: Settings, engine_of: EngineSource) -> Task:
 
 
 def _classification_task(settings: Settings, engine_of: EngineSource) -> Task:
-    engine = engine_of(_spec(settings, "cls"))
-    classifier = TextClassifier(engine, _classification_options(settings))
+    classifier, engine = _classifier(settings, engine_of)
 
     def run(images: Iterable[BgrImage], watch: Stopwatch) -> Results:
         angles = classifier(images, watch)
@@ -128,19 +130,34 @@ TASK_NAMES = tuple(_FACTORIES)
 
 def _recognizer(settings: Settings, engine_of: EngineSource) -> tuple[TextRecognizer, tuple[Engine, ...]]:
     spec = _spec(settings, "rec")
-    batch_size = _PADDLE_BATCH_SIZE
+    packing = _PADDLE_PACKING
     specs = [spec]
     if choose_runtime(spec) is Runtime.OPENVINO:
         # Several engines with a line and few threads each are faster than one with many lines and all threads; but each
         # has memory of its own.
         lanes = min(spec.threads, _MAX_LANES)
         specs = [replace(spec, threads=spec.threads // lanes, lane=lane) for lane in range(lanes)]
-        batch_size = 1
+        packing = _LANES_PACKING
     engines = tuple(map(engine_of, specs))
-    return TextRecognizer(engines, _recognition_options(settings, batch_size)), engines
+    return TextRecognizer(engines, _recognition_options(settings, packing)), engines
+
+
+def _classifier(settings: Settings, engine_of: EngineSource) -> tuple[TextClassifier, Engine]:
+    spec = _spec(settings, "cls")
+    batch_size = _PADDLE_CLASSIFICATION_BATCH_SIZE
+    if choose_runtime(spec) is Runtime.OPENVINO:
+        # A change of the batch's size takes as long as several lines.
+        batch_size = 1
+        spec = replace(spec, fixed_shape=(batch_size, *settings.cls_image_shape))
+    engine = engine_of(spec)
+    options = ClassificationOptions(settings.cls_image_shape, settings.label_list, settings.cls_thresh, batch_size)
+    return TextClassifier(engine, options), engine
 
 
 def _spec(settings: Settings, role: Role) -> EngineSpec:
+    pixels = settings.det_limit_side_len**2
+    if role == "rec":
+        pixels = settings.rec_image_shape[1] * _LANES_PACKING.most_pixels
     return EngineSpec(
         model=resolve_model(settings.model_directory(role), role),
         backend=settings.effective_backend(),
@@ -149,8 +166,7 @@ def _spec(settings: Settings, role: Role) -> EngineSpec:
         use_gpu=settings.use_gpu,
         runtime=settings.engine,
         kept_shapes=settings.kept_shapes,
-        usual_size=3
-        * (settings.det_limit_side_len**2 if role == "det" else settings.rec_image_shape[1] * _USUAL_WIDTH),
+        usual_size=3 * pixels,
     )
 
 
@@ -166,15 +182,11 @@ def _detection_options(settings: Settings) -> DetectionOptions:
     )
 
 
-def _classification_options(settings: Settings) -> ClassificationOptions:
-    return ClassificationOptions(settings.cls_image_shape, settings.label_list, settings.cls_thresh)
-
-
-def _recognition_options(settings: Settings, batch_size: int) -> RecognitionOptions:
+def _recognition_options(settings: Settings, packing: Packing) -> RecognitionOptions:
     characters = load_dictionary(settings.dictionary_path())
     if settings.use_space_char:
         characters = (*characters, " ")
-    return RecognitionOptions(settings.rec_image_shape, characters, batch_size)
+    return RecognitionOptions(settings.rec_image_shape, characters, packing)
 
 
 def _region(box: npt.NDArray[np.float32]) -> list[list[int]]:

@@ -41,12 +41,12 @@ def test_corners_of_text_run_clockwise_from_its_top_left(
 ) -> None:
     assume(width > 1.2 * height)
     corners = rectangle(500, 500, width, height, degrees)
-    np.testing.assert_array_equal(order_clockwise(corners[order]), corners)
+    np.testing.assert_array_equal(order_clockwise(corners[np.newaxis, order]), corners[np.newaxis])
 
 
 @given(hnp.arrays(np.float32, (4, 2), elements=st.integers(-1000, 1000).map(float)))
 def test_ordering_keeps_the_corners(points: npt.NDArray[np.float32]) -> None:
-    ordered = order_clockwise(points)
+    (ordered,) = order_clockwise(points[np.newaxis])
     assert sorted(map(tuple, ordered.tolist())) == sorted(map(tuple, points.tolist()))
     sums = ordered.sum(axis=1)
     assert sums[0] == sums.min()
@@ -55,7 +55,7 @@ def test_ordering_keeps_the_corners(points: npt.NDArray[np.float32]) -> None:
 
 @given(st.floats(0, 360), st.integers(10, 200), st.integers(10, 200), st.permutations(range(4)))
 def test_rectangles_at_any_angle_run_clockwise(degrees: float, width: int, height: int, order: list[int]) -> None:
-    ordered = order_clockwise(rectangle(500, 500, width, height, degrees)[order])
+    (ordered,) = order_clockwise(rectangle(500, 500, width, height, degrees)[np.newaxis, order])
     assert signed_area(ordered) == pytest.approx(width * height, rel=1e-3)
 
 

@@ -15,11 +15,13 @@ from ppocr_serving.engines.base import T
 from ppocr_serving.errors import EngineError
 from ppocr_serving.models import ModelFiles, load_dictionary
 from ppocr_serving.recognition import (
+    Batch,
+    LineQueue,
+    Packing,
     RecognitionOptions,
     Text,
     TextRecognizer,
     decode,
-    plan_batches,
 )
 from ppocr_serving.settings import Settings
 from ppocr_serving.tasks import Task
@@ -35,7 +37,9 @@ WORDS = [
     "2026-03-15",
     "No smoking",
 ]
-BATCH_SIZES = {1, 2, 4, 6}
+MIXED = Packing(sizes=(6, 4, 2, 1), most_pixels=3200, mixed=True)
+ALIKE = Packing(sizes=(3, 1), most_pixels=960, mixed=False)
+ALONE = Packing(sizes=(1,), most_pixels=1, mixed=False)
 WIDEST = 6400
 ALPHABET = ("a", "b", "中", " ")
 PATIENCE_SECONDS = 60  # bounds how long a test that fails hangs
@@ -43,9 +47,10 @@ PATIENCE_SECONDS = 60  # bounds how long a test that fails hangs
 
 @pytest.fixture(scope="session")
 def options(settings: Settings) -> RecognitionOptions:
-    # OpenVINO gets a line a call, as in the services.
-    batch_size = 1 if settings.engine is Runtime.OPENVINO else 6
-    return RecognitionOptions(settings.rec_image_shape, (*load_dictionary(settings.dictionary_path()), " "), batch_size)
+    characters = (*load_dictionary(settings.dictionary_path()), " ")
+    # As in the services.
+    packing = ALIKE if settings.engine is Runtime.OPENVINO else MIXED
+    return RecognitionOptions(settings.rec_image_shape, characters, packing)
 
 
 @pytest.fixture(scope="session")
@@ -53,23 +58,37 @@ def recognizer(tasks: dict[str, Task], options: RecognitionOptions) -> TextRecog
     return TextRecognizer(tasks["ocr_rec"].engines, options)
 
 
+# ---- which lines share a call
+
+
 widths_of_lines = st.lists(st.integers(1, 12_000), max_size=60)
-usual_widths = st.sampled_from([100, 320, 400])
-batch_sizes = st.integers(1, 9)
+packings = st.sampled_from([MIXED, ALIKE, ALONE])
 
 
-@given(widths_of_lines, usual_widths, batch_sizes)
-def test_every_line_is_in_one_batch(widths: list[int], usual_width: int, batch_size: int) -> None:
-    batches = list(plan_batches(widths, usual_width, batch_size))
+def batches_of(
+    widths: list[int], packing: Packing, *, usual_width: int = 320, engines: int = 1, wide: bool = False
+) -> list[Batch]:
+    """All batches of a queue, taken by one after the other from both ends, or from one if there is one engine."""
+    queue = LineQueue(widths, RecognitionOptions((3, 48, usual_width), ALPHABET, packing), engines)
+    ends = itertools.cycle([wide, not wide][:engines])
+    batches = []
+    while (batch := queue.take(next(ends))) is not None:
+        batches.append(batch)
+    return batches
+
+
+@given(widths_of_lines, packings, st.integers(1, 4), st.booleans())
+def test_every_line_is_in_one_batch(widths: list[int], packing: Packing, engines: int, wide: bool) -> None:
+    batches = batches_of(widths, packing, engines=engines, wide=wide)
     assert sorted(itertools.chain.from_iterable(batch.indices for batch in batches)) == list(range(len(widths)))
-    sizes = {len(batch.indices) for batch in batches}
-    assert sizes <= BATCH_SIZES
-    assert max(sizes, default=0) <= batch_size
+    assert {len(batch.indices) for batch in batches} <= set(packing.sizes)
 
 
-@given(widths_of_lines, usual_widths, batch_sizes)
-def test_batches_are_as_wide_as_their_widest_line_needs(widths: list[int], usual_width: int, batch_size: int) -> None:
-    for batch in plan_batches(widths, usual_width, batch_size):
+@given(widths_of_lines, packings, st.sampled_from([100, 320, 400]), st.integers(1, 4))
+def test_batches_are_as_wide_as_their_widest_line_needs(
+    widths: list[int], packing: Packing, usual_width: int, engines: int
+) -> None:
+    for batch in batches_of(widths, packing, usual_width=usual_width, engines=engines):
         needed = max(usual_width, *(widths[index] for index in batch.indices))
         if needed > WIDEST:
             assert batch.width == WIDEST
@@ -77,30 +96,59 @@ def test_batches_are_as_wide_as_their_widest_line_needs(widths: list[int], usual
             # The first steps of the ladder are 320 pixels, so that narrow lines share a shape; further up the steps
             # waste at most 60 %.
             assert needed <= batch.width <= max(320, 1.6 * needed)
+        assert len(batch.indices) == 1 or len(batch.indices) * batch.width <= packing.most_pixels
+
+
+@given(widths_of_lines, st.integers(1, 4))
+def test_lines_that_are_not_mixed_are_padded_as_if_they_were_alone(widths: list[int], engines: int) -> None:
+    for batch in batches_of(widths, ALIKE, engines=engines):
+        for index in batch.indices:
+            assert [batch.width] == [alone.width for alone in batches_of([widths[index]], ALIKE)]
 
 
 @given(st.integers(321, WIDEST - 100))
 def test_a_line_wider_than_usual_has_some_padding(width: int) -> None:
-    (batch,) = plan_batches([width], 320, 1)
+    (batch,) = batches_of([width], ALONE)
     assert batch.width > width
 
 
-@given(st.lists(st.integers(1, 12_000), min_size=1, max_size=200), batch_sizes)
-def test_few_shapes_are_ever_used(widths: list[int], batch_size: int) -> None:
-    assert len({batch.width for batch in plan_batches(widths, 320, batch_size)}) <= 16
+@given(st.lists(st.integers(1, 12_000), min_size=1, max_size=200), packings)
+def test_few_shapes_are_ever_used(widths: list[int], packing: Packing) -> None:
+    assert len({batch.width for batch in batches_of(widths, packing)}) <= 16
 
 
-@given(widths_of_lines, batch_sizes)
-def test_narrow_lines_come_first(widths: list[int], batch_size: int) -> None:
-    order = [widths[index] for batch in plan_batches(widths, 320, batch_size) for index in batch.indices]
-    assert order == sorted(widths)
+@given(widths_of_lines, packings, st.booleans())
+def test_lines_come_by_width_from_the_end_that_is_asked_for(widths: list[int], packing: Packing, wide: bool) -> None:
+    order = [
+        widths[index]
+        for batch in batches_of(widths, packing, wide=wide)
+        for index in (reversed(batch.indices) if wide else batch.indices)
+    ]
+    assert order == sorted(widths, reverse=wide)
 
 
 @given(st.integers(0, 40))
 def test_few_calls_are_made_and_nothing_is_filled_up(count: int) -> None:
-    sizes = [len(batch.indices) for batch in plan_batches([100] * count, 320, 6)]
+    sizes = [len(batch.indices) for batch in batches_of([100] * count, MIXED)]
     assert sum(sizes) == count
     assert len(sizes) <= count // 6 + 2
+
+
+@given(st.integers(0, 40), st.integers(2, 4))
+def test_the_last_lines_come_one_by_one_so_that_each_engine_has_some(count: int, engines: int) -> None:
+    sizes = [len(batch.indices) for batch in batches_of([100] * count, ALIKE, engines=engines)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes.count(1) >= min(count, 3 * (engines - 1))
+
+
+def test_nothing_is_left_after_clearing() -> None:
+    queue = LineQueue([100] * 9, RecognitionOptions((3, 48, 320), ALPHABET, ALIKE), 1)
+    assert queue.take(wide=True) is not None
+    queue.clear()
+    assert queue.take(wide=True) is None
+
+
+# ---- what the network's answer says
 
 
 probability_maps = st.builds(
@@ -154,7 +202,7 @@ def test_a_dictionary_of_another_model_is_an_error(characters: tuple[str, ...]) 
 
 
 def test_the_real_model_refuses_a_wrong_dictionary(tasks: dict[str, Task]) -> None:
-    recognizer = TextRecognizer(tasks["ocr_rec"].engines, RecognitionOptions((3, 48, 320), ALPHABET))
+    recognizer = TextRecognizer(tasks["ocr_rec"].engines, RecognitionOptions((3, 48, 320), ALPHABET, MIXED))
     with pytest.raises(EngineError, match="use the dictionary that belongs to the model"):
         recognizer([draw_line("Exit")], Stopwatch())
 
@@ -205,6 +253,7 @@ def lanes(default_models: dict[str, ModelFiles], settings: Settings) -> list[Eng
 
 def test_several_engines_read_what_one_reads(lanes: list[Engine], options: RecognitionOptions) -> None:
     crops = [draw_line(f"{word} {number}", margin=6) for number in (7, 2026) for word in WORDS]
+    options = replace(options, packing=ALIKE)
     alone = TextRecognizer(lanes[:1], options)(crops, Stopwatch())
     assert [without_spaces(text.text) for text in alone] == [
         without_spaces(f"{word} {number}") for number in (7, 2026) for word in WORDS
@@ -241,22 +290,24 @@ class Observed:
 
 
 @pytest.mark.parametrize("count", [2, 3])
-def test_engines_work_at_the_same_time_the_widest_lines_first(
+def test_engines_work_at_the_same_time_from_both_ends(
     lanes: list[Engine], options: RecognitionOptions, count: int
 ) -> None:
     group = threading.Barrier(count, timeout=PATIENCE_SECONDS)
     engines = [Observed(lane, group) for lane in lanes[:count]]
-    recognizer = TextRecognizer(engines, replace(options, batch_size=1))
+    recognizer = TextRecognizer(engines, replace(options, packing=ALONE))
     crops = [draw_line("word " * number, margin=6) for number in (9, 1, 7, 3, 15, 5, 11, 13)]
 
     texts = recognizer(crops, Stopwatch())
 
     assert [text.text.count("word") for text in texts] == [9, 1, 7, 3, 15, 5, 11, 13]
-    planned = [batch.width for batch in plan_batches([recognizer.line(crop).shape[1] for crop in crops], 320, 1)]
+    planned = [batch.width for batch in batches_of([recognizer.line(crop).shape[1] for crop in crops], ALONE)]
     assert sorted(width for engine in engines for width in engine.widths) == planned
-    for engine in engines:
-        assert engine.widths == sorted(engine.widths, reverse=True)
-    assert sorted(engine.widths[0] for engine in engines) == planned[-count:]
+    for place, engine in enumerate(engines):
+        assert engine.widths == sorted(engine.widths, reverse=place % 2 == 1)
+    first = [engine.widths[0] for engine in engines]
+    assert min(first) == planned[0]
+    assert max(first) == planned[-1]
 
 
 class Breaking:
@@ -286,7 +337,7 @@ def test_an_error_of_any_engine_reaches_the_caller(
     group = threading.Barrier(len(lanes), timeout=PATIENCE_SECONDS)
     recognizer = TextRecognizer(
         [Breaking(group) if index in broken else Observed(lane, group) for index, lane in enumerate(lanes)],
-        replace(options, batch_size=1),
+        replace(options, packing=ALONE),
     )
     with pytest.raises(EngineError, match="broken at"):
         recognizer(crops, Stopwatch())

@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from ppocr_serving.models import ModelFiles
 
-__all__ = ["Backend", "Engine", "EngineSpec", "Float32Array", "Precision", "Runtime"]
+__all__ = ["Backend", "Engine", "EngineSpec", "Float32Array", "Precision", "Runtime", "T"]
 
 Float32Array = npt.NDArray[np.float32]
 
 T = TypeVar("T")
+"""What somebody reads out of an engine's answer."""
 
 
 class Runtime(StrEnum):
@@ -97,7 +98,10 @@ class EngineSpec:
         lane: Engines that differ in nothing else can run at the same time.
         kept_shapes: Shapes of input, the ones used last, that OpenVINO keeps prepared for this engine: each takes 3 to
             7 MB. Some fifteen shapes are kept for all engines together; a change to one of those costs a tenth to a
-            third of a call, to any other one to several calls. Paddle's own OpenVINO knows no bound.
+            third of a call, to any other one to several calls. Paddle's own OpenVINO is bounded by
+            `paddle_openvino.xml` instead.
+        fixed_shape: The only shape of input that there will be, which OpenVINO compiles the model for; None if there
+            are several.
         usual_size: Elements of an input; larger ones leave no memory behind where the runtime has a say in that.
     """
 
@@ -109,4 +113,5 @@ class EngineSpec:
     runtime: Runtime = Runtime.AUTO
     lane: int = 0
     kept_shapes: int = 16
+    fixed_shape: tuple[int, ...] | None = None
     usual_size: int = sys.maxsize

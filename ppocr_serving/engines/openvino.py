@@ -159,6 +159,8 @@ def convert_model(model: ModelFiles) -> ModelFiles:
 def _compile(spec: EngineSpec) -> Any:
     network = _read(spec.model)
     try:
+        if spec.fixed_shape is not None:
+            network.reshape(spec.fixed_shape)
         return _core().compile_model(network, "CPU", _configuration(spec))
     except Exception as error:  # as above
         raise _unloadable(spec.model, error) from error
@@ -220,7 +222,8 @@ def _configuration(spec: EngineSpec) -> dict[str, Any]:
 def _variant(spec: EngineSpec) -> str:
     import openvino
 
-    return f"{openvino.get_version()} {'bf16' if _computes_bfloat16(spec) else 'f32'}"
+    shape = "" if spec.fixed_shape is None else f" {spec.fixed_shape}"
+    return f"{openvino.get_version()} {'bf16' if _computes_bfloat16(spec) else 'f32'}{shape}"
 
 
 def _reason(error: Exception) -> str:

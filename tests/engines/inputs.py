@@ -1,4 +1,4 @@
-"""What tests of engines share: what a real request feeds to a network, and how far answers may differ."""
+"""What tests of engines share: what a real request feeds to a network, how far answers may differ, and broken files."""
 
 import subprocess
 import sys
@@ -7,14 +7,30 @@ from pathlib import Path
 from ppocr_serving.detection import DetectionOptions, prepare
 from ppocr_serving.engines import Float32Array, Precision
 from ppocr_serving.lines import batch_lines
+from ppocr_serving.models import ModelFiles
 from tests.drawing import Placed, draw_line, draw_page
 
-__all__ = ["F32_TOLERANCE", "MEAN_TOLERANCE", "network_input", "run_program"]
+__all__ = ["DAMAGES", "F32_TOLERANCE", "MEAN_TOLERANCE", "broken_model", "damaged", "network_input", "run_program"]
 
 # Differences of probabilities from Paddle's native float32 kernels. Measured in float32: at most 6e-5, 5e-8 on average;
 # in bfloat16, where single pixels at the edges of text may tip over: 2e-3 on average.
 F32_TOLERANCE = 3e-4
 MEAN_TOLERANCE = {Precision.F32: 1e-6, Precision.BF16: 5e-3}
+
+DAMAGES = ("truncated", "almost whole", "empty", "text", "zeros", "second half is zeros")
+
+
+def damaged(whole: bytes, damage: str) -> bytes:
+    """The content of a file after one of `DAMAGES`."""
+    half = len(whole) // 2
+    return {
+        "truncated": whole[:half],
+        "almost whole": whole[:-100],
+        "empty": b"",
+        "text": b"<!doctype html>",
+        "zeros": bytes(len(whole)),
+        "second half is zeros": whole[:half] + bytes(half),
+    }[damage]
 
 
 def network_input(role: str) -> Float32Array:
@@ -24,6 +40,32 @@ def network_input(role: str) -> Float32Array:
         return prepare(page, DetectionOptions())
     crops = [draw_line(text, margin=4) for text in ("Departures", "欢迎光临")]
     return batch_lines(crops, 48, 192 if role == "cls" else 320)
+
+
+def broken_model(folder: Path, whole: ModelFiles, defect: str) -> ModelFiles:
+    """Writes a copy of a model with a defect into a folder."""
+    assert whole.params is not None
+    program, params = whole.program.read_bytes(), whole.params.read_bytes()
+    match defect:
+        case "truncated program":
+            program = program[: len(program) // 2]
+        case "truncated weights":
+            params = params[: len(params) // 2]
+        case "weights are text":
+            params = b"no weights at all\n" * 40
+        case "program is text":
+            program = b"<!doctype html><title>404</title>"
+        case "program is a Git LFS pointer":
+            program = b"version https://git-lfs.github.com/spec/v1\n"
+        case "program is zeros":
+            program = bytes(len(program))
+        case "program is empty":
+            program = b""
+        case "program is text after a line break":
+            program = b"\n<!doctype html>"
+    (folder / "inference.pdmodel").write_bytes(program)
+    (folder / "inference.pdiparams").write_bytes(params)
+    return ModelFiles(folder / "inference.pdmodel", folder / "inference.pdiparams")
 
 
 def run_program(

@@ -17,7 +17,7 @@ from ppocr_serving.engines.compiled import write_compiled
 from ppocr_serving.engines.openvino import OpenVinoEngine
 from ppocr_serving.errors import EngineError
 from ppocr_serving.models import ModelFiles
-from tests.engines.inputs import network_input, run_program
+from tests.engines.inputs import DAMAGES, damaged, network_input, run_program
 from tests.engines.onnx_file import write_onnx
 
 # A user namespace gives an unprivileged user what root has anyway.
@@ -181,23 +181,13 @@ def test_a_processor_with_other_instructions_gets_another_file(model: ModelFiles
     assert {Path(name).parent for name in names} == {path.parent}
 
 
-@pytest.mark.parametrize("damage", ["truncated", "almost whole", "empty", "text", "zeros", "second half is zeros"])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_costs_time_and_nothing_else(
     model: ModelFiles, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     expected = new_engine(model)(network_input("cls"))
     path = new_engine(model).save_compiled()
-    whole = path.read_bytes()
-    half = len(whole) // 2
-    content = {
-        "truncated": whole[:half],
-        "almost whole": whole[:-100],
-        "empty": b"",
-        "text": b"<!doctype html>",
-        "zeros": bytes(len(whole)),
-        "second half is zeros": whole[:half] + bytes(half),
-    }
-    path.write_bytes(content[damage])
+    path.write_bytes(damaged(path.read_bytes(), damage))
     answer, log = answer_and_log(new_engine(model), caplog)
     np.testing.assert_array_equal(answer, expected)
     ((level, message),) = log

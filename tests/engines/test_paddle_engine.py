@@ -2,7 +2,6 @@
 
 import logging
 import subprocess
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from ppocr_serving.cpu import supports_bfloat16
 from ppocr_serving.engines import Backend, Engine, EngineSpec, Float32Array, Precision, Runtime, shared_engine
 from ppocr_serving.errors import EngineError, InvalidSetting
 from ppocr_serving.models import ModelFiles
-from tests.engines.inputs import F32_TOLERANCE, MEAN_TOLERANCE, network_input, run_program
+from tests.engines.inputs import F32_TOLERANCE, MEAN_TOLERANCE, broken_model, network_input, run_program
 
 ROLES = pytest.mark.parametrize("role", ["det", "cls", "rec"])
 
@@ -112,36 +111,6 @@ def test_older_detectors_run_on_all_back_ends(shared_data: Path, name: str) -> N
         np.testing.assert_allclose(engine(model, backend)(inputs), native, atol=F32_TOLERANCE)
 
 
-@ROLES
-def test_eight_threads_get_the_answers_that_one_gets(default_models: dict[str, ModelFiles], role: str) -> None:
-    run = engine(default_models[role])
-    whole = network_input(role)
-    # Inputs of different content and shape, so that an answer to somebody else's question would be noticed.
-    questions = [whole * np.float32(1 - 0.1 * index) for index in range(4)]
-    questions += [np.concatenate([whole] * 2), np.ascontiguousarray(whole[:1])]
-    serial = [run(question) for question in questions]
-    start = threading.Barrier(8)
-
-    def ask(thread: int) -> list[tuple[int, Float32Array]]:
-        start.wait()
-        order = [(thread + step) % len(questions) for step in range(len(questions))]
-        return [(index, run(questions[index])) for index in order]
-
-    with ThreadPoolExecutor(8) as pool:
-        for answers in pool.map(ask, range(8)):
-            for index, answer in answers:
-                np.testing.assert_allclose(answer, serial[index], atol=1e-6)
-
-
-def test_answers_belong_to_the_caller(default_models: dict[str, ModelFiles]) -> None:
-    run = engine(default_models["cls"])
-    inputs = network_input("cls")
-    first = run(inputs)
-    kept = first.copy()
-    run(-inputs)
-    np.testing.assert_array_equal(first, kept)
-
-
 def test_equal_specifications_share_an_engine(default_models: dict[str, ModelFiles]) -> None:
     model = default_models["det"]
     same = ModelFiles(Path(str(model.program)), Path(str(model.params)))
@@ -160,16 +129,6 @@ def test_threads_that_ask_at_once_get_one_engine(default_models: dict[str, Model
     assert all(other is engines[0] for other in engines)
 
 
-def test_a_wrong_input_is_an_error_and_the_engine_goes_on(default_models: dict[str, ModelFiles]) -> None:
-    run = engine(default_models["cls"], Backend.ONEDNN)
-    before = run(network_input("cls"))
-    with pytest.raises(EngineError, match=r"cannot run on an input of shape \(1, 5, 48, 192\): ") as caught:
-        run(np.zeros((1, 5, 48, 192), dtype=np.float32))
-    assert str(caught.value).startswith(str(default_models["cls"].program))
-    assert "\n" not in str(caught.value)
-    np.testing.assert_allclose(run(network_input("cls")), before, atol=1e-6)
-
-
 def test_a_graphics_card_is_not_silently_replaced(
     default_models: dict[str, ModelFiles], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,31 +139,6 @@ def test_a_graphics_card_is_not_silently_replaced(
 
 
 # ---- broken models
-
-
-def broken_model(folder: Path, whole: ModelFiles, defect: str) -> ModelFiles:
-    assert whole.params is not None
-    program, params = whole.program.read_bytes(), whole.params.read_bytes()
-    match defect:
-        case "truncated program":
-            program = program[: len(program) // 2]
-        case "truncated weights":
-            params = params[: len(params) // 2]
-        case "weights are text":
-            params = b"no weights at all\n" * 40
-        case "program is text":
-            program = b"<!doctype html><title>404</title>"
-        case "program is a Git LFS pointer":
-            program = b"version https://git-lfs.github.com/spec/v1\n"
-        case "program is zeros":
-            program = bytes(len(program))
-        case "program is empty":
-            program = b""
-        case "program is text after a line break":
-            program = b"\n<!doctype html>"
-    (folder / "inference.pdmodel").write_bytes(program)
-    (folder / "inference.pdiparams").write_bytes(params)
-    return ModelFiles(folder / "inference.pdmodel", folder / "inference.pdiparams")
 
 
 def load_elsewhere(model: ModelFiles, cwd: Path, *backends: Backend) -> subprocess.CompletedProcess[str]:

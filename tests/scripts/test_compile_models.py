@@ -14,7 +14,7 @@ from ppocr_serving.engines import EngineSpec, Float32Array, Precision, Runtime
 from ppocr_serving.engines.openvino import OpenVinoEngine, convert_model
 from ppocr_serving.errors import EngineError
 from ppocr_serving.models import ModelFiles, resolve_model
-from tests.engines.inputs import network_input
+from tests.engines.inputs import DAMAGES, damaged, network_input
 from tests.engines.onnx_file import write_onnx
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,10 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 
 def answer(model: ModelFiles, inputs: Float32Array) -> Float32Array:
-    return OpenVinoEngine(EngineSpec(model, precision=Precision.F32, threads=2, runtime=Runtime.OPENVINO))(inputs)
+    """What a new engine answers that is like those of a service: the classifier's knows only lines one by one."""
+    shape = (1, *inputs.shape[1:]) if model.program.parent.name == "cls" else None
+    spec = EngineSpec(model, precision=Precision.F32, threads=2, runtime=Runtime.OPENVINO, fixed_shape=shape)
+    return OpenVinoEngine(spec)(inputs[: 1 if shape else None])
 
 
 def answers(folder: Path) -> dict[str, Float32Array]:
@@ -115,25 +118,15 @@ def test_a_compiled_model_without_its_weights_is_not_used(folder: Path) -> None:
         answer(model, network_input("cls"))
 
 
-@pytest.mark.parametrize("damage", ["truncated", "almost whole", "empty", "text", "zeros", "second half is zeros"])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_compiled_model_costs_time_and_nothing_else(
     folder: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    expected = answer(resolve_model(folder / "cls", "cls"), network_input("cls"))
-    model = convert_model(resolve_model(folder / "cls", "cls"))
+    expected = answer(resolve_model(folder / "rec", "rec"), network_input("rec"))
+    model = convert_model(resolve_model(folder / "rec", "rec"))
     path = OpenVinoEngine(EngineSpec(model, precision=Precision.F32)).save_compiled()
-    whole = path.read_bytes()
-    half = len(whole) // 2
-    content = {
-        "truncated": whole[:half],
-        "almost whole": whole[:-100],
-        "empty": b"",
-        "text": b"<!doctype html>",
-        "zeros": bytes(len(whole)),
-        "second half is zeros": whole[:half] + bytes(half),
-    }
-    path.write_bytes(content[damage])
-    np.testing.assert_array_equal(answer(model, network_input("cls")), expected)
+    path.write_bytes(damaged(path.read_bytes(), damage))
+    np.testing.assert_array_equal(answer(model, network_input("rec")), expected)
     (message,) = caplog.messages
     assert message.startswith(f"{path}: cannot be used, compiling anew: ")
     assert "\n" not in message

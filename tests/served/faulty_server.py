@@ -15,7 +15,7 @@ from ppocr_serving.http.app import create_app
 from ppocr_serving.http.log import configure_logging
 from ppocr_serving.http.readiness import Readiness
 from ppocr_serving.pictures import BgrImage
-from ppocr_serving.recognition import RecognitionOptions, TextRecognizer
+from ppocr_serving.recognition import Packing, RecognitionOptions, TextRecognizer
 from ppocr_serving.settings import load_settings
 from ppocr_serving.tasks import Results, Task
 from ppocr_serving.timing import Stopwatch
@@ -48,7 +48,8 @@ def main() -> None:
     """Serves until the process is told to stop."""
     configure_logging()
     engine = BreakingEngine()
-    recognizer = TextRecognizer([engine], RecognitionOptions((3, 48, 320), ("a", "b")))
+    options = RecognitionOptions((3, 48, 320), ("a", "b"), Packing(sizes=(1,), most_pixels=320, mixed=False))
+    recognizer = TextRecognizer([engine], options)
 
     def run(images: Iterable[BgrImage], watch: Stopwatch) -> Results:
         return [[{"text": text.text, "confidence": text.confidence} for text in recognizer(list(images), watch)]]
