@@ -143,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help=f"processes and threads of each (default: 1x1, 1x{cpus} and {cpus}x1)",
     )
     options = parser.parse_args(arguments)
-    paths = picture_paths(options.directory) if options.directory.is_dir() else []
+    paths = picture_paths(options.directory)
     if not paths:
         print(f"parallel: {options.directory} has no pictures", file=sys.stderr)
         return 1

@@ -5,14 +5,16 @@ once, in pinned versions, into a virtual environment of its own, and reads in a 
 (PP-OCRv4 mobile and the v2.0 angle classifier, which is on), the same side limit of the detector and the same number of
 threads. What is timed is the way from a file's bytes in memory to the result, decoding included.
 
-Every peer reads all pictures once to warm up. Then each picture is read by one peer after the other, so that whatever
-else the machine does meets all of them alike; a peer is stopped while it is not its turn. Times are medians over the
-repetitions of a picture, averaged over the pictures. Line F1, as scripts/evaluate.py has it, is over the pictures with
-a label file beside them. Memory is the most that the process ever held.
+Each picture is read by one peer after the other, so that whatever else the machine does meets all of them alike; a peer
+is stopped while it is not its turn. What a picture takes when it comes for the first time is told apart from what it
+takes again: engines prepare themselves for each new size of input, and a service sees new pictures. With --warm-up, the
+pictures of other folders are read before, so that the first time is that of a service that has been running for a
+while. Times of the first time are averages over the pictures; those of the other times are medians over the repetitions
+of a picture, averaged over the pictures. Line F1, as scripts/evaluate.py has it, is over the pictures with a label file
+beside them. Memory is the most that the process ever held.
 """
 
 import argparse
-import importlib.util
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
@@ -24,7 +26,7 @@ from benchmarks.peer_environments import EnvironmentFailed, environment_python
 from benchmarks.peer_loop import PeerOptions
 from benchmarks.peer_process import PeerFailed, PeerProcess, Reading
 from ppocr_serving.cpu import available_cpus
-from ppocr_serving.engines.base import Runtime
+from ppocr_serving.engines import PACKAGES, Runtime, installed_runtimes
 from ppocr_serving.errors import OcrError
 from ppocr_serving.models import resolve_model
 from ppocr_serving.pictures import picture_paths
@@ -59,9 +61,6 @@ _PEERS: Final = {
     "paddleocr-onednn": _Peer("paddleocr", "benchmarks.peer_paddleocr", "onednn"),
 }
 
-_ENGINES: Final = {Runtime.OPENVINO: "openvino", Runtime.PADDLE: "paddlepaddle"}
-"""The setting `engine`, whose values Python imports by the same names, and what pip calls the packages."""
-
 
 class _Contestant(NamedTuple):
     """How to start one row of the table.
@@ -81,13 +80,15 @@ class Summary(NamedTuple):
     """One row of the table.
 
     Attributes:
-        milliseconds: A picture.
+        first: Milliseconds a picture, the first time.
+        again: Milliseconds a picture, the other times.
         lines: A picture.
         score: Of the labelled pictures; None if there are none.
         peak_memory: In bytes.
     """
 
-    milliseconds: float
+    first: float
+    again: float
     lines: float
     score: Score | None
     peak_memory: int
@@ -97,7 +98,7 @@ def summarize(readings: Sequence[Sequence[Reading]], labels: Sequence[Sequence[L
     """Puts the readings of one peer together.
 
     Args:
-        readings: For each picture, its readings; at least one picture and one reading.
+        readings: For each picture, its readings; at least one picture and two readings.
         labels: For each picture, what it says, or None.
     """
     total = Score()
@@ -105,7 +106,8 @@ def summarize(readings: Sequence[Sequence[Reading]], labels: Sequence[Sequence[L
         if expected is not None:
             total = total.plus(score(expected, picture[-1].lines))
     return Summary(
-        milliseconds=mean(median(reading.milliseconds for reading in picture) for picture in readings),
+        first=mean(picture[0].milliseconds for picture in readings),
+        again=mean(median(reading.milliseconds for reading in picture[1:]) for picture in readings),
         lines=mean(len(picture[-1].lines) for picture in readings),
         score=None if all(expected is None for expected in labels) else total,
         peak_memory=max(reading.peak_memory for picture in readings for reading in picture),
@@ -119,13 +121,17 @@ def format_table(summaries: Mapping[str, Summary], ours: Collection[str]) -> str
         summaries: By name, in the order of the rows.
         ours: Those names of which the fastest has the ratio 1.
     """
-    fastest = min(summaries[name].milliseconds for name in ours)
-    rows = ["| | ms a picture | ratio | lines a picture | line F1 | peak RSS, MB |", "|---|---|---|---|---|---|"]
+    first = min(summaries[name].first for name in ours)
+    again = min(summaries[name].again for name in ours)
+    rows = [
+        "| | first, ms a picture | ratio | again, ms a picture | ratio | lines a picture | line F1 | peak RSS, MB |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for name, summary in summaries.items():
         f1 = "-" if summary.score is None else f"{summary.score.f1:.4f}"
         rows.append(
-            f"| {name} | {summary.milliseconds:.1f} | {summary.milliseconds / fastest:.2f} | {summary.lines:.1f} "
-            f"| {f1} | {summary.peak_memory / 1e6:.0f} |"
+            f"| {name} | {summary.first:.1f} | {summary.first / first:.2f} | {summary.again:.1f} "
+            f"| {summary.again / again:.2f} | {summary.lines:.1f} | {f1} | {summary.peak_memory / 1e6:.0f} |"
         )
     return "\n".join(rows)
 
@@ -141,7 +147,7 @@ def _ours(engine: Runtime, threads: int) -> _Contestant:
     # Other settings are left to the environment, to measure what they do.
     return _Contestant(
         f"ppocr_serving, {engine}",
-        [sys.executable, "-m", "benchmarks.peer_ours", "ppocr-serving", _ENGINES[engine]],
+        [sys.executable, "-m", "benchmarks.peer_ours", "ppocr-serving", PACKAGES[engine]],
         {variable_name(field): value for field, value in fixed.items()},
     )
 
@@ -171,10 +177,11 @@ def _measure(
     contestants: Sequence[_Contestant],
     options: PeerOptions,
     pictures: Sequence[Path],
+    warm_up: Sequence[Path],
     repetitions: int,
     logs: Path,
 ) -> tuple[dict[str, list[list[Reading]]], dict[str, dict[str, str]]]:
-    """Readings and versions, both by contestant; for each picture its readings after warming up."""
+    """Readings and versions, both by contestant; for each picture its first reading and the others."""
     with ExitStack() as stack:
         processes = [
             stack.enter_context(
@@ -183,10 +190,10 @@ def _measure(
             for name, command, environment in contestants
         ]
         for process in processes:
-            for path in pictures:
+            for path in warm_up:
                 process.read(path)
         readings: dict[str, list[list[Reading]]] = {process.name: [[] for _ in pictures] for process in processes}
-        for _ in range(repetitions):
+        for _ in range(1 + repetitions):
             for index, path in enumerate(pictures):
                 for process in processes:
                     readings[process.name][index].append(process.read(path))
@@ -196,13 +203,16 @@ def _measure(
 def _compare(
     directory: Path, contestants: Sequence[_Contestant], options: PeerOptions, arguments: argparse.Namespace
 ) -> None:
-    pictures = [path.absolute() for path in picture_paths(directory)]
+    pictures = _pictures([directory])
     label_files = [path.with_suffix(".csv") for path in pictures]
     labels = [read_labels(path) if path.is_file() else None for path in label_files]
-    readings, versions = _measure(contestants, options, pictures, arguments.repetitions, arguments.environments)
+    warm_up = _pictures(arguments.warm_up)
+    readings, versions = _measure(
+        contestants, options, pictures, warm_up, arguments.repetitions, arguments.environments
+    )
     print(
-        f"{directory}: {len(pictures)} pictures, {arguments.repetitions} repetitions, {options.threads} threads, "
-        f"side limit {options.side_limit}\n"
+        f"{directory}: {len(pictures)} pictures after {len(warm_up)} others, then {arguments.repetitions} repetitions, "
+        f"{options.threads} threads, side limit {options.side_limit}\n"
     )
     ours = [name for name in readings if name not in _PEERS]
     print(format_table({name: summarize(values, labels) for name, values in readings.items()}, ours))
@@ -212,8 +222,12 @@ def _compare(
     print(flush=True)
 
 
+def _pictures(directories: Sequence[Path]) -> list[Path]:
+    return [path.absolute() for directory in directories for path in picture_paths(directory)]
+
+
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    installed = [engine.value for engine in _ENGINES if importlib.util.find_spec(engine) is not None]
+    installed = [runtime.value for runtime in installed_runtimes()]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="pictures")
     parser.add_argument(
@@ -229,7 +243,17 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         choices=installed,
         help="which of our engines to run, repeatable (default: all that are installed)",
     )
-    parser.add_argument("--repetitions", type=int, default=5, help="readings of each picture (default: 5)")
+    parser.add_argument(
+        "--warm-up",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="other pictures, to read before, repeatable (default: none)",
+    )
+    parser.add_argument(
+        "--repetitions", type=int, default=5, help="readings of each picture after the first (default: 5)"
+    )
     parser.add_argument(
         "--threads", type=int, default=available_cpus(), help="threads of each (default: the CPUs available)"
     )
@@ -249,8 +273,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line."""
     options = _parse(arguments)
-    for directory in options.directories:
-        if not directory.is_dir() or not picture_paths(directory):
+    for directory in (*options.directories, *options.warm_up):
+        if not picture_paths(directory):
             print(f"peers: {directory} has no pictures; name a folder of picture files", file=sys.stderr)
             return 1
     if not options.ours:

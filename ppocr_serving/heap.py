@@ -9,7 +9,7 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 
-_LARGE_BYTES = 16 * 2**20
+_LARGE_BYTES = 4 * 2**20
 
 
 def return_freed_memory() -> None:

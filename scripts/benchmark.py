@@ -140,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--repetitions", type=int, default=5, help="readings of each picture (default: 5)")
     options = parser.parse_args(arguments)
-    pictures = picture_paths(options.directory) if options.directory.is_dir() else []
+    pictures = picture_paths(options.directory)
     if not pictures or options.repetitions < 1:
         print(f"benchmark: {options.directory} has no pictures, or nothing is to be repeated", file=sys.stderr)
         return 1

@@ -157,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("directory", type=Path, metavar="LABELLED_DIR", help="pictures with label files")
     parser.add_argument("--url", help="a running server, for example http://127.0.0.1:9000; default: in this process")
     options = parser.parse_args(arguments)
-    pictures = picture_paths(options.directory) if options.directory.is_dir() else []
+    pictures = picture_paths(options.directory)
     labelled = [(path, path.with_suffix(".csv")) for path in pictures if path.with_suffix(".csv").is_file()]
     if not labelled:
         print(f"evaluate: {options.directory} has no picture with a .csv file beside it", file=sys.stderr)

@@ -7,9 +7,11 @@ from importlib.util import find_spec
 from ppocr_serving.engines.base import Backend, Engine, EngineSpec, Runtime
 from ppocr_serving.errors import InvalidSetting
 
-__all__ = ["choose_runtime", "shared_engine"]
+__all__ = ["PACKAGES", "choose_runtime", "installed_runtimes", "shared_engine"]
 
-_PACKAGES = {Runtime.OPENVINO: "openvino", Runtime.PADDLE: "paddlepaddle"}
+PACKAGES = {Runtime.OPENVINO: "openvino", Runtime.PADDLE: "paddlepaddle"}
+"""What pip calls the runtimes."""
+
 _MODULES = {Runtime.OPENVINO: "openvino", Runtime.PADDLE: "paddle"}
 _ONLY_OPENVINO = {".onnx": "a model in the ONNX format", ".xml": "a model in OpenVINO's own format"}
 
@@ -46,7 +48,7 @@ def choose_runtime(spec: EngineSpec) -> Runtime:
     if only_paddle is not None and only_openvino is not None:
         raise InvalidSetting(f"no engine can run {only_openvino} {only_paddle} ({spec.model.program})")
     if spec.runtime is Runtime.AUTO:
-        if only_paddle is None and (only_openvino is not None or _is_installed(Runtime.OPENVINO)):
+        if only_paddle is None and (only_openvino is not None or Runtime.OPENVINO in installed_runtimes()):
             chosen = Runtime.OPENVINO
         else:
             chosen = Runtime.PADDLE
@@ -55,8 +57,8 @@ def choose_runtime(spec: EngineSpec) -> Runtime:
     obstacle = only_paddle if chosen is Runtime.OPENVINO else only_openvino
     if obstacle is not None:
         raise InvalidSetting(f"engine {chosen} cannot run {obstacle} ({spec.model.program}); set PPOCR_ENGINE=auto")
-    if not _is_installed(chosen):
-        raise InvalidSetting(f"engine {chosen} is not installed; run `pip install {_PACKAGES[chosen]}`")
+    if chosen not in installed_runtimes():
+        raise InvalidSetting(f"engine {chosen} is not installed; run `pip install {PACKAGES[chosen]}`")
     return chosen
 
 
@@ -68,8 +70,9 @@ def _what_only_paddle_can(spec: EngineSpec) -> str | None:
     return "a model in the inference.json format" if spec.model.program.suffix == ".json" else None
 
 
-def _is_installed(runtime: Runtime) -> bool:
-    return find_spec(_MODULES[runtime]) is not None
+def installed_runtimes() -> list[Runtime]:
+    """Which runtimes this Python has, the preferred one first."""
+    return [runtime for runtime, module in _MODULES.items() if find_spec(module) is not None]
 
 
 def _create(spec: EngineSpec) -> Engine:
