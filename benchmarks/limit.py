@@ -45,7 +45,7 @@ class Call(NamedTuple):
 
     def run(self) -> None:
         """Makes the call, and drops the answer."""
-        self.engine(self.inputs)
+        self.engine.run(self.inputs, _drop)
 
 
 class _Recorder:
@@ -131,7 +131,7 @@ class Limit:
 
         def work(engine: Engine) -> None:
             while (array := next(rest, None)) is not None:  # a list's iterator may be shared by threads
-                engine(array)
+                engine.run(array, _drop)
 
         for _ in self._threads.map(work, self._lanes):
             pass
@@ -155,6 +155,10 @@ def regrouped(inputs: Iterable[Float32Array], batch_size: int) -> list[Float32Ar
         for _, lines in sorted(by_width.items())
         for start in range(0, len(lines), batch_size)
     ]
+
+
+def _drop(_answer: Float32Array) -> None:
+    """Reads nothing."""
 
 
 def _run(calls: Iterable[Call]) -> None:
