@@ -9,6 +9,7 @@ the most, while all of them were sending. Memory is resident, of all processes t
 import argparse
 import base64
 import json
+import os
 import sys
 import tempfile
 import threading
@@ -90,7 +91,7 @@ def _resident_mb(pid: int) -> float:
     """Resident memory of the processes that a server has started, in millions of bytes."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     pages = sum(int(Path(f"/proc/{child}/statm").read_text(encoding="ascii").split()[1]) for child in children)
-    return pages * 4096 / 1e6
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def _measure(bodies: Sequence[bytes], workers: int, threads: int, options: argparse.Namespace) -> str:
@@ -146,6 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths = picture_paths(options.directory)
     if not paths:
         print(f"parallel: {options.directory} has no pictures", file=sys.stderr)
+        return 1
+    if min(options.clients, options.rounds) < 1 or options.seconds <= 0:
+        print("parallel: --clients and --rounds have to be at least 1, --seconds above 0", file=sys.stderr)
         return 1
     bodies = [json.dumps({"images": [base64.b64encode(path.read_bytes()).decode()]}).encode() for path in paths]
     print(

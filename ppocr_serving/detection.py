@@ -20,7 +20,7 @@ from ppocr_serving.geometry import BoxArray, order_clockwise, reading_order
 from ppocr_serving.pictures import BgrImage
 from ppocr_serving.timing import Stopwatch
 
-__all__ = ["DetectionOptions", "TextDetector", "decode", "prepare"]
+__all__ = ["MAX_LONGER_SIDE", "DetectionOptions", "TextDetector", "decode", "prepare"]
 
 _STRIDE = 32  # the network halves its input five times
 _MAX_CANDIDATES = 1000
@@ -29,7 +29,8 @@ _MAX_CANDIDATES = 1000
 # pixels than the largest square picture.
 _MIN_SHORTER_SIDE = 64
 _MAX_ENLARGEMENT = 4.0
-_MAX_LONGER_SIDE = 4000  # with `min`: a strip of 1 x 8000 pixels must not become a picture of gigapixels
+MAX_LONGER_SIDE = 4000
+"""Pixels, with `min`: a strip of 1 x 8000 must not become a picture of gigapixels."""
 _MIN_MAP_SIDE = 3  # pixels of the probability map: less is noise
 _MIN_SIDE = 3  # pixels of the picture
 # Means and deviations of ImageNet, which PaddleOCR's detectors are trained with; it lists them for RGB but feeds BGR,
@@ -50,7 +51,8 @@ class DetectionOptions:
     Attributes:
         limit_side_len: Pixels, see `limit_type`.
         limit_type: `max` shrinks pictures whose longer side is above `limit_side_len`; `min` enlarges those whose
-            shorter side is below it. With `min` the longer side is at most 4000 afterwards.
+            shorter side is below it. With `min` the longer side is at most 4000 afterwards, but for strips, which are
+            bounded by their pixels.
         thresh: Probability in [0, 1] above which a pixel is text.
         box_thresh: Mean probability in [0, 1] that a box needs.
         unclip_ratio: Boxes are grown by area * ratio / perimeter, because the network is trained on shrunken text.
@@ -135,7 +137,7 @@ def _network_size(height: int, width: int, options: DetectionOptions) -> tuple[i
     if options.limit_type == "max" and longer > options.limit_side_len:
         ratio = options.limit_side_len / longer
     elif options.limit_type == "min":
-        ratio = min(max(1.0, options.limit_side_len / shorter), _MAX_LONGER_SIDE / longer)
+        ratio = min(max(1.0, options.limit_side_len / shorter), MAX_LONGER_SIDE / longer)
     if shorter * ratio < _MIN_SHORTER_SIDE:
         most_pixels = options.limit_side_len**2
         # The shorter side is fed with at least 32 pixels whatever the ratio, which the second bound counts.

@@ -5,7 +5,7 @@ Reference: Graves et al., "Connectionist Temporal Classification", ICML 2006 (gr
 
 import threading
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -136,6 +136,7 @@ class TextRecognizer:
                 texts.update(self._read(0, lines, queue, watches[0]))
         finally:
             queue.clear()  # where one engine fails, the others need not go on
+            wait(others)  # all of them, before an error of one lets the next request begin
             for other in others:
                 texts.update(other.result())
         watch.include(watches)
@@ -165,7 +166,7 @@ class LineQueue:
 
     Every new input shape is paid for, with time at its first use and with memory for good, and a server sees every
     width there is. So widths are rounded up to a ladder whose steps are about a fifth, and few sizes are used: the rest
-    of a request is split (5 = 4 + 1) rather than filled up, because an engine call costs little while a line of padding
+    of a request is split (4 = 3 + 1) rather than filled up, because an engine call costs little while a line of padding
     costs as much as a line of text.
 
     No line is padded to less than the usual width of the network, as in PaddleOCR: narrower is faster, but changes

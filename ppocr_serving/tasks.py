@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ppocr_serving.classification import ClassificationOptions, TextClassifier
-from ppocr_serving.detection import DetectionOptions, TextDetector
+from ppocr_serving.detection import MAX_LONGER_SIDE, DetectionOptions, TextDetector
 from ppocr_serving.engines import Engine, EngineSpec, Runtime, choose_runtime, shared_engine
 from ppocr_serving.models import load_dictionary, resolve_model
 from ppocr_serving.pictures import BgrImage
@@ -133,10 +133,11 @@ def _recognizer(settings: Settings, engine_of: EngineSource) -> tuple[TextRecogn
     packing = _PADDLE_PACKING
     specs = [spec]
     if choose_runtime(spec) is Runtime.OPENVINO:
-        # Several engines with a line and few threads each are faster than one with many lines and all threads; but each
+        # Several engines with few lines and threads each are faster than one with many lines and all threads; but each
         # has memory of its own.
         lanes = min(spec.threads, _MAX_LANES)
-        specs = [replace(spec, threads=spec.threads // lanes, lane=lane) for lane in range(lanes)]
+        each, more = divmod(spec.threads, lanes)
+        specs = [replace(spec, threads=each + (lane < more), lane=lane) for lane in range(lanes)]
         packing = _LANES_PACKING
     engines = tuple(map(engine_of, specs))
     return TextRecognizer(engines, _recognition_options(settings, packing)), engines
@@ -155,7 +156,8 @@ def _classifier(settings: Settings, engine_of: EngineSource) -> tuple[TextClassi
 
 
 def _spec(settings: Settings, role: Role) -> EngineSpec:
-    pixels = settings.det_limit_side_len**2
+    longer_side = settings.det_limit_side_len if settings.det_limit_type == "max" else MAX_LONGER_SIDE
+    pixels = settings.det_limit_side_len * longer_side
     if role == "rec":
         pixels = settings.rec_image_shape[1] * _LANES_PACKING.most_pixels
     return EngineSpec(

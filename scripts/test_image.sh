@@ -81,6 +81,7 @@ is_running() { [[ $("$engine" inspect -f '{{.State.Running}}' "$name") == true ]
 request docs/example.png "$scratch/example"
 pictures=()
 shopt -s nullglob
+# Where there are no more pictures, the same one is sent again and again, and the tables say less.
 for file in docs/example.png ../shared/data/{images,receipts}/*.{jpg,png}; do
     request "$file" "$scratch/picture-${#pictures[@]}"
     pictures+=("$scratch/picture-${#pictures[@]}")
@@ -282,9 +283,8 @@ if [[ $engine == podman ]] && ((EUID == 0)) && /usr/bin/python3 -c 'import sys; 
     printf '#!/bin/sh\nexec %s/bin/python3 %s/bin/hub "$@"\n' "$tree" "$tree" >"$scratch/hub"
     chmod +x "$scratch/hub"
     tested=0
-    # Whether a process passes its limit of memory depends on the pictures and the engine, and not on the image.
     PPOCR_TEST_HUB=$scratch/hub .venv/bin/pytest -q tests/served tests/hub/test_command.py \
-        --ignore tests/served/test_served_memory.py --ignore tests/served/test_served_lean.py || tested=$?
+        --ignore tests/served/test_served_lean.py || tested=$?
     podman image unmount ppocr-serving >/dev/null
     ((tested == 0)) || fail "the end-to-end tests fail with the image's packages"
     tree=$(podman image mount ppocr-serving-lean)/opt/ppocr
@@ -321,9 +321,9 @@ two "size" "${size[ppocr-serving]}" "${size[ppocr-serving-lean]}" MB
 two "size, compressed" "${compressed[ppocr-serving]}" "${compressed[ppocr-serving-lean]}" MB
 two "cold start: container start to the first answer, median of $starts" "${cold[ppocr-serving]}" "${cold[ppocr-serving-lean]}" s
 two "of that, a container that does nothing" "${empty[ppocr-serving]}" "${empty[ppocr-serving-lean]}" s
-two "speed, ${#pictures[@]} different pictures up to 100, a picture" "${speed[plain]}" "${speed[lean]}" ms
-two "memory at the first answer" "${start_memory[plain]}" "${start_memory[lean]}" MB
-two "memory after 100 pictures" "${full_memory[plain]}" "${full_memory[lean]}" MB
+two "speed, ${#pictures[@]} different pictures up to 100, a picture" "${speed[plain]:--}" "${speed[lean]:--}" ms
+two "memory at the first answer" "${start_memory[plain]:--}" "${start_memory[lean]:--}" MB
+two "memory after 100 pictures" "${full_memory[plain]:--}" "${full_memory[lean]:--}" MB
 if ((${#failed[@]})); then
     echo "test_image: not all of 100 pictures were read: ${failed[*]}" >&2
     exit 1

@@ -4,6 +4,7 @@ import itertools
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
@@ -112,9 +113,17 @@ def test_a_line_wider_than_usual_has_some_padding(width: int) -> None:
     assert batch.width > width
 
 
-@given(st.lists(st.integers(1, 12_000), min_size=1, max_size=200), packings)
-def test_few_shapes_are_ever_used(widths: list[int], packing: Packing) -> None:
-    assert len({batch.width for batch in batches_of(widths, packing)}) <= 16
+@pytest.mark.parametrize(("packing", "shapes"), [(MIXED, 31), (ALIKE, 15), (ALONE, 14)])
+@given(data=st.data())
+def test_few_shapes_are_ever_used(packing: Packing, shapes: int, data: st.DataObject) -> None:
+    met = set()
+    for seed in data.draw(st.lists(st.integers(0, 2**32 - 1), min_size=40, max_size=40)):
+        random = Random(seed)
+        widths = [random.randint(1, random.choice((400, 1200, 12_000))) for _ in range(random.randint(1, 60))]
+        met |= {
+            (len(batch.indices), batch.width) for batch in batches_of(widths, packing, engines=random.choice((1, 2)))
+        }
+    assert len(met) <= shapes
 
 
 @given(widths_of_lines, packings, st.booleans())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from ppocr_serving.engines import Runtime
+from ppocr_serving.engines import Engine, EngineSpec, Runtime, shared_engine
 from ppocr_serving.errors import ModelNotFound
 from ppocr_serving.models import ModelFiles
 from ppocr_serving.settings import Settings, load_settings
@@ -69,13 +69,20 @@ def test_tasks_share_engines(tasks: dict[str, Task], settings: Settings) -> None
     assert create_task("ocr_system", settings).engines == tasks["ocr_system"].engines
 
 
-@pytest.mark.parametrize(("threads", "lanes"), [(1, 1), (2, 2), (3, 3), (4, 4), (16, 4)])
+@pytest.mark.parametrize(("threads", "lanes"), [(1, 1), (2, 2), (3, 3), (4, 4), (7, 4), (16, 4)])
 def test_the_recogniser_has_several_engines_where_they_can_work_at_the_same_time(
     settings: Settings, threads: int, lanes: int
 ) -> None:
-    engines = create_task("ocr_rec", replace(settings, threads=threads)).engines
-    assert len(set(engines)) == len(engines)
+    specs: list[EngineSpec] = []
+
+    def engine_of(spec: EngineSpec) -> Engine:
+        specs.append(spec)
+        return shared_engine(spec)
+
+    engines = create_task("ocr_rec", replace(settings, threads=threads), engine_of).engines
+    assert len(set(engines)) == len(engines) == len(specs)
     assert len(engines) == (lanes if settings.engine is Runtime.OPENVINO else 1)
+    assert sum(spec.threads for spec in specs) == threads
 
 
 def test_without_the_angle_classifier_its_model_is_not_needed(settings: Settings, tmp_path: Path) -> None:

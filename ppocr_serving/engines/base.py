@@ -9,9 +9,10 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from ppocr_serving.cpu import supports_bfloat16
 from ppocr_serving.models import ModelFiles
 
-__all__ = ["Backend", "Engine", "EngineSpec", "Float32Array", "Precision", "Runtime", "T"]
+__all__ = ["Backend", "Engine", "EngineSpec", "Float32Array", "Precision", "Runtime", "T", "computes_bfloat16"]
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -41,6 +42,11 @@ class Precision(StrEnum):
     AUTO = "auto"
     BF16 = "bf16"
     F32 = "f32"
+
+
+def computes_bfloat16(precision: Precision) -> bool:
+    """Whether OpenVINO, which can, is to compute in bfloat16 on this processor."""
+    return precision is Precision.BF16 or (precision is Precision.AUTO and supports_bfloat16())
 
 
 class Engine(Protocol):

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ppocr_serving.cpu import supports_bfloat16
-from ppocr_serving.engines.base import EngineSpec, Float32Array, Precision, T
+from ppocr_serving.engines.base import EngineSpec, Float32Array, T, computes_bfloat16
 from ppocr_serving.engines.compiled import compiled_path, write_compiled
+from ppocr_serving.engines.upsampling import REVISION, pack_upsampling
 from ppocr_serving.errors import EngineError
 from ppocr_serving.models import ModelFiles
 
@@ -78,7 +78,11 @@ class OpenVinoEngine:
         """
         path = compiled_path(self._spec.model, _variant(self._spec))
         try:
-            write_compiled(path, bytes(_compile(self._spec).export_model().getbuffer()))
+            content = bytes(_compile(self._spec).export_model().getbuffer())
+        except RuntimeError as error:  # OpenVINO's own
+            raise EngineError(f"{self._spec.model.program}: cannot be compiled: {_reason(error)}") from error
+        try:
+            write_compiled(path, content)
         except OSError as error:
             raise EngineError(f"{path}: {error.strerror}; make the folder writable") from error
         return path
@@ -86,7 +90,10 @@ class OpenVinoEngine:
     def _load_locked(self) -> None:
         if self._request is None:
             self._compiled = self._read_compiled() or _compile(self._spec)
-            self._request = self._compiled.create_infer_request()
+            try:
+                self._request = self._compiled.create_infer_request()
+            except RuntimeError as error:  # OpenVINO's own, for want of memory
+                raise _unloadable(self._spec.model, error) from error
 
     def _read_compiled(self) -> Any:
         """The compiled model that was written for this processor; None where there is none that can be used."""
@@ -94,7 +101,7 @@ class OpenVinoEngine:
         if not path.is_file():
             others = sorted(path.parent.glob("*.blob"))
             if others:
-                _log.info("%s: compiled for another processor or version, compiling anew", others[0])
+                _log.info("%s: compiled for another processor, version or precision, compiling anew", others[0])
             return None
         import openvino
 
@@ -125,7 +132,8 @@ def convert_model(model: ModelFiles) -> ModelFiles:
         The new files; `model` where it has this format already.
 
     Raises:
-        EngineError: The model could not be read, or the files not written; then the old ones are all there.
+        EngineError: The model could not be read, or the files not written; then the old ones or the new ones are all
+            there.
     """
     if _is_own_format(model):
         return model
@@ -167,8 +175,6 @@ def _compile(spec: EngineSpec) -> Any:
 
 
 def _read(model: ModelFiles) -> Any:
-    from ppocr_serving.engines.upsampling import pack_upsampling
-
     for path in (model.program, model.params):
         if path is not None and not path.is_file():
             raise EngineError(f"{path}: No such file; run scripts/fetch_models.py again")
@@ -202,13 +208,13 @@ def _core() -> Any:
     return openvino.Core()
 
 
-def _computes_bfloat16(spec: EngineSpec) -> bool:
-    return spec.precision is Precision.BF16 or (spec.precision is Precision.AUTO and supports_bfloat16())
+def _precision(spec: EngineSpec) -> str:
+    return "bf16" if computes_bfloat16(spec.precision) else "f32"
 
 
 def _configuration(spec: EngineSpec) -> dict[str, Any]:
     return {
-        "INFERENCE_PRECISION_HINT": "bf16" if _computes_bfloat16(spec) else "f32",
+        "INFERENCE_PRECISION_HINT": _precision(spec),
         "INFERENCE_NUM_THREADS": spec.threads,
         "NUM_STREAMS": 1,
         # Engines know nothing of each other, so all of them would choose the same CPUs.
@@ -222,8 +228,7 @@ def _configuration(spec: EngineSpec) -> dict[str, Any]:
 def _variant(spec: EngineSpec) -> str:
     import openvino
 
-    shape = "" if spec.fixed_shape is None else f" {spec.fixed_shape}"
-    return f"{openvino.get_version()} {'bf16' if _computes_bfloat16(spec) else 'f32'}{shape}"
+    return f"{openvino.get_version()} {_precision(spec)} {spec.fixed_shape} upsampling {REVISION}"
 
 
 def _reason(error: Exception) -> str:

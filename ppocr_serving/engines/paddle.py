@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ppocr_serving.cpu import supports_bfloat16
-from ppocr_serving.engines.base import Backend, EngineSpec, Float32Array, Precision, T
+from ppocr_serving.engines.base import Backend, EngineSpec, Float32Array, Precision, T, computes_bfloat16
 from ppocr_serving.errors import EngineError, InvalidSetting
 
 __all__ = ["PaddleEngine"]
@@ -144,7 +143,7 @@ def _configure(inference: Any, spec: EngineSpec, backend: Backend) -> Any:
         case Backend.OPENVINO:
             # Read when the first kernel is made. The kernels of a thousand layers and shapes would be kept.
             os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "200")
-            bf16 = spec.precision is Precision.BF16 or (spec.precision is Precision.AUTO and supports_bfloat16())
+            bf16 = computes_bfloat16(spec.precision)
             config.enable_openvino_engine(inference.PrecisionType.Bfloat16 if bf16 else inference.PrecisionType.Float32)
         case Backend.ONEDNN:
             config.enable_onednn()

@@ -13,7 +13,10 @@ import numpy as np
 
 from ppocr_serving.engines.base import Float32Array
 
-__all__ = ["pack_upsampling"]
+__all__ = ["REVISION", "pack_upsampling"]
+
+REVISION = 1
+"""Another one whenever the rewritten network is: compiled models of other revisions are not used."""
 
 
 def pack_upsampling(model: Any) -> bool:

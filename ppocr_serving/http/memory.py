@@ -30,7 +30,8 @@ class MemoryLimit:
     Must be created before the processes are forked: they share whose turn it is.
 
     Args:
-        limit_mb: Resident memory in MiB that a process may have between requests; 0 allows any.
+        limit_mb: Resident memory in MiB that a process may have when it has answered a request, with what it computes
+            for others at that moment; 0 allows any.
     """
 
     def __init__(self, limit_mb: int) -> None:

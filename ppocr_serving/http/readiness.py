@@ -46,7 +46,7 @@ class Readiness:
         return self._ready.is_set()
 
     def warm_up(self) -> None:
-        """Loads all models and lets each read a small picture, which builds what engines build at first use.
+        """Loads all models and reads a small picture, for which engines build what they build at first use.
 
         A request that is waiting meanwhile is answered before that picture is read.
 

@@ -38,8 +38,8 @@ _log = logging.getLogger(__name__)
 # Platforms keep connections open and send the next POST on one that has been idle for minutes; where the server has
 # dropped it meanwhile, that request is lost.
 _KEEP_ALIVE_SECONDS = 3600
-# A worker whose main loop has not come round for this long is taken for dead and replaced. An engine call, which holds
-# Python's global lock, takes seconds at the very most.
+# A worker whose main loop has not come round for this long is taken for dead and replaced. A call of Paddle's engine,
+# which holds Python's global lock, takes seconds at the very most.
 _STUCK_SECONDS = 120
 # A client that neither sends nor takes anything for this long in the middle of a request gives its thread back.
 _SILENT_SECONDS = 5

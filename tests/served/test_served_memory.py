@@ -51,10 +51,12 @@ def pass_the_limit(server: Served) -> None:
     """Makes the only process large and old enough to be replaced: each new size of a picture takes memory."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as connection:
         talk(connection, 32)
-        for width in range(960, 320, -32):
+        for number, width in enumerate(range(960, 320, -32)):
             if replaced(server):
                 return
-            server.results("ocr_system", [as_base64(page(["Many lines"] * 12).resize((width, 960)))])
+            # Lines of few and of many letters, so that the recogniser meets new sizes as well.
+            lines = ["Many lines, " * (1 + (number + line) % 3) for line in range(12)]
+            server.results("ocr_system", [as_base64(page(lines).resize((width, 960)))])
             time.sleep(0.05)
     pytest.fail(f"it never grew enough: {server.log()}")
 
