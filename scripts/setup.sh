@@ -241,7 +241,14 @@ modules_step() {
         report modules "already installed in $hub_home/modules"
         return
     fi
-    quietly "$scripts/hub" install "${changed[@]}" ||
+    # PaddleHub turns every - in the path of its temporary copies into _, and fails or leaves them there: it is given
+    # a path that has none.
+    local alias status=0
+    mkdir -p -- "$hub_home" && alias=$(mktemp -d /tmp/ppocrXXXXXX) && ln -s -- "$(realpath -- "$hub_home")" "$alias/home" ||
+        fail "modules: $hub_home or /tmp is not writable (HUB_HOME changes the former)"
+    HUB_HOME=$alias/home quietly "$scripts/hub" install "${changed[@]}" || status=$?
+    rm -r -- "$alias"
+    ((status == 0)) ||
         fail "modules: 'hub install' failed, its last lines are above; is $hub_home writable (HUB_HOME changes it)?"
     for module in "${changed[@]}"; do
         is_installed "$module" || fail "modules: $hub_home/modules/${module##*/} differs from $module after 'hub install'"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from PIL import Image
 
 from tests.served.samples import as_base64, page
 from tests.served.server import MULTIPROCESS, Served, serving
@@ -56,7 +57,7 @@ def pass_the_limit(server: Served) -> None:
                 return
             # Lines of few and of many letters, so that the recogniser meets new sizes as well.
             lines = ["Many lines, " * (1 + (number + line) % 3) for line in range(12)]
-            server.results("ocr_system", [as_base64(page(lines).resize((width, 960)))])
+            server.results("ocr_system", [as_base64(page(lines).resize((width, 1000)))])
             time.sleep(0.05)
     pytest.fail(f"it never grew enough: {server.log()}")
 
@@ -90,7 +91,12 @@ class Client:
                 time.sleep(self._random.choice((0, 0, 0, 0.2)))
 
     def _read(self, lines: Sequence[str]) -> None:
-        body = json.dumps({"images": [as_base64(page(lines, self._random.randint(24, 48)))]})
+        picture = page(lines, self._random.randint(24, 48))
+        if self._random.random() < 0.2:  # a large picture, for which any engine takes a hundred megabytes
+            large = Image.new("RGB", (1000, max(1000, picture.height)), "white")
+            large.paste(picture)
+            picture = large
+        body = json.dumps({"images": [as_base64(picture)]})
         self._connection.request("POST", "/predict/ocr_system", body, {"Content-Type": "application/json"})
         answer = self._connection.getresponse()
         content = answer.read()
