@@ -10,8 +10,7 @@ MODULES = {"ocr_system", "ocr_det", "ocr_cls", "ocr_rec"}
 
 def test_the_path_of_paddlehubs_folder_may_have_hyphens(tmp_path: Path) -> None:
     hub_home = tmp_path / "jean-luc" / "hub"
-    other = tmp_path / "jean_luc"  # where PaddleHub would put its temporary copies
-    other.touch()
+    other = Path(str(hub_home).replace("-", "_"))  # where PaddleHub would put its temporary copies
 
     result = subprocess.run(
         ["bash", str(ROOT / "scripts" / "setup.sh")],
@@ -23,5 +22,4 @@ def test_the_path_of_paddlehubs_folder_may_have_hyphens(tmp_path: Path) -> None:
 
     assert result.returncode == 0, result.stdout + result.stderr
     assert {path.name for path in (hub_home / "modules").iterdir()} >= MODULES
-    assert other.is_file()
-    assert not list((hub_home / "tmp").rglob("module.py"))
+    assert not other.exists()
