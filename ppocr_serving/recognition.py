@@ -125,8 +125,7 @@ class TextRecognizer:
             with watch("rec_prepare"):
                 lines.append(self.line(crop))
         queue = LineQueue([line.shape[1] for line in lines], self._options, len(self._engines))
-        engines = self._engines[: len(lines)]
-        watches = [Stopwatch() for _ in engines]
+        watches = [Stopwatch() for _ in self._engines[: len(lines)]]
         others = [
             self._threads.submit(self._read, place, lines, queue, own) for place, own in enumerate(watches[1:], start=1)
         ]

@@ -156,10 +156,6 @@ def _classifier(settings: Settings, engine_of: EngineSource) -> tuple[TextClassi
 
 
 def _spec(settings: Settings, role: Role) -> EngineSpec:
-    longer_side = settings.det_limit_side_len if settings.det_limit_type == "max" else MAX_LONGER_SIDE
-    pixels = settings.det_limit_side_len * longer_side
-    if role == "rec":
-        pixels = settings.rec_image_shape[1] * _LANES_PACKING.most_pixels
     return EngineSpec(
         model=resolve_model(settings.model_directory(role), role),
         backend=settings.effective_backend(),
@@ -168,8 +164,16 @@ def _spec(settings: Settings, role: Role) -> EngineSpec:
         use_gpu=settings.use_gpu,
         runtime=settings.engine,
         kept_shapes=settings.kept_shapes,
-        usual_size=3 * pixels,
+        usual_size=3 * _usual_pixels(settings, role),
     )
+
+
+def _usual_pixels(settings: Settings, role: Role) -> int:
+    """The pixels of the largest input that is nothing out of the ordinary."""
+    if role == "rec":
+        return settings.rec_image_shape[1] * _LANES_PACKING.most_pixels
+    longer_side = settings.det_limit_side_len if settings.det_limit_type == "max" else MAX_LONGER_SIDE
+    return settings.det_limit_side_len * longer_side
 
 
 def _detection_options(settings: Settings) -> DetectionOptions:

@@ -61,11 +61,12 @@ class OpenVinoEngine:
                     f"{self._spec.model.program}: the model cannot run on an input of shape {inputs.shape}: "
                     f"{_reason(error)}"
                 ) from error
-            answer = read(self._request.get_output_tensor(0).data)
-            if inputs.size > self._spec.usual_size:
-                # Feature maps are kept for the next call, as large as the largest input so far needed them.
-                self._compiled.release_memory()
-            return answer
+            try:
+                return read(self._request.get_output_tensor(0).data)
+            finally:
+                if inputs.size > self._spec.usual_size:
+                    # Feature maps are kept for the next call, as large as the largest input so far needed them.
+                    self._compiled.release_memory()
 
     def save_compiled(self) -> Path:
         """Compiles the model and writes it beside the model's files, where `load` looks for it.
