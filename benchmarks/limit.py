@@ -20,14 +20,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppocr_serving.engines import Engine, EngineSpec, Float32Array, shared_engine
+from benchmarks.in_process import answer
+from ppocr_serving import Reader
+from ppocr_serving.engines import Engine, EnginePool, EngineSpec, Float32Array
 from ppocr_serving.engines.base import T
 from ppocr_serving.errors import OcrError
-from ppocr_serving.http.contract import decode_pictures, encode_answer
-from ppocr_serving.pictures import picture_paths
+from ppocr_serving.models import resolve_model
 from ppocr_serving.settings import load_settings
-from ppocr_serving.tasks import create_task
 from ppocr_serving.timing import Stopwatch
+from ppocr_serving.vision.pictures import picture_paths
 
 _BATCH_SIZE = 6
 
@@ -51,10 +52,14 @@ class Call(NamedTuple):
 class _Recorder:
     """An engine that keeps what it is fed with."""
 
-    def __init__(self, spec: EngineSpec) -> None:
+    def __init__(self, spec: EngineSpec, engine: Engine) -> None:
         self.spec = spec
-        self.engine = shared_engine(spec)
+        self.engine = engine
         self.calls: list[Call] = []
+
+    def release_memory(self) -> None:
+        """See `Engine.release_memory`."""
+        self.engine.release_memory()
 
     def load(self) -> None:
         """See `Engine.load`."""
@@ -70,6 +75,20 @@ class _Recorder:
         return self.engine(inputs)
 
 
+class _RecordingPool(EnginePool):
+    """A pool whose engines keep what they are fed with, and run those of another pool."""
+
+    def __init__(self, pool: EnginePool) -> None:
+        super().__init__()
+        self._pool = pool
+        self.recorders: dict[Engine, _Recorder] = {}
+
+    def engine(self, spec: EngineSpec) -> Engine:
+        """See `EnginePool.engine`."""
+        engine = self._pool.engine(spec)
+        return self.recorders.setdefault(engine, _Recorder(spec, engine))
+
+
 class Limit:
     """Reads pictures, and makes their engine calls alone.
 
@@ -78,30 +97,27 @@ class Limit:
     """
 
     def __init__(self) -> None:
-        self._settings = load_settings()
-        self._recorders: list[_Recorder] = []
-        self._recording = create_task("ocr_system", self._settings, self._record)
-        self._task = create_task("ocr_system", self._settings)
-        lanes = [recorder.spec for recorder in self._recorders if recorder.spec.model == self._recorders[1].spec.model]
-        self._lanes = [shared_engine(spec) for spec in lanes]
-        self._all_threads = shared_engine(replace(lanes[0], threads=sum(spec.threads for spec in lanes), lane=0))
+        settings = load_settings()
+        pool = EnginePool()
+        recording = _RecordingPool(pool)
+        self._recording = Reader(settings=settings, pool=recording)
+        self._reader = Reader(settings=settings, pool=pool)
+        self._recorders = list(recording.recorders.values())
+        recognizer = resolve_model(settings.models.directory("rec"), "rec")
+        lanes = [recorder.spec for recorder in self._recorders if recorder.spec.model == recognizer]
+        self._lanes = [pool.engine(spec) for spec in lanes]
+        self._all_threads = pool.engine(replace(lanes[0], threads=sum(spec.threads for spec in lanes), lane=0))
         self._threads = ThreadPoolExecutor(len(lanes))
-
-    def _record(self, spec: EngineSpec) -> Engine:
-        self._recorders.append(_Recorder(spec))
-        return self._recorders[-1]
 
     def read(self, data: bytes) -> None:
         """Does what the service does, from a file's bytes to the bytes of the answer."""
-        watch = Stopwatch()
-        encode_answer(self._task.run(decode_pictures([data], self._settings.max_pixels, watch), watch))
+        answer(self._reader, data, Stopwatch())
 
     def packings(self, data: bytes) -> dict[str, Callable[[], None]]:
         """The engine calls that a picture takes, packed in several ways: functions that make them."""
         for recorder in self._recorders:
             recorder.calls.clear()
-        watch = Stopwatch()
-        self._recording.run(decode_pictures([data], self._settings.max_pixels, watch), watch)
+        answer(self._recording, data, Stopwatch())
         lanes = [recorder.calls.copy() for recorder in self._recorders if recorder.engine in self._lanes]
         others = [call for recorder in self._recorders if recorder.engine not in self._lanes for call in recorder.calls]
 

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.server import ServerFailed, serving, wait_until_ready
 from ppocr_serving.cpu import available_cpus
-from ppocr_serving.pictures import picture_paths
+from ppocr_serving.vision.pictures import picture_paths
 
 _COMMAND = (sys.executable, "-m", "ppocr_serving")
 

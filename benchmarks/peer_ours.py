@@ -5,36 +5,21 @@ The settings come from the environment, as they do in the service.
 
 import sys
 from collections.abc import Iterable
-from typing import NamedTuple
 
-from benchmarks.peer_loop import Line, PeerOptions, Reader, serve
-from ppocr_serving.http.contract import decode_pictures, encode_answer
-from ppocr_serving.settings import load_settings
-from ppocr_serving.tasks import Results, create_task
+from benchmarks import peer_loop
+from benchmarks.in_process import Answer, answer
+from ppocr_serving import Reader
 from ppocr_serving.timing import Stopwatch
 
 
-class _Answer(NamedTuple):
-    results: Results
-    body: bytes
+def _create(_: peer_loop.PeerOptions) -> peer_loop.Reader:
+    reader = Reader()
+    return peer_loop.Reader(lambda data: answer(reader, data, Stopwatch()), _lines)
 
 
-def _create(_: PeerOptions) -> Reader:
-    settings = load_settings()
-    task = create_task("ocr_system", settings)
-
-    def read(data: bytes) -> _Answer:
-        watch = Stopwatch()
-        results = task.run(decode_pictures([data], settings.max_pixels, watch), watch)
-        return _Answer(results, encode_answer(results))
-
-    return Reader(read, _lines)
-
-
-def _lines(answer: _Answer) -> Iterable[Line]:
-    (lines,) = answer.results
-    return [(line["text"], line["text_region"]) for line in lines]
+def _lines(found: Answer) -> Iterable[peer_loop.Line]:
+    return [(line.text, [[x, y] for x, y in line.box]) for line in found.page.lines]
 
 
 if __name__ == "__main__":
-    serve(_create, sys.argv[1:-1])
+    peer_loop.serve(_create, sys.argv[1:-1])

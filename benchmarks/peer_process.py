@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Self, cast
 
+from benchmarks.evaluate import LabelledLine, Rectangle
 from benchmarks.peer_loop import PeerOptions
-from scripts.evaluate import LabelledLine, Rectangle
 
 __all__ = ["PeerFailed", "PeerProcess", "Reading"]
 

@@ -10,8 +10,8 @@ is stopped while it is not its turn. What a picture takes when it comes for the 
 takes again: engines prepare themselves for each new size of input, and a service sees new pictures. With --warm-up, the
 pictures of other folders are read before, so that the first time is that of a service that has been running for a
 while. Times of the first time are averages over the pictures; those of the other times are medians over the repetitions
-of a picture, averaged over the pictures. Line F1, as scripts/evaluate.py has it, is over the pictures with a label file
-beside them. Memory is the most that the process ever held.
+of a picture, averaged over the pictures. Line F1, as benchmarks/evaluate.py has it, is over the pictures with a label
+file beside them. Memory is the most that the process ever held.
 """
 
 import argparse
@@ -22,16 +22,16 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Final, NamedTuple
 
+from benchmarks.evaluate import LabelledLine, Score, read_labels, score
 from benchmarks.peer_environments import EnvironmentFailed, environment_python
 from benchmarks.peer_loop import PeerOptions
 from benchmarks.peer_process import PeerFailed, PeerProcess, Reading
 from ppocr_serving.cpu import available_cpus
 from ppocr_serving.engines import PACKAGES, Runtime, installed_runtimes
 from ppocr_serving.errors import OcrError
-from ppocr_serving.models import resolve_model
-from ppocr_serving.pictures import picture_paths
-from ppocr_serving.settings import Role, Settings, load_settings, variable_name
-from scripts.evaluate import LabelledLine, Score, read_labels, score
+from ppocr_serving.models import Role, resolve_model
+from ppocr_serving.settings import Settings, load_settings, variable_names
+from ppocr_serving.vision.pictures import picture_paths
 
 __all__ = ["Summary", "format_table", "summarize"]
 
@@ -148,7 +148,7 @@ def _ours(engine: Runtime, threads: int) -> _Contestant:
     return _Contestant(
         f"ppocr_serving, {engine}",
         [sys.executable, "-m", "benchmarks.peer_ours", "ppocr-serving", PACKAGES[engine]],
-        {variable_name(field): value for field, value in fixed.items()},
+        {variable_names(field)[0]: value for field, value in fixed.items()},
     )
 
 
@@ -161,7 +161,7 @@ def _theirs(name: str, environments: Path) -> _Contestant:
 
 def _peer_options(settings: Settings, threads: int) -> PeerOptions:
     def folder(role: Role) -> str:
-        return str(resolve_model(settings.model_directory(role), role).program.parent.absolute())
+        return str(resolve_model(settings.models.directory(role), role).program.parent.absolute())
 
     return PeerOptions(
         threads=threads,
@@ -169,7 +169,7 @@ def _peer_options(settings: Settings, threads: int) -> PeerOptions:
         det=folder("det"),
         cls=folder("cls"),
         rec=folder("rec"),
-        dictionary=str(settings.dictionary_path().absolute()),
+        dictionary=str(settings.models.dictionary().absolute()),
     )
 
 

@@ -25,7 +25,7 @@ ARG PROFILE=ppocr-v4-mobile
 RUN PPOCR_PROFILE=${PROFILE} bash scripts/setup.sh --system --lean
 RUN PPOCR_PROFILE=${PROFILE} python3 scripts/compile_models.py --convert
 RUN python3 docker/replace_libraries.py lean && python3 docker/prune.py lean && \
-    sh docker/compile.sh /compiled ppocr_serving.__main__ ppocr_serving.http.serving ppocr_serving.engines.openvino openvino
+    sh docker/compile.sh /compiled ppocr_serving.__main__ ppocr_serving.server ppocr_serving.engines.openvino openvino
 
 FROM ${BASE_IMAGE}
 ARG PROFILE=ppocr-v4-mobile

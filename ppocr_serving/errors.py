@@ -1,7 +1,7 @@
 """Every error that this package raises on purpose.
 
 Messages are one line, safe to show to a client, and name the thing, the value it had and the way out. No class here
-knows HTTP: `ppocr_serving.http.errors` maps classes to status codes along their hierarchy.
+knows HTTP: `ppocr_serving.web.errors` maps classes to status codes along their hierarchy.
 """
 
 from typing import ClassVar

@@ -1,97 +1,76 @@
-"""One frozen structure of settings, from the environment, a module's defaults and its arguments."""
+"""One frozen value of settings, nested by who needs them."""
 
-import difflib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
 
 import msgspec
 
 from ppocr_serving.cpu import available_cpus
 from ppocr_serving.engines.base import Backend, Precision, Runtime
 from ppocr_serving.errors import InvalidSetting
-from ppocr_serving.models import Profile, default_model_dir, load_profile
+from ppocr_serving.models import Profile, Role, default_model_dir, load_profile
+from ppocr_serving.values import convert, parse_text, suggestion
 
-__all__ = ["Role", "Settings", "load_settings", "variable_name", "warn_of_unknown_variables"]
+__all__ = [
+    "Fraction",
+    "LimitType",
+    "ModelSettings",
+    "ReadingSettings",
+    "ScoreMode",
+    "ServerSettings",
+    "Settings",
+    "SideLength",
+    "UnclipRatio",
+    "load_settings",
+    "parse_port",
+    "variable_names",
+    "warn_of_unknown_variables",
+]
 
 _log = logging.getLogger(__name__)
 
 _DEFAULT_PROFILE = "ppocr-v4-mobile"
 
-Role = Literal["det", "cls", "rec"]
-
-_Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+SideLength = Annotated[int, msgspec.Meta(ge=32, le=8192)]
+UnclipRatio = Annotated[float, msgspec.Meta(ge=0.1, le=10)]
+LimitType = Literal["max", "min"]
+ScoreMode = Literal["fast", "slow"]
 _PictureShape = tuple[
     Literal[3], Annotated[int, msgspec.Meta(ge=8, le=256)], Annotated[int, msgspec.Meta(ge=8, le=6400)]
 ]
-
-# They belong to the server and not to a module, so only the environment sets them.
-_SERVER_FIELDS = frozenset(
-    {
-        "host",
-        "workers",
-        "max_body_mb",
-        "max_images",
-        "max_request_pixels",
-        "max_concurrency",
-        "max_queue",
-        "queue_timeout",
-        "graceful_timeout",
-        "max_memory_mb",
-    }
-)
+# The platforms' own variables; the first that is set counts.
+_Port = Annotated[int, msgspec.Meta(ge=1, le=65535, extra={"variables": ("PORT", "FC_CUSTOM_LISTEN_PORT")})]
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that can be set. The environment variable of a field is `PPOCR_` and its name in capitals.
+class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which models run, and on what.
 
     Attributes:
-        profile: Which models to use: a profile's name, or the path of a profile's TOML file.
-        model_dir: Where fetched models lie; a folder a profile.
-        det_model_dir: Folder of a detection model of one's own.
-        cls_model_dir: Folder of an angle classifier of one's own.
-        rec_model_dir: Folder of a recognition model of one's own.
-        rec_dict: Dictionary of that recognition model, one character a line.
-        engine: The library that runs the models; `auto` is `openvino` where it is installed and can.
+        profile: The set of models. In the environment and in files: a profile's name, or the path of its TOML file.
+        model_dir: Folder of fetched models, with one folder per profile.
+        det_model_dir: Folder of a custom detection model.
+        cls_model_dir: Folder of a custom angle classifier.
+        rec_model_dir: Folder of a custom recognition model.
+        rec_dict: Dictionary of the custom recognition model, one character per line.
+        engine: The library that runs the models; `auto` is `openvino` where it is installed and able.
         backend: The kernels that Paddle runs the models with.
-        precision: The number format that models are computed in; `auto` is bfloat16 where the processor has it.
-        threads: CPU threads that a process computes with; 0 is its part of the CPUs that all processes of the server
-            may use.
-        kept_shapes: Shapes of input that each of OpenVINO's engines keeps prepared, beside some fifteen that all of
-            them share: more is faster where pictures differ in size, and takes 3 to 7 MB each.
+        precision: The number format of the computation; `auto` is bfloat16 where the processor has it.
+        threads: CPU threads per process; 0 is the process's share of the CPUs that the server may use.
+        kept_shapes: Input shapes that each OpenVINO engine keeps prepared, besides some fifteen that all engines
+            share. More is faster where pictures differ in size, and takes 3 to 7 MB each.
         use_gpu: Run on the first visible CUDA device.
-        enable_mkldnn: Do not use plain kernels: turns the `native` back end into `onednn` and changes nothing else.
-        det_limit_side_len: Pixels, see `det_limit_type`.
-        det_limit_type: `max` shrinks pictures with a longer longer side, `min` enlarges those with a shorter shorter
-            side before detection.
-        det_db_thresh: Probability above which a pixel is text.
-        det_db_box_thresh: Mean probability that a box needs.
-        det_db_unclip_ratio: How much boxes are grown.
-        det_db_score_mode: What the mean is taken over: `fast` the box, `slow` the contour.
-        use_dilation: Thicken the thresholded map before looking for boxes.
-        use_angle_cls: Look for lines that stand on their head.
-        cls_image_shape: Channels, height and width that the angle classifier takes.
+        enable_mkldnn: Use oneDNN instead of native kernels; changes nothing but the `native` back end.
+        cls_image_shape: Channels, height and width of the angle classifier's input.
         label_list: Names of the angle classifier's outputs.
-        cls_thresh: Confidence above which a line is turned.
-        rec_image_shape: Channels, height and usual width that the recogniser takes; the profile says which.
-        use_space_char: The recogniser knows the space in addition to the dictionary.
-        drop_score: Lines with less confidence are left out by `ocr_system`.
-        host: Address to listen on.
-        workers: Processes that answer requests; each loads its own models.
-        max_body_mb: Largest request in MiB.
-        max_images: Most pictures in a request.
-        max_pixels: Most pixels of a picture.
-        max_request_pixels: Most pixels of all pictures of a request together.
-        max_concurrency: Requests that are worked on at the same time in a process; the rest waits.
-        max_queue: Requests that may wait in a process before further ones are refused.
-        queue_timeout: Seconds that a request may wait.
-        graceful_timeout: Seconds that requests may take to finish once the server is told to stop.
-        max_memory_mb: Resident memory in MiB above which a process is replaced between requests; 0 replaces none.
+        rec_image_shape: Channels, height and usual width of the recogniser's input; set by the profile.
+        use_space_char: The recogniser knows the space in addition to its dictionary.
     """
 
-    profile: str = _DEFAULT_PROFILE
+    profile: Profile = msgspec.field(default_factory=lambda: load_profile(_DEFAULT_PROFILE))
     model_dir: Path = msgspec.field(default_factory=default_model_dir)
     det_model_dir: Path | None = None
     cls_model_dir: Path | None = None
@@ -106,28 +85,78 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     use_gpu: bool = False
     enable_mkldnn: bool = False
 
-    det_limit_side_len: Annotated[int, msgspec.Meta(ge=32, le=8192)] = 960
-    det_limit_type: Literal["max", "min"] = "max"
-    det_db_thresh: _Fraction = 0.3
-    det_db_box_thresh: _Fraction = 0.5
-    det_db_unclip_ratio: Annotated[float, msgspec.Meta(ge=0.1, le=10)] = 1.6
-    det_db_score_mode: Literal["fast", "slow"] = "fast"
-    use_dilation: bool = False
-
-    use_angle_cls: bool = True
     cls_image_shape: _PictureShape = (3, 48, 192)
     label_list: tuple[str, str] = ("0", "180")
-    cls_thresh: _Fraction = 0.9
-
     rec_image_shape: _PictureShape = (3, 48, 320)
     use_space_char: bool = True
-    drop_score: _Fraction = 0.5
+
+    def directory(self, role: Role) -> Path:
+        """Return the folder of one model: the custom one, or the profile's."""
+        custom = {"det": self.det_model_dir, "cls": self.cls_model_dir, "rec": self.rec_model_dir}[role]
+        return custom or self.model_dir / self.profile.name / role
+
+    def dictionary(self) -> Path:
+        """Return the path of the recogniser's dictionary: the custom one, or the profile's."""
+        return self.rec_dict or self.model_dir / self.profile.name / "rec" / "dictionary.txt"
+
+    def effective_backend(self) -> Backend:
+        """Return the back end after applying `enable_mkldnn`."""
+        return Backend.ONEDNN if self.enable_mkldnn and self.backend is Backend.NATIVE else self.backend
+
+
+class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How pictures are read. `ReadOptions` overrides all but `max_pixels` for one call.
+
+    Attributes:
+        det_limit_side_len: Pixels; see `det_limit_type`.
+        det_limit_type: `max` shrinks pictures whose longer side exceeds the limit before detection, `min` enlarges
+            those whose shorter side is below it.
+        det_db_thresh: Probability above which a pixel is text.
+        det_db_box_thresh: Mean probability that a box needs.
+        det_db_unclip_ratio: How far boxes are grown.
+        det_db_score_mode: The area of that mean: `fast` the box, `slow` the contour.
+        use_dilation: Thicken the thresholded map before boxes are looked for.
+        use_angle_cls: Look for lines that are upside down.
+        cls_thresh: Confidence above which a line is turned.
+        drop_score: Lines with less confidence are dropped from whole pictures.
+        max_pixels: Most pixels of a picture.
+    """
+
+    det_limit_side_len: SideLength = 960
+    det_limit_type: LimitType = "max"
+    det_db_thresh: Fraction = 0.3
+    det_db_box_thresh: Fraction = 0.5
+    det_db_unclip_ratio: UnclipRatio = 1.6
+    det_db_score_mode: ScoreMode = "fast"
+    use_dilation: bool = False
+    use_angle_cls: bool = True
+    cls_thresh: Fraction = 0.9
+    drop_score: Fraction = 0.5
+    max_pixels: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 50_000_000
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The server: only the environment and the command line set it, no module.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port to listen on, from `PORT`, else from `FC_CUSTOM_LISTEN_PORT`.
+        workers: Processes that answer requests; each loads its own models.
+        max_body_mb: Largest request body in MiB.
+        max_images: Most pictures per request.
+        max_request_pixels: Most pixels of all pictures of a request together.
+        max_concurrency: Requests per process that are computed at the same time; the rest waits.
+        max_queue: Requests per process that may wait before further ones are refused.
+        queue_timeout: Seconds that a request may wait.
+        graceful_timeout: Seconds that requests may take to finish once the server is told to stop.
+        max_memory_mb: Resident memory in MiB above which a process is replaced between requests; 0 replaces none.
+    """
 
     host: str = "0.0.0.0"  # noqa: S104  # containers must be reachable; PPOCR_HOST narrows it
+    port: _Port = 9000
     workers: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
     max_body_mb: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 32
     max_images: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
-    max_pixels: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 50_000_000
     max_request_pixels: Annotated[int, msgspec.Meta(ge=1, le=100_000_000_000)] = 500_000_000
     max_concurrency: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     max_queue: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 64
@@ -135,30 +164,65 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     graceful_timeout: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 4
     max_memory_mb: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
 
-    def model_directory(self, role: Role) -> Path:
-        """The folder of one model: the user's own, or the profile's."""
-        own: Path | None = getattr(self, f"{role}_model_dir")
-        return own if own is not None else self.model_dir / load_profile(self.profile).name / role
 
-    def dictionary_path(self) -> Path:
-        """The recogniser's dictionary: the user's own, or the profile's."""
-        return self.rec_dict or self.model_dir / load_profile(self.profile).name / "rec" / "dictionary.txt"
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be set.
 
-    def effective_threads(self) -> int:
-        """CPU threads that a process computes with, at least 1."""
-        return self.threads or max(1, available_cpus() // self.workers)
+    Attributes:
+        models: Which models run, and on what.
+        reading: How pictures are read.
+        server: Where the service listens, and its limits.
+    """
 
-    def effective_backend(self) -> Backend:
-        """The back end after `enable_mkldnn` had its say."""
-        return Backend.ONEDNN if self.enable_mkldnn and self.backend is Backend.NATIVE else self.backend
+    models: ModelSettings = msgspec.field(default_factory=ModelSettings)
+    reading: ReadingSettings = msgspec.field(default_factory=ReadingSettings)
+    server: ServerSettings = msgspec.field(default_factory=ServerSettings)
 
-
-_HINTS = get_type_hints(Settings, include_extras=True)
+    def threads(self) -> int:
+        """Return the CPU threads that a process computes with, at least 1."""
+        return self.models.threads or max(1, available_cpus() // self.server.workers)
 
 
-def variable_name(field: str) -> str:
-    """The environment variable of a field."""
-    return f"PPOCR_{field.upper()}"
+class _Field(NamedTuple):
+    section: str
+    hint: Any
+
+
+def _fields() -> Iterator[tuple[str, _Field]]:
+    for section, kind in get_type_hints(Settings).items():
+        for name, hint in get_type_hints(kind, include_extras=True).items():
+            # A profile arrives by its name, and is read once it is known which source's counts.
+            yield name, _Field(section, str if hint is Profile else hint)
+
+
+_FIELDS: Mapping[str, _Field] = dict(_fields())
+
+
+def parse_port(name: str, text: str) -> int:
+    """Parse the number of a port.
+
+    Args:
+        name: What the message calls it.
+        text: A number from 1 to 65535.
+
+    Raises:
+        InvalidSetting: It is anything else.
+    """
+    port: int = parse_text(name, text, _Port, InvalidSetting)
+    return port
+
+
+def variable_names(field: str) -> tuple[str, ...]:
+    """Return the environment variables of a field; the first that is set counts.
+
+    Args:
+        field: Its name in one of the sections.
+    """
+    for meta in getattr(_FIELDS[field].hint, "__metadata__", ()):
+        if meta.extra is not None:
+            names: tuple[str, ...] = meta.extra["variables"]
+            return names
+    return (f"PPOCR_{field.upper()}",)
 
 
 def load_settings(
@@ -166,7 +230,7 @@ def load_settings(
     init_args: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Puts the settings together. Later sources win: `params`, the profile, the environment, `init_args`.
+    """Assemble the settings. Later sources win: `params`, the profile, the environment, `init_args`.
 
     Args:
         params: A module's defaults, from its `params.py`.
@@ -177,84 +241,64 @@ def load_settings(
         Validated settings.
 
     Raises:
-        InvalidSetting: A name is unknown or a value not allowed; the message names where it stands.
-        ModelNotFound: There is no such profile.
+        InvalidSetting: A name is unknown or a value is not allowed; the message names its source.
+        ModelNotFound: The profile does not exist.
     """
-    environ = os.environ if environ is None else environ
-    given = _checked("params.py: ", params or {})
-    from_environ = {
-        field: _convert(variable_name(field), environ[variable_name(field)], field)
-        for field in Settings.__struct_fields__
-        if environ.get(variable_name(field))
-    }
-    arguments = _checked("init_args: ", init_args or {})
-    name = {**given, **from_environ, **arguments}.get("profile", _DEFAULT_PROFILE)
-    profile = load_profile(name)
-    return Settings(**{**given, **_profile_settings(profile), **from_environ, **arguments})
-
-
-def _profile_settings(profile: Profile) -> dict[str, Any]:
-    values = _checked(f"profile {profile.name}: ", profile.thresholds)
-    values["rec_image_shape"] = _convert(
-        f"profile {profile.name}: rec.picture_shape", profile.rec.picture_shape, "rec_image_shape"
+    defaults = _of_module("params.py: ", params or {})
+    variables = _of_environment(os.environ if environ is None else environ)
+    arguments = _of_module("init_args: ", init_args or {})
+    profile = load_profile({**defaults, **variables, **arguments}.get("profile", _DEFAULT_PROFILE))
+    merged = {**defaults, **_of_profile(profile), **variables, **arguments, "profile": profile}
+    sections: dict[str, dict[str, Any]] = {name: {} for name in Settings.__struct_fields__}
+    for name, value in merged.items():
+        sections[_FIELDS[name].section][name] = value
+    return Settings(
+        models=ModelSettings(**sections["models"]),
+        reading=ReadingSettings(**sections["reading"]),
+        server=ServerSettings(**sections["server"]),
     )
+
+
+def _of_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    values = {}
+    for field, (_, hint) in _FIELDS.items():
+        for variable in variable_names(field):
+            if environ.get(variable):
+                values[field] = parse_text(variable, environ[variable], hint, InvalidSetting)
+                break
     return values
 
 
-def _checked(origin: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    for field in values:
-        if field not in _HINTS:
-            raise InvalidSetting(f"{origin}there is no setting {field!r}{_suggestion(field, _HINTS)}")
-        if field in _SERVER_FIELDS:
-            raise InvalidSetting(f"{origin}{field} belongs to the server, not to a module; set {variable_name(field)}")
-    return {field: _convert(f"{origin}{field}", value, field) for field, value in values.items()}
+def _of_profile(profile: Profile) -> dict[str, Any]:
+    return _of_module(f"profile {profile.name}: ", {**profile.thresholds, "rec_image_shape": profile.rec.picture_shape})
 
 
-def _convert(origin: str, value: Any, field: str) -> Any:
-    hint = _HINTS[field]
-    raw = value
-    if isinstance(value, str):
-        raw = value.strip()
-        if field.endswith(("_shape", "_list")):
-            raw = [part.strip() for part in raw.split(",")]
-        elif Path in (hint, *getattr(hint, "__args__", ())):
-            try:
-                return Path(raw).expanduser()
-            except RuntimeError as error:
-                raise InvalidSetting(f"{origin} is {value!r}: there is no such home directory") from error
-    try:
-        return msgspec.convert(raw, hint, strict=False)
-    except msgspec.ValidationError as error:
-        reason = str(error)[:1].lower() + str(error)[1:]
-        raise InvalidSetting(f"{origin} is {value!r}: {reason}{_allowed(hint)}") from error
-
-
-def _allowed(hint: Any) -> str:
-    if isinstance(hint, type) and issubclass(hint, (Backend, Precision, Runtime)):
-        return f"; allowed: {', '.join(hint)}"
-    if get_origin(hint) is Literal:
-        return f"; allowed: {', '.join(map(str, get_args(hint)))}"
-    if get_origin(hint) is Annotated:
-        kind, meta = get_args(hint)
-        lowest = f"above {meta.gt}" if meta.gt is not None else f"from {meta.ge}"
-        return f"; allowed: {'whole ' if kind is int else ''}numbers {lowest} to {meta.le}"
-    return "; allowed: true, false" if hint is bool else ""
+def _of_module(origin: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    values = {}
+    for name, value in given.items():
+        if name not in _FIELDS:
+            raise InvalidSetting(f"{origin}there is no setting {name!r}{suggestion(name, _FIELDS)}")
+        section, hint = _FIELDS[name]
+        if section == "server":
+            variable = variable_names(name)[0]
+            raise InvalidSetting(f"{origin}{name} belongs to the server, not to a module; set {variable}")
+        plain = str(value) if isinstance(value, Path) else value
+        if isinstance(plain, str):
+            values[name] = parse_text(f"{origin}{name}", plain, hint, InvalidSetting)
+        else:
+            values[name] = convert(f"{origin}{name}", plain, hint, InvalidSetting, strict=False)
+    return values
 
 
 def warn_of_unknown_variables(environ: Mapping[str, str] | None = None) -> None:
-    """Logs a warning for each `PPOCR_*` variable that is no setting, with the one that was probably meant.
+    """Log a warning for each `PPOCR_*` variable that is not a setting, with the one that was probably meant.
 
     Args:
         environ: Environment variables; None takes the process's own.
     """
     # A warning and no error: Kubernetes puts PPOCR_SERVICE_HOST and the like into the environment of every container
     # beside a service called "ppocr".
-    known = {variable_name(field) for field in _HINTS}
+    known = {variable for field in _FIELDS for variable in variable_names(field)}
     for name in os.environ if environ is None else environ:
         if name.startswith("PPOCR_") and name not in known and "_SERVICE_" not in name and "_PORT" not in name:
-            _log.warning("%s: there is no such setting%s", name, _suggestion(name, known))
-
-
-def _suggestion(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+            _log.warning("%s: there is no such setting%s", name, suggestion(name, known))

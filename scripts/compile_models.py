@@ -12,8 +12,8 @@ import sys
 from ppocr_serving.engines.openvino import OpenVinoEngine, convert_model
 from ppocr_serving.errors import OcrError
 from ppocr_serving.models import ModelFiles
+from ppocr_serving.reading.reader import Reader
 from ppocr_serving.settings import Settings, load_settings
-from ppocr_serving.tasks import create_task
 
 
 def main() -> int:
@@ -50,7 +50,7 @@ def main() -> int:
 
 def _engines(settings: Settings) -> dict[ModelFiles, OpenVinoEngine]:
     """One of the engines that run each model."""
-    engines = create_task("ocr_system", settings).engines
+    engines = Reader(settings=settings).engines
     return {engine.model: engine for engine in engines if isinstance(engine, OpenVinoEngine)}
 
 

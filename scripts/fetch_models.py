@@ -7,7 +7,8 @@ from pathlib import Path
 
 try:
     from ppocr_serving.errors import OcrError
-    from ppocr_serving.models import Progress, fetch_profile, load_profile, profile_names
+    from ppocr_serving.models import load_profile, profile_names
+    from ppocr_serving.models.fetch import Progress, fetch_profile
     from ppocr_serving.settings import load_settings
 except ModuleNotFoundError as error:
     sys.exit(
@@ -23,15 +24,15 @@ def main() -> int:
         0 if the files are there, 1 if they could not be fetched (and nothing was changed), 130 if interrupted.
     """
     try:
-        settings = load_settings()
+        settings = load_settings().models
     except OcrError as error:
         print(f"fetch_models: {error}", file=sys.stderr)
         return 1
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--profile",
-        default=settings.profile,
-        help=f"{', '.join(profile_names())}, or the path of a .toml file (PPOCR_PROFILE; default %(default)s)",
+        help=f"{', '.join(profile_names())}, or the path of a .toml file (PPOCR_PROFILE; default "
+        f"{settings.profile.name})",
     )
     parser.add_argument(
         "--dest",
@@ -49,7 +50,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     try:
-        profile = load_profile(arguments.profile)
+        profile = settings.profile if arguments.profile is None else load_profile(arguments.profile)
         fetched = fetch_profile(profile, arguments.dest, arguments.sources, Progress(sys.stderr))
     except OcrError as error:
         print(f"fetch_models: {error}", file=sys.stderr)

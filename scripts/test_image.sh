@@ -162,7 +162,7 @@ wait_for_answer
 echo "fault: SIGKILL in the middle of a request: answers after a new start"
 
 # Both images have them in the same place, in different formats.
-models=$("$engine" exec "$name" python3 -c 'from ppocr_serving.settings import load_settings; print(load_settings().model_directory("det"))')
+models=$("$engine" exec "$name" python3 -c 'from ppocr_serving.settings import load_settings; print(load_settings().models.directory("det"))')
 head -c 100000 /dev/zero >"$scratch/damaged"
 : >"$scratch/empty"
 chmod 755 "$scratch"

@@ -2,16 +2,16 @@
 
 import os
 from pathlib import Path
-from typing import get_args
 
 import hypothesis
 import pytest
 
 from ppocr_serving.engines import Runtime
 from ppocr_serving.errors import ModelNotFound
-from ppocr_serving.models import ModelFiles, default_model_dir, resolve_model
-from ppocr_serving.settings import Role, Settings, load_settings
-from ppocr_serving.tasks import TASK_NAMES, Task, create_task
+from ppocr_serving.models import ROLES, ModelFiles, default_model_dir, resolve_model
+from ppocr_serving.settings import Settings, load_settings
+from ppocr_serving.web.hubserving import MODULES
+from tests.services import Service, create_service
 
 # No test depends on how fast the machine is.
 hypothesis.settings.register_profile("any-machine", deadline=None)
@@ -39,7 +39,7 @@ def default_models() -> dict[str, ModelFiles]:
     """The files of the default models by role."""
     settings = load_settings(environ={"PPOCR_MODEL_DIR": str(default_model_dir())})
     try:
-        return {role: resolve_model(settings.model_directory(role), role) for role in get_args(Role)}
+        return {role: resolve_model(settings.models.directory(role), role) for role in ROLES}
     except ModelNotFound as error:
         pytest.fail(
             f"the tests read pictures with the real models; run scripts/setup.sh --dev ({error})", pytrace=False
@@ -48,15 +48,15 @@ def default_models() -> dict[str, ModelFiles]:
 
 @pytest.fixture(scope="session", params=RUNTIMES, ids=str)
 def settings(request: pytest.FixtureRequest, default_models: dict[str, ModelFiles]) -> Settings:
-    """What `settings_for` says, for each engine: whatever uses it, or `tasks`, is tested with both."""
+    """What `settings_for` says, for each engine: whatever uses it, or `services`, is tested with both."""
     assert default_models
     return settings_for(request.param)
 
 
 @pytest.fixture(scope="session")
-def tasks(settings: Settings) -> dict[str, Task]:
+def services(settings: Settings) -> dict[str, Service]:
     """The four services by name. They share one engine a model, so that only the first test pays for loading."""
-    return {name: create_task(name, settings) for name in TASK_NAMES}
+    return {name: create_service(name, settings) for name in MODULES}
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from ppocr_serving.pictures import BgrImage
+from ppocr_serving.vision.pictures import BgrImage
 
 Colour = tuple[int, int, int]
 """Red, green, blue."""

@@ -18,14 +18,14 @@ def test_the_package_itself_loads_nothing() -> None:
     assert loaded_by("import ppocr_serving") == {"ppocr_serving"}
 
 
-@pytest.mark.parametrize("module", ["settings", "errors", "cpu", "models", "engines", "timing"])
+@pytest.mark.parametrize("module", ["settings", "errors", "results", "cpu", "models", "engines", "timing", "cli.serve"])
 def test_light_modules_load_nothing_heavy(module: str) -> None:
     loaded = loaded_by(f"import ppocr_serving.{module}")
     assert "ppocr_serving" in loaded
     assert not loaded & HEAVY
 
 
-@pytest.mark.parametrize("module", ["tasks", "pipeline"])
+@pytest.mark.parametrize("module", ["reading.reader", "vision.pipeline"])
 def test_engines_wait_for_their_first_call(module: str) -> None:
     loaded = loaded_by(f"import ppocr_serving.{module}")
     assert "cv2" in loaded

@@ -13,7 +13,8 @@ from ppocr_serving.cpu import available_cpus
 from ppocr_serving.engines import Backend, Precision, Runtime
 from ppocr_serving.errors import InvalidSetting, ModelNotFound
 from ppocr_serving.models import default_model_dir
-from ppocr_serving.settings import Settings, load_settings, variable_name, warn_of_unknown_variables
+from ppocr_serving.settings import Settings, load_settings, variable_names, warn_of_unknown_variables
+from tests.flat_settings import field_names, value_of
 from tests.models.archive_server import write_profile
 
 
@@ -29,7 +30,7 @@ def profile_with(tmp_path: Path, thresholds: str, picture_shape: str = "[3, 32, 
 def test_the_defaults_are_the_contracts() -> None:
     settings = load_settings(environ={})
     assert settings == Settings()
-    assert settings.model_dir == default_model_dir()
+    assert settings.models.model_dir == default_model_dir()
     expected = {
         "det_limit_side_len": 960,
         "det_limit_type": "max",
@@ -48,51 +49,51 @@ def test_the_defaults_are_the_contracts() -> None:
         "engine": Runtime.AUTO,
         "backend": Backend.OPENVINO,
         "precision": Precision.AUTO,
-        "profile": "ppocr-v4-mobile",
     }
-    assert {field: getattr(settings, field) for field in expected} == expected
+    assert settings.models.profile.name == "ppocr-v4-mobile"
+    assert {field: value_of(settings, field) for field in expected} == expected
 
 
 def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PPOCR_DROP_SCORE", "0.25")
-    assert load_settings().drop_score == 0.25
+    assert load_settings().reading.drop_score == 0.25
 
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(AttributeError):
-        load_settings(environ={}).drop_score = 0.1  # type: ignore[misc]
+        load_settings(environ={}).reading.drop_score = 0.1  # type: ignore[misc]
 
 
 def test_later_sources_win(tmp_path: Path) -> None:
     profile = profile_with(tmp_path, "drop_score = 0.2")
     params = {"drop_score": 0.1, "profile": profile}
     environ = {"PPOCR_DROP_SCORE": "0.3"}
-    assert load_settings({"drop_score": 0.1}, environ={}).drop_score == 0.1
-    assert load_settings(params, environ={}).drop_score == 0.2
-    assert load_settings(params, environ=environ).drop_score == 0.3
-    assert load_settings(params, {"drop_score": 0.4}, environ=environ).drop_score == 0.4
+    assert load_settings({"drop_score": 0.1}, environ={}).reading.drop_score == 0.1
+    assert load_settings(params, environ={}).reading.drop_score == 0.2
+    assert load_settings(params, environ=environ).reading.drop_score == 0.3
+    assert load_settings(params, {"drop_score": 0.4}, environ=environ).reading.drop_score == 0.4
 
 
 def test_every_source_may_name_the_profile(tmp_path: Path) -> None:
     profile = profile_with(tmp_path, "")
-    assert load_settings(environ={}).rec_image_shape == (3, 48, 320)
+    assert load_settings(environ={}).models.rec_image_shape == (3, 48, 320)
     for settings in (
         load_settings({"profile": profile}, environ={}),
         load_settings({"profile": "ppocr-v4-mobile"}, environ={"PPOCR_PROFILE": profile}),
         load_settings(None, {"profile": profile}, environ={"PPOCR_PROFILE": "ppocr-v4-mobile"}),
     ):
-        assert settings.profile == profile
-        assert settings.rec_image_shape == (3, 32, 320)
+        assert settings.models.profile.name == "tiny"
+        assert settings.models.rec_image_shape == (3, 32, 320)
 
 
 def test_the_environment_overrules_the_profiles_picture_shape(tmp_path: Path) -> None:
     environ = {"PPOCR_PROFILE": profile_with(tmp_path, ""), "PPOCR_REC_IMAGE_SHAPE": "3, 64, 400"}
-    assert load_settings(environ=environ).rec_image_shape == (3, 64, 400)
+    assert load_settings(environ=environ).models.rec_image_shape == (3, 64, 400)
 
 
-@pytest.mark.parametrize("field", Settings.__struct_fields__)
+@pytest.mark.parametrize("field", field_names())
 def test_an_empty_variable_counts_as_unset(field: str) -> None:
-    assert load_settings(environ={variable_name(field): ""}) == Settings()
+    assert load_settings(environ={variable_names(field)[0]: ""}) == Settings()
 
 
 @pytest.mark.parametrize(
@@ -120,13 +121,13 @@ def test_an_empty_variable_counts_as_unset(field: str) -> None:
 )
 def test_values_are_read_from_text(variable: str, text: str, value: Any) -> None:
     settings = load_settings(environ={variable: text})
-    assert getattr(settings, variable.removeprefix("PPOCR_").lower()) == value
+    assert value_of(settings, variable.removeprefix("PPOCR_").lower()) == value
 
 
 @pytest.mark.parametrize(("field", "given_value"), [("cls_image_shape", [3, 32, 100]), ("label_list", ["a", "b"])])
 def test_params_and_arguments_may_be_lists(field: str, given_value: list[Any]) -> None:
-    assert getattr(load_settings({field: given_value}, environ={}), field) == tuple(given_value)
-    assert getattr(load_settings(None, {field: given_value}, environ={}), field) == tuple(given_value)
+    assert value_of(load_settings({field: given_value}, environ={}), field) == tuple(given_value)
+    assert value_of(load_settings(None, {field: given_value}, environ={}), field) == tuple(given_value)
 
 
 NOT_ALLOWED = [
@@ -174,6 +175,7 @@ SERVER_FIELDS = {
     "graceful_timeout",
     "max_memory_mb",
     "workers",
+    "port",
 }
 
 
@@ -183,13 +185,13 @@ def test_what_belongs_to_the_server_is_no_setting_of_a_module(field: str) -> Non
         with pytest.raises(InvalidSetting) as caught:
             load_settings(params, init_args, environ={})
         assert str(caught.value) == (
-            f"{origin}: {field} belongs to the server, not to a module; set {variable_name(field)}"
+            f"{origin}: {field} belongs to the server, not to a module; set {variable_names(field)[0]}"
         )
 
 
 @pytest.mark.parametrize(("field", "text", "allowed"), NOT_ALLOWED)
 def test_what_is_not_allowed_is_named_in_one_line(field: str, text: str, allowed: str) -> None:
-    sources: dict[str, dict[str, Any]] = {variable_name(field): {"environ": {variable_name(field): text}}}
+    sources: dict[str, dict[str, Any]] = {variable_names(field)[0]: {"environ": {variable_names(field)[0]: text}}}
     if field not in SERVER_FIELDS:
         sources[f"params.py: {field}"] = {"params": {field: text}, "environ": {}}
         sources[f"init_args: {field}"] = {"init_args": {field: text}, "environ": {}}
@@ -208,19 +210,19 @@ def test_values_of_a_wrong_kind_are_refused(value: Any) -> None:
         load_settings(None, {"drop_score": value}, environ={})
 
 
-@given(st.sampled_from(Settings.__struct_fields__), st.text(max_size=12))
+@given(st.sampled_from(field_names()), st.text(max_size=12))
 def test_any_text_gives_valid_settings_or_an_error_that_names_the_variable(field: str, text: str) -> None:
     try:
-        settings = load_settings(environ={variable_name(field): text})
+        settings = load_settings(environ={variable_names(field)[0]: text})
     except (InvalidSetting, ModelNotFound) as error:
         message = str(error)
     else:
-        value = getattr(settings, field)
-        if field not in SERVER_FIELDS:
-            assert getattr(load_settings(None, {field: value}, environ={}), field) == value
+        value = value_of(settings, field)
+        if field not in SERVER_FIELDS and field != "profile":
+            assert value_of(load_settings(None, {field: value}, environ={}), field) == value
         return
     assert "\n" not in message
-    assert field == "profile" or message.startswith(f"{variable_name(field)} is {text!r}: ")
+    assert field == "profile" or message.startswith(f"{variable_names(field)[0]} is {text!r}: ")
 
 
 @pytest.mark.parametrize("origin", ["params", "init_args"])
@@ -266,23 +268,23 @@ def test_an_unknown_profile_is_refused() -> None:
 
 def test_models_lie_in_the_profiles_folder_unless_one_has_ones_own() -> None:
     settings = load_settings(environ={"PPOCR_MODEL_DIR": "/m", "PPOCR_DET_MODEL_DIR": "/own/det"})
-    assert settings.model_directory("det") == Path("/own/det")
-    assert settings.model_directory("cls") == Path("/m/ppocr-v4-mobile/cls")
-    assert settings.model_directory("rec") == Path("/m/ppocr-v4-mobile/rec")
-    assert settings.dictionary_path() == Path("/m/ppocr-v4-mobile/rec/dictionary.txt")
-    assert load_settings(environ={"PPOCR_REC_DICT": "/own/keys"}).dictionary_path() == Path("/own/keys")
+    assert settings.models.directory("det") == Path("/own/det")
+    assert settings.models.directory("cls") == Path("/m/ppocr-v4-mobile/cls")
+    assert settings.models.directory("rec") == Path("/m/ppocr-v4-mobile/rec")
+    assert settings.models.dictionary() == Path("/m/ppocr-v4-mobile/rec/dictionary.txt")
+    assert load_settings(environ={"PPOCR_REC_DICT": "/own/keys"}).models.dictionary() == Path("/own/keys")
 
 
 def test_the_folder_is_named_after_the_profile_and_not_after_its_file(tmp_path: Path) -> None:
     path = Path(profile_with(tmp_path, ""))
     moved = path.rename(tmp_path / "renamed.toml")
     settings = load_settings(environ={"PPOCR_PROFILE": str(moved), "PPOCR_MODEL_DIR": "/m"})
-    assert settings.model_directory("det") == Path("/m/tiny/det")
+    assert settings.models.directory("det") == Path("/m/tiny/det")
 
 
 def test_threads_default_to_the_cpus_of_this_process() -> None:
-    assert load_settings(environ={}).effective_threads() == available_cpus()
-    assert load_settings(environ={"PPOCR_THREADS": "7"}).effective_threads() == 7
+    assert load_settings(environ={}).threads() == available_cpus()
+    assert load_settings(environ={"PPOCR_THREADS": "7"}).threads() == 7
 
 
 @pytest.mark.parametrize(
@@ -291,13 +293,13 @@ def test_threads_default_to_the_cpus_of_this_process() -> None:
 )
 def test_enable_mkldnn_only_leaves_the_native_kernels(backend: str, effective: Backend) -> None:
     environ = {"PPOCR_BACKEND": backend}
-    assert load_settings(None, {"enable_mkldnn": True}, environ).effective_backend() is effective
-    assert load_settings(None, {"enable_mkldnn": False}, environ).effective_backend() == backend
+    assert load_settings(None, {"enable_mkldnn": True}, environ).models.effective_backend() is effective
+    assert load_settings(None, {"enable_mkldnn": False}, environ).models.effective_backend() == backend
 
 
 def test_processes_share_the_cpus_unless_told_otherwise() -> None:
     cpus = available_cpus()
-    assert load_settings(environ={}).effective_threads() == cpus
-    assert load_settings(environ={"PPOCR_WORKERS": "2"}).effective_threads() == max(1, cpus // 2)
-    assert load_settings(environ={"PPOCR_WORKERS": "1024"}).effective_threads() == 1
-    assert load_settings(environ={"PPOCR_WORKERS": "2", "PPOCR_THREADS": "3"}).effective_threads() == 3
+    assert load_settings(environ={}).threads() == cpus
+    assert load_settings(environ={"PPOCR_WORKERS": "2"}).threads() == max(1, cpus // 2)
+    assert load_settings(environ={"PPOCR_WORKERS": "1024"}).threads() == 1
+    assert load_settings(environ={"PPOCR_WORKERS": "2", "PPOCR_THREADS": "3"}).threads() == 3

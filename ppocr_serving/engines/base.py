@@ -1,6 +1,5 @@
 """What an engine is, and what describes one."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -81,6 +80,10 @@ class Engine(Protocol):
         """
         ...
 
+    def release_memory(self) -> None:
+        """Gives back what calls on large inputs left allocated, where the runtime has a say in that."""
+        ...
+
     def load(self) -> None:
         """Loads the model now rather than at the first call; does nothing when it is loaded.
 
@@ -108,7 +111,6 @@ class EngineSpec:
             `paddle_openvino.xml` instead.
         fixed_shape: The only shape of input that there will be, which OpenVINO compiles the model for; None if there
             are several.
-        usual_size: Elements of an input; larger ones leave no memory behind where the runtime has a say in that.
     """
 
     model: ModelFiles
@@ -120,4 +122,3 @@ class EngineSpec:
     lane: int = 0
     kept_shapes: int = 16
     fixed_shape: tuple[int, ...] | None = None
-    usual_size: int = sys.maxsize

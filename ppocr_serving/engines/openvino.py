@@ -3,6 +3,7 @@
 import functools
 import logging
 import mmap
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -20,6 +21,10 @@ from ppocr_serving.models import ModelFiles
 __all__ = ["OpenVinoEngine", "convert_model"]
 
 _log = logging.getLogger(__name__)
+
+# Where this package is installed, as the metadata of openvino ask for, `import openvino` reports to a server on the
+# internet. OpenVINO goes on without it.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 _ENTRIES_PER_SHAPE = 60  # layers of one kind that a model has, at most
 
@@ -61,12 +66,13 @@ class OpenVinoEngine:
                     f"{self._spec.model.program}: the model cannot run on an input of shape {inputs.shape}: "
                     f"{_reason(error)}"
                 ) from error
-            try:
-                return read(self._request.get_output_tensor(0).data)
-            finally:
-                if inputs.size > self._spec.usual_size:
-                    # Feature maps are kept for the next call, as large as the largest input so far needed them.
-                    self._compiled.release_memory()
+            return read(self._request.get_output_tensor(0).data)
+
+    def release_memory(self) -> None:
+        """Frees the feature maps, which are kept for the next call, as large as the largest input needed them."""
+        with self._lock:
+            if self._request is not None:
+                self._compiled.release_memory()
 
     def save_compiled(self) -> Path:
         """Compiles the model and writes it beside the model's files, where `load` looks for it.

@@ -61,6 +61,9 @@ class PaddleEngine:
         """Runs the model; see `Engine.run`. Paddle copies its answers out by itself."""
         return read(self(inputs))
 
+    def release_memory(self) -> None:
+        """Does nothing: the allocator of Paddle decides what it keeps."""
+
     def _load_locked(self) -> None:
         if self._predictor is not None:
             return

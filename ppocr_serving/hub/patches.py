@@ -4,9 +4,10 @@
 replaces a function imports the rest of this package when it is called, so importing PaddleHub stays as cheap as it was.
 """
 
+import json
 import sys
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -81,6 +82,57 @@ def _execute(original: Callable[[], int]) -> int:
     return 1
 
 
+def _parse_args(original: Callable[[Any], Any], command: Any) -> Any:
+    """Parse `hub serving start`: say in one line what is wrong, and let `-p` beat the port of a `-c` file."""
+    from ppocr_serving.settings import parse_port
+
+    arguments = command.args
+    port = arguments.port
+    if arguments.config is not None:
+        _require_config(arguments.config)
+    elif not arguments.modules:
+        raise InvalidSetting("no modules named; add --modules ocr_system ocr_cls ocr_det ocr_rec, or -c config.json")
+    modules = original(command)
+    _require_installed(modules)
+    if isinstance(port, str):  # it was given: PaddleHub's default is a number
+        arguments.port = port
+    arguments.port = parse_port("port", str(arguments.port))
+    return modules
+
+
+def _require_config(path: str) -> None:
+    try:
+        config = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidSetting(f"-c {path}: {error.strerror}; give a module's config.json") from error
+    except ValueError as error:
+        raise InvalidSetting(f"-c {path}: is not valid JSON ({error}); give a module's config.json") from error
+    if not isinstance(config, dict) or not isinstance(config.get("modules_info"), dict):
+        raise InvalidSetting(f"-c {path}: modules_info is missing; give a module's config.json")
+
+
+def _require_installed(names: Iterable[str]) -> None:
+    # PaddleHub would look for others in its shop on the internet, and this service could not serve what it finds.
+    from paddlehub.env import MODULE_HOME
+
+    from ppocr_serving.values import suggestion
+
+    installed = sorted(path.name for path in Path(MODULE_HOME).iterdir() if path.is_dir())
+    for name in names:
+        if name not in installed:
+            raise InvalidSetting(
+                f"module {name!r} is not installed{suggestion(name, installed)}; "
+                f"installed: {', '.join(installed) or 'none'} (hub install modules/<name> installs one)"
+            )
+
+
+def _require_free_port(is_occupied: Callable[[str, int], bool], host: str, port: int) -> bool:
+    """Say in one line that a port is taken; PaddleHub logs it and ends with status 0."""
+    if is_occupied(host, port):
+        raise InvalidSetting(f"port {port} is in use; stop what listens there, or choose another one with -p")
+    return False
+
+
 def _start_gpu_serving(_command: object) -> None:
     """Refuse PaddleHub's GPU mode."""
     raise InvalidSetting("--use_gpu: PaddleHub's GPU mode is not served; leave it out and set PPOCR_USE_GPU=true")
@@ -124,6 +176,20 @@ REPLACEMENTS = (
     ),
     Replacement(
         module="paddlehub.commands.serving",
+        name="ServingCommand.parse_args",
+        function=_parse_args,
+        reason="it ignores -p beside -c, and answers missing modules with a stack trace",
+        wraps=True,
+    ),
+    Replacement(
+        module="paddlehub.commands.serving",
+        name="is_port_occupied",
+        function=_require_free_port,
+        reason="its caller names no way out of an occupied port, and ends with status 0",
+        wraps=True,
+    ),
+    Replacement(
+        module="paddlehub.commands.serving",
         name="ServingCommand.start_zmq_serving_with_args",
         function=_start_gpu_serving,
         reason="it serves with PaddleHub's own application, which keeps no part of the contract",
@@ -157,4 +223,12 @@ def _replace(module: ModuleType, replacement: Replacement) -> None:
             name=replacement.module,
         )
     function = replacement.function
-    setattr(owner, last, partial(function, getattr(owner, last)) if replacement.wraps else function)
+    setattr(owner, last, _around(getattr(owner, last), function) if replacement.wraps else function)
+
+
+def _around(original: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    # A function and no `functools.partial`, which would not become a method.
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(original, *args, **kwargs)
+
+    return wrapper

@@ -3,25 +3,29 @@
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from ppocr_serving.errors import InvalidSetting
-from ppocr_serving.http.serving import serve_tasks
 from ppocr_serving.hub.module import OcrModule
+from ppocr_serving.server import serve as serve_readers
+from ppocr_serving.settings import load_settings
 
 __all__ = ["serve"]
 
 
 def serve(configs: Mapping[str, Mapping[str, Any]], port: int, workers: int) -> None:
-    """Serves modules until the process is told to stop.
+    """Serve modules until the process is told to stop.
 
     Args:
         configs: PaddleHub's table of the modules that it has created, by name; `module` holds the object.
         port: Port to listen on.
-        workers: Number of processes.
+        workers: Number of processes; they share the CPUs.
 
     Raises:
-        InvalidSetting: A module is none of this package, or a setting is not allowed.
+        InvalidSetting: A module belongs to another package, or a setting is not allowed.
     """
     for name, config in configs.items():
         if not isinstance(config["module"], OcrModule):
-            raise InvalidSetting(f"module {name!r} does no character recognition; serve it with a PaddleHub of its own")
-    serve_tasks({name: config["module"].task for name, config in configs.items()}, port, workers)
+            raise InvalidSetting(f"module {name!r} is not one of this service; serve it with its own PaddleHub")
+    settings = replace(load_settings().server, port=port, workers=workers)
+    serve_readers({name: config["module"].reader_for(settings) for name, config in configs.items()}, settings)

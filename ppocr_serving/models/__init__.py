@@ -1,19 +1,14 @@
-"""Model profiles, fetching their files, and finding them on disk."""
+"""Model profiles, and the files of a profile on disk. `models.fetch` gets those files; only the command imports it."""
 
-from ppocr_serving.models.fetch import fetch_profile, is_complete
 from ppocr_serving.models.files import ModelFiles, default_model_dir, load_dictionary, resolve_model
-from ppocr_serving.models.limits import DownloadLimits
-from ppocr_serving.models.profile import Profile, load_profile, profile_names
-from ppocr_serving.models.progress import Progress
+from ppocr_serving.models.profile import ROLES, Profile, Role, load_profile, profile_names
 
 __all__ = [
-    "DownloadLimits",
+    "ROLES",
     "ModelFiles",
     "Profile",
-    "Progress",
+    "Role",
     "default_model_dir",
-    "fetch_profile",
-    "is_complete",
     "load_dictionary",
     "load_profile",
     "profile_names",

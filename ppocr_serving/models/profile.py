@@ -1,24 +1,27 @@
 """Model profiles: TOML files that say where the three models and the dictionary come from and how they are used."""
 
+import functools
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Annotated, ClassVar
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 import msgspec
 
 from ppocr_serving.errors import InvalidSetting, ModelNotFound
-from ppocr_serving.models.archive import check_member_name
+from ppocr_serving.models.members import check_member_name
 
 __all__ = [
+    "ROLES",
     "ArchiveSource",
     "ModelSpec",
     "Profile",
     "ProfileFile",
     "RecognitionSpec",
+    "Role",
     "Source",
     "WheelSource",
     "load_profile",
@@ -26,6 +29,11 @@ __all__ = [
 ]
 
 _PROFILE_DIR = Path(__file__).parent / "profiles"
+
+Role = Literal["det", "cls", "rec"]
+"""What a model does: find lines, tell which way up they are, read them."""
+
+ROLES: tuple[Role, ...] = get_args(Role)
 
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 # The name becomes a directory under the model directory, so it must not be able to leave it.
@@ -163,8 +171,6 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         thresholds: Settings whose default differs for these models, by setting name.
     """
 
-    ROLES: ClassVar[tuple[str, str, str]] = ("det", "cls", "rec")
-
     name: ProfileName
     sources: Mapping[str, Source]
     det: ModelSpec
@@ -183,7 +189,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def files(self) -> tuple[ProfileFile, ...]:
         """All files of the profile, two a model and the dictionary."""
         files = []
-        for role, model in zip(self.ROLES, (self.det, self.cls, self.rec), strict=True):
+        for role, model in zip(ROLES, (self.det, self.cls, self.rec), strict=True):
             program = f"inference{PurePosixPath(model.program.member).suffix}"
             for name, part in ((program, model.program), ("inference.pdiparams", model.params)):
                 files.append(ProfileFile(PurePosixPath(role, name), model.source, part.member, part.sha256))
@@ -198,7 +204,7 @@ def profile_names() -> tuple[str, ...]:
 
 
 def load_profile(name: str) -> Profile:
-    """Reads one profile.
+    """Read one profile.
 
     Args:
         name: A name out of `profile_names()`, or the path of a `.toml` file of the same form.
@@ -208,20 +214,28 @@ def load_profile(name: str) -> Profile:
 
     Raises:
         ModelNotFound: There is no such profile or file.
-        InvalidSetting: The file is no TOML or does not describe a profile.
+        InvalidSetting: The file is not valid TOML or does not describe a profile.
     """
     known = profile_names()
     if name in known:
-        path = _PROFILE_DIR / f"{name}.toml"
-    elif name.endswith(".toml"):
-        path = Path(name)
-    else:
-        raise ModelNotFound(f"profile {name!r} does not exist; use {', '.join(known)}, or the path of a .toml file")
+        return _packaged_profile(name)
+    if name.endswith(".toml"):
+        return _read_profile(Path(name))
+    raise ModelNotFound(f"profile {name!r} does not exist; use {', '.join(known)}, or the path of a .toml file")
+
+
+@functools.cache
+def _packaged_profile(name: str) -> Profile:
+    return _read_profile(_PROFILE_DIR / f"{name}.toml")
+
+
+def _read_profile(path: Path) -> Profile:
     try:
         return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Profile)
     except OSError as error:
         raise ModelNotFound(
-            f"profile file {path}: {error.strerror}; use {', '.join(known)}, or the path of a readable .toml file"
+            f"profile file {path}: {error.strerror}; "
+            f"use {', '.join(profile_names())}, or the path of a readable .toml file"
         ) from error
     except (ValueError, RecursionError) as error:
         # msgspec.ValidationError, TOMLDecodeError and UnicodeDecodeError are all ValueErrors.

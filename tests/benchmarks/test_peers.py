@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.evaluate import LabelledLine, Score
 from benchmarks.peer_environments import EnvironmentFailed, environment_python
 from benchmarks.peer_loop import PeerOptions
 from benchmarks.peer_process import PeerFailed, PeerProcess, Reading
 from benchmarks.peers import Summary, format_table, summarize
-from scripts.evaluate import LabelledLine, Score
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "example.png"

@@ -9,10 +9,11 @@ import pytest
 from werkzeug.exceptions import HTTPException
 
 import ppocr_serving
-from ppocr_serving.http.app import create_app
-from ppocr_serving.http.readiness import Readiness
-from ppocr_serving.settings import Settings, load_settings, variable_name
+from ppocr_serving.reading.readiness import Readiness
+from ppocr_serving.settings import load_settings, variable_names
+from ppocr_serving.web.app import create_app
 from tests.deploy.manifests import DEPLOY, ROOT, container_of, read_terraform, read_yaml
+from tests.flat_settings import field_names
 
 FILES = [
     ROOT / "docker-compose.yaml",
@@ -83,7 +84,7 @@ def called_paths() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("method", "path"), called_paths())
 def test_the_service_has_the_paths_that_platforms_call(method: str, path: str) -> None:
-    settings = load_settings(environ={})
+    settings = load_settings(environ={}).server
     routes = create_app({}, settings, Readiness([], settings.queue_timeout)).url_map.bind("localhost")
 
     try:
@@ -93,7 +94,7 @@ def test_the_service_has_the_paths_that_platforms_call(method: str, path: str) -
 
 
 def test_variables_that_are_named_exist() -> None:
-    known = {variable_name(field) for field in Settings.__struct_fields__} | {"PPOCR_WORKERS"}
+    known = {variable for field in field_names() for variable in variable_names(field)} | {"PPOCR_WORKERS"}
 
     for path in FILES:
         named = set(re.findall(r"\bPPOCR_[A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8")))

@@ -39,7 +39,7 @@ def test_the_service_restarts_and_is_bounded(service: dict[str, Any]) -> None:
 
 
 def test_requests_may_finish_before_the_container_is_killed(service: dict[str, Any]) -> None:
-    assert compose_spec.parse_duration(service["stop_grace_period"]) > load_settings(environ={}).graceful_timeout
+    assert compose_spec.parse_duration(service["stop_grace_period"]) > load_settings(environ={}).server.graceful_timeout
 
 
 class _Answer(http.server.BaseHTTPRequestHandler):

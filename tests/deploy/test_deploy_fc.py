@@ -78,18 +78,18 @@ def test_memory_fits_the_cpus(application: dict[str, Any]) -> None:
 def test_a_request_may_wait_and_be_worked_on_within_the_time_out(application: dict[str, Any]) -> None:
     settings = load_settings(environ=props(application)["environmentVariables"])
 
-    assert props(application)["timeout"] > settings.queue_timeout
+    assert props(application)["timeout"] > settings.server.queue_timeout
 
 
 def test_an_instance_takes_what_fc_sends_at_a_time(application: dict[str, Any]) -> None:
     settings = load_settings(environ=props(application)["environmentVariables"])
     at_a_time = props(application)["instanceConcurrency"]
 
-    assert settings.max_concurrency <= at_a_time <= settings.max_concurrency + settings.max_queue
+    assert settings.server.max_concurrency <= at_a_time <= settings.server.max_concurrency + settings.server.max_queue
 
 
 def test_bodies_are_not_larger_than_fc_carries(application: dict[str, Any]) -> None:
-    assert load_settings(environ=props(application)["environmentVariables"]).max_body_mb <= 32
+    assert load_settings(environ=props(application)["environmentVariables"]).server.max_body_mb <= 32
 
 
 def test_the_environment_is_the_services(application: dict[str, Any]) -> None:
@@ -100,7 +100,7 @@ def test_the_initializer_may_take_as_long_as_a_start(application: dict[str, Any]
     hooks = props(application)["instanceLifecycleConfig"]
 
     assert hooks["initializer"]["timeout"] > 30
-    assert hooks["preStop"]["timeout"] > load_settings(environ={}).graceful_timeout
+    assert hooks["preStop"]["timeout"] > load_settings(environ={}).server.graceful_timeout
 
 
 def test_publish_yaml_describes_an_application(publish: dict[str, Any]) -> None:

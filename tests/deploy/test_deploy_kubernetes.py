@@ -147,7 +147,7 @@ def test_probes_name_the_port() -> None:
 def test_a_pod_has_time_to_finish() -> None:
     deployment = read_yaml(FOLDER / "deployment.yaml")
     command = container_of(deployment)["lifecycle"]["preStop"]["exec"]["command"]
-    needed = int(command[1]) + settings_of(deployment).graceful_timeout
+    needed = int(command[1]) + settings_of(deployment).server.graceful_timeout
 
     assert needed < deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
 
@@ -156,5 +156,9 @@ def test_an_instance_takes_what_knative_sends_at_a_time() -> None:
     service = read_yaml(FOLDER / "knative-service.yaml")
     revision, settings = service["spec"]["template"]["spec"], settings_of(service)
 
-    assert settings.max_concurrency <= revision["containerConcurrency"] <= settings.max_concurrency + settings.max_queue
-    assert revision["timeoutSeconds"] > settings.queue_timeout
+    assert (
+        settings.server.max_concurrency
+        <= revision["containerConcurrency"]
+        <= settings.server.max_concurrency + settings.server.max_queue
+    )
+    assert revision["timeoutSeconds"] > settings.server.queue_timeout

@@ -102,7 +102,7 @@ def test_resources_have_arguments_that_the_provider_knows(function: dict[str, An
 def test_memory_and_time_out_are_what_scf_gives() -> None:
     assert DEFAULTS["mem_size"] <= 3072
     assert DEFAULTS["mem_size"] % 128 == 0
-    assert load_settings(environ=ENVIRONMENT).queue_timeout < DEFAULTS["timeout"] <= 900
+    assert load_settings(environ=ENVIRONMENT).server.queue_timeout < DEFAULTS["timeout"] <= 900
 
 
 @pytest.mark.parametrize(("name", "bound"), [("mem_size", "<= 3072"), ("timeout", "<= 900"), ("concurrency", "<= 66")])
@@ -113,13 +113,18 @@ def test_other_values_are_checked_before_the_cloud_is_asked(name: str, bound: st
 
 
 def test_bodies_fit_into_an_scf_request() -> None:
-    assert load_settings(environ=ENVIRONMENT).max_body_mb * 2**20 <= 6_000_000
+    assert load_settings(environ=ENVIRONMENT).server.max_body_mb * 2**20 <= 6_000_000
 
 
 def test_an_instance_takes_what_scf_sends_at_a_time() -> None:
     settings = load_settings(environ=ENVIRONMENT)
 
-    assert settings.max_concurrency <= DEFAULTS["concurrency"] <= 66 == settings.max_concurrency + settings.max_queue
+    assert (
+        settings.server.max_concurrency
+        <= DEFAULTS["concurrency"]
+        <= 66
+        == settings.server.max_concurrency + settings.server.max_queue
+    )
 
 
 def test_the_environment_is_the_services() -> None:

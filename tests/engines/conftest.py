@@ -2,16 +2,17 @@
 
 import pytest
 
-from ppocr_serving.engines import Backend, EngineSpec, Float32Array, Precision, Runtime, shared_engine
+from ppocr_serving.engines import Backend, EngineSpec, Float32Array, Precision, Runtime
 from ppocr_serving.models import ModelFiles
 from tests.engines.inputs import network_input
+from tests.services import POOL
 
 
 @pytest.fixture(scope="session")
 def native_answers(default_models: dict[str, ModelFiles]) -> dict[str, Float32Array]:
     """What Paddle's own float32 kernels answer to `network_input`, by role."""
     return {
-        role: shared_engine(EngineSpec(model, Backend.NATIVE, Precision.F32, 2, runtime=Runtime.PADDLE))(
+        role: POOL.engine(EngineSpec(model, Backend.NATIVE, Precision.F32, 2, runtime=Runtime.PADDLE))(
             network_input(role)
         )
         for role, model in default_models.items()

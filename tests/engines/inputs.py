@@ -4,10 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ppocr_serving.detection import DetectionOptions, prepare
 from ppocr_serving.engines import Float32Array, Precision
-from ppocr_serving.lines import batch_lines
 from ppocr_serving.models import ModelFiles
+from ppocr_serving.vision.detection import DetectionOptions, prepare
+from ppocr_serving.vision.lines import batch_lines
 from tests.drawing import Placed, draw_line, draw_page
 
 __all__ = ["DAMAGES", "F32_TOLERANCE", "MEAN_TOLERANCE", "broken_model", "damaged", "network_input", "run_program"]

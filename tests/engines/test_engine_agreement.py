@@ -8,12 +8,13 @@ import pytest
 
 from ppocr_serving.engines import Runtime
 from ppocr_serving.models import ModelFiles
-from ppocr_serving.pictures import BgrImage, decode_picture
-from ppocr_serving.tasks import TASK_NAMES, Task, create_task
 from ppocr_serving.timing import Stopwatch
+from ppocr_serving.vision.pictures import BgrImage, decode_picture
+from ppocr_serving.web.hubserving import MODULES
 from tests.conftest import settings_for
 from tests.drawing import Placed, draw_line, draw_page, rotate
 from tests.matching import edit_similarity, without_spaces
+from tests.services import Service, create_service
 
 SHARED = [
     *(f"images/{name}" for name in ("00006737.jpg", "00018069.jpg", "00111002.jpg", "11.jpg", "img_12.png")),
@@ -22,10 +23,10 @@ SHARED = [
 
 
 @pytest.fixture(scope="session")
-def both(default_models: dict[str, ModelFiles]) -> dict[Runtime, dict[str, Task]]:
+def both(default_models: dict[str, ModelFiles]) -> dict[Runtime, dict[str, Service]]:
     assert default_models
     return {
-        runtime: {name: create_task(name, settings_for(runtime)) for name in TASK_NAMES}
+        runtime: {name: create_service(name, settings_for(runtime)) for name in MODULES}
         for runtime in (Runtime.OPENVINO, Runtime.PADDLE)
     }
 
@@ -46,10 +47,10 @@ class Agreement(NamedTuple):
     similarity: float
 
 
-def compare(both: dict[Runtime, dict[str, Task]], images: list[BgrImage]) -> Agreement:
+def compare(both: dict[Runtime, dict[str, Service]], images: list[BgrImage]) -> Agreement:
     pairs = []
     for image in images:
-        (one,), (other,) = (tasks["ocr_system"].run([image], Stopwatch()) for tasks in both.values())
+        (one,), (other,) = (services["ocr_system"].run([image], Stopwatch()) for services in both.values())
         pairs += list(zip(one, other, strict=True))
     distances = [np.abs(np.array(one["text_region"]) - np.array(other["text_region"])).max() for one, other in pairs]
     same = [without_spaces(one["text"]) == without_spaces(other["text"]) for one, other in pairs]
@@ -57,7 +58,7 @@ def compare(both: dict[Runtime, dict[str, Task]], images: list[BgrImage]) -> Agr
     return Agreement(len(pairs), int(max(distances)), float(np.mean(same)), float(np.mean(similarities)))
 
 
-def test_drawn_pages_are_read_alike(both: dict[Runtime, dict[str, Task]]) -> None:
+def test_drawn_pages_are_read_alike(both: dict[Runtime, dict[str, Service]]) -> None:
     placed = [
         Placed("Monday 15 March", 60, 50, 36),
         Placed("星期一", 620, 52, 36),
@@ -72,7 +73,7 @@ def test_drawn_pages_are_read_alike(both: dict[Runtime, dict[str, Task]]) -> Non
     assert agreement.same == 1
 
 
-def test_real_pictures_are_read_alike(both: dict[Runtime, dict[str, Task]], shared_data: Path) -> None:
+def test_real_pictures_are_read_alike(both: dict[Runtime, dict[str, Service]], shared_data: Path) -> None:
     images = [decode_picture((shared_data / name).read_bytes(), 100_000_000) for name in SHARED]
     agreement = compare(both, images)
     assert agreement.lines > 200
@@ -82,11 +83,11 @@ def test_real_pictures_are_read_alike(both: dict[Runtime, dict[str, Task]], shar
     assert agreement.similarity >= 0.99
 
 
-def test_lines_are_read_and_classified_alike(both: dict[Runtime, dict[str, Task]]) -> None:
+def test_lines_are_read_and_classified_alike(both: dict[Runtime, dict[str, Service]]) -> None:
     crops = [draw_line(text, margin=4) for text in ("Departures", "欢迎光临", "Total 12.50", "A longer line of 2026")]
     crops += [rotate(crop, 180) for crop in crops]
     for name, word in (("ocr_rec", "text"), ("ocr_cls", "angle")):
-        (one,), (other,) = (tasks[name].run(crops, Stopwatch()) for tasks in both.values())
+        (one,), (other,) = (services[name].run(crops, Stopwatch()) for services in both.values())
         upright = slice(4) if name == "ocr_rec" else slice(None)  # how garbled text is read may depend on the padding
         assert [answer[word] for answer in one[upright]] == [answer[word] for answer in other[upright]]
         for answer, theirs in zip(one[upright], other[upright], strict=True):

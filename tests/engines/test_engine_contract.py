@@ -6,16 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from ppocr_serving.engines import Backend, Engine, EngineSpec, Float32Array, Precision, Runtime, shared_engine
+from ppocr_serving.engines import Backend, Engine, EngineSpec, Float32Array, Precision, Runtime
 from ppocr_serving.errors import EngineError
 from ppocr_serving.models import ModelFiles
 from tests.engines.inputs import network_input
+from tests.services import POOL
 
 RUNTIMES = pytest.mark.parametrize("runtime", [Runtime.OPENVINO, Runtime.PADDLE])
 
 
 def engine(model: ModelFiles, runtime: Runtime, backend: Backend = Backend.OPENVINO) -> Engine:
-    return shared_engine(EngineSpec(model, backend, Precision.F32, threads=2, runtime=runtime))
+    return POOL.engine(EngineSpec(model, backend, Precision.F32, threads=2, runtime=runtime))
 
 
 @RUNTIMES

@@ -10,18 +10,19 @@ import openvino
 import pytest
 
 from ppocr_serving.cpu import supports_bfloat16
-from ppocr_serving.engines import Backend, Engine, EngineSpec, Float32Array, Precision, Runtime, shared_engine
+from ppocr_serving.engines import Backend, Engine, EngineSpec, Float32Array, Precision, Runtime
 from ppocr_serving.engines.upsampling import pack_upsampling
 from ppocr_serving.errors import EngineError
 from ppocr_serving.models import ModelFiles
 from tests.engines.inputs import F32_TOLERANCE, MEAN_TOLERANCE, broken_model, network_input, run_program
 from tests.engines.onnx_file import write_onnx
+from tests.services import POOL
 
 ROLES = pytest.mark.parametrize("role", ["det", "cls", "rec"])
 
 
 def engine(model: ModelFiles, precision: Precision = Precision.F32, threads: int = 2, lane: int = 0) -> Engine:
-    return shared_engine(EngineSpec(model, precision=precision, threads=threads, runtime=Runtime.OPENVINO, lane=lane))
+    return POOL.engine(EngineSpec(model, precision=precision, threads=threads, runtime=Runtime.OPENVINO, lane=lane))
 
 
 @ROLES
@@ -65,7 +66,7 @@ def older_detector(shared_data: Path, name: str) -> ModelFiles:
 def test_older_detectors_agree_with_paddles_native_kernels(shared_data: Path, name: str) -> None:
     model = older_detector(shared_data, name)
     inputs = network_input("det")
-    native = shared_engine(EngineSpec(model, Backend.NATIVE, Precision.F32, 2, runtime=Runtime.PADDLE))(inputs)
+    native = POOL.engine(EngineSpec(model, Backend.NATIVE, Precision.F32, 2, runtime=Runtime.PADDLE))(inputs)
     assert native.max() > 0.5
     np.testing.assert_allclose(engine(model)(inputs), native, atol=F32_TOLERANCE)
 
@@ -99,7 +100,7 @@ def test_other_networks_are_not_rewritten(default_models: dict[str, ModelFiles],
 
 def test_a_fixed_shape_changes_no_answer_and_bars_other_shapes(default_models: dict[str, ModelFiles]) -> None:
     inputs = network_input("cls")
-    fixed = shared_engine(
+    fixed = POOL.engine(
         EngineSpec(
             default_models["cls"], precision=Precision.F32, runtime=Runtime.OPENVINO, fixed_shape=(1, *inputs.shape[1:])
         )
@@ -144,13 +145,13 @@ LOAD = """if True:
     import sys
     from pathlib import Path
     import numpy as np
-    from ppocr_serving.engines import EngineSpec, Precision, Runtime, shared_engine
+    from ppocr_serving.engines import EnginePool, EngineSpec, Precision, Runtime
     from ppocr_serving.errors import EngineError
     from ppocr_serving.models import ModelFiles
     program = Path(sys.argv[1])
     params = None if program.suffix == ".onnx" else program.with_suffix(".pdiparams")
     try:
-        engine = shared_engine(
+        engine = EnginePool().engine(
             EngineSpec(ModelFiles(program, params), precision=Precision.F32, runtime=Runtime.OPENVINO)
         )
         engine(np.zeros((1, 3, 48, 192), np.float32))
@@ -205,7 +206,7 @@ def test_an_onnx_model_runs(tmp_path: Path) -> None:
     weights = np.random.default_rng(1).uniform(-1, 1, (2, 3, 1, 1)).astype(np.float32)
     model = ModelFiles(tmp_path / "inference.onnx", None)
     write_onnx(model.program, weights)
-    run = shared_engine(EngineSpec(model, precision=Precision.F32))  # only OpenVINO can, so it need not be asked for
+    run = POOL.engine(EngineSpec(model, precision=Precision.F32))  # only OpenVINO can, so it need not be asked for
     for inputs in (network_input("cls"), network_input("det")):
         expected = 1 / (1 + np.exp(-np.einsum("nchw,oc->nohw", inputs, weights[:, :, 0, 0])))
         np.testing.assert_allclose(run(inputs), expected, atol=1e-5)
@@ -240,13 +241,14 @@ def test_nothing_is_loaded_before_the_first_call() -> None:
         import threading
         import numpy as np
         from ppocr_serving.settings import load_settings
-        from ppocr_serving.tasks import TASK_NAMES, create_task
+        from ppocr_serving.web.hubserving import MODULES
+        from tests.services import create_service
         from ppocr_serving.timing import Stopwatch
         settings = load_settings(environ={"PPOCR_THREADS": "2"})
-        tasks = [create_task(name, settings) for name in TASK_NAMES]
+        services = [create_service(name, settings) for name in MODULES]
         print({"openvino", "paddle"} & set(sys.modules), threading.active_count())
-        print(len({id(engine) for task in tasks for engine in task.engines}))
-        tasks[TASK_NAMES.index("ocr_rec")].run([np.zeros((48, 192, 3), np.uint8)], Stopwatch())
+        print(len({id(engine) for task in services for engine in task.engines}))
+        services[list(MODULES).index("ocr_rec")].run([np.zeros((48, 192, 3), np.uint8)], Stopwatch())
         print({"openvino", "paddle"} & set(sys.modules))
     """
     result = run_program(program)
@@ -257,10 +259,10 @@ def test_sigterm_ends_the_process_as_it_always_does(default_models: dict[str, Mo
     program = """if True:
         import os, signal, sys
         from pathlib import Path
-        from ppocr_serving.engines import EngineSpec, Runtime, shared_engine
+        from ppocr_serving.engines import EngineSpec, EnginePool, Runtime
         from ppocr_serving.models import ModelFiles
         program = Path(sys.argv[1])
-        shared_engine(
+        EnginePool().engine(
             EngineSpec(ModelFiles(program, program.with_suffix(".pdiparams")), runtime=Runtime.OPENVINO)
         ).load()
         os.kill(os.getpid(), signal.SIGTERM)

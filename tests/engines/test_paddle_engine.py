@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 
 from ppocr_serving.cpu import supports_bfloat16
-from ppocr_serving.engines import Backend, Engine, EngineSpec, Float32Array, Precision, Runtime, shared_engine
+from ppocr_serving.engines import Backend, Engine, EngineSpec, Float32Array, Precision, Runtime
 from ppocr_serving.errors import EngineError, InvalidSetting
 from ppocr_serving.models import ModelFiles
 from tests.engines.inputs import F32_TOLERANCE, MEAN_TOLERANCE, broken_model, network_input, run_program
+from tests.services import POOL
 
 ROLES = pytest.mark.parametrize("role", ["det", "cls", "rec"])
 
 
 def engine(model: ModelFiles, backend: Backend = Backend.OPENVINO, precision: Precision = Precision.F32) -> Engine:
-    return shared_engine(spec_of(model, backend, precision))
+    return POOL.engine(spec_of(model, backend, precision))
 
 
 def spec_of(model: ModelFiles, backend: Backend, precision: Precision = Precision.F32, threads: int = 2) -> EngineSpec:
@@ -61,7 +62,7 @@ def test_only_openvino_computes_in_bfloat16_and_the_others_say_so(
     backend: Backend,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    run = shared_engine(spec_of(default_models["det"], backend, Precision.BF16, 1))
+    run = POOL.engine(spec_of(default_models["det"], backend, Precision.BF16, 1))
     with caplog.at_level(logging.WARNING):
         np.testing.assert_allclose(run(network_input("det")), native_answers["det"], atol=F32_TOLERANCE)
     assert [record.getMessage() for record in caplog.records] == [
@@ -80,12 +81,12 @@ def test_automatic_precision_is_bfloat16_where_the_processor_has_it(default_mode
         from pathlib import Path
         import numpy as np
         from ppocr_serving.cpu import supports_bfloat16
-        from ppocr_serving.engines import Backend, EngineSpec, Precision, Runtime, shared_engine
+        from ppocr_serving.engines import Backend, EnginePool, EngineSpec, Precision, Runtime
         from ppocr_serving.models import ModelFiles
         model = ModelFiles(Path({str(model.program)!r}), Path({str(model.params)!r}))
         inputs = np.random.default_rng(0).uniform(-1, 1, (1, 3, 48, 320)).astype(np.float32)
         auto, bf16, f32 = [
-            shared_engine(EngineSpec(model, Backend.OPENVINO, precision, 1, runtime=Runtime.PADDLE))(inputs)
+            EnginePool().engine(EngineSpec(model, Backend.OPENVINO, precision, 1, runtime=Runtime.PADDLE))(inputs)
             for precision in (Precision.AUTO, Precision.BF16, Precision.F32)
         ]
         expected, other = (bf16, f32) if supports_bfloat16() else (f32, bf16)
@@ -114,18 +115,18 @@ def test_older_detectors_run_on_all_back_ends(shared_data: Path, name: str) -> N
 def test_equal_specifications_share_an_engine(default_models: dict[str, ModelFiles]) -> None:
     model = default_models["det"]
     same = ModelFiles(Path(str(model.program)), Path(str(model.params)))
-    one = shared_engine(spec_of(model, Backend.ONEDNN, Precision.F32, 2))
-    assert shared_engine(spec_of(same, Backend.ONEDNN, Precision.F32, 2)) is one
-    assert shared_engine(spec_of(model, Backend.NATIVE, Precision.F32, 2)) is not one
-    assert shared_engine(spec_of(model, Backend.ONEDNN, Precision.BF16, 2)) is not one
-    assert shared_engine(spec_of(model, Backend.ONEDNN, Precision.F32, 1)) is not one
-    assert shared_engine(spec_of(default_models["cls"], Backend.ONEDNN, Precision.F32, 2)) is not one
+    one = POOL.engine(spec_of(model, Backend.ONEDNN, Precision.F32, 2))
+    assert POOL.engine(spec_of(same, Backend.ONEDNN, Precision.F32, 2)) is one
+    assert POOL.engine(spec_of(model, Backend.NATIVE, Precision.F32, 2)) is not one
+    assert POOL.engine(spec_of(model, Backend.ONEDNN, Precision.BF16, 2)) is not one
+    assert POOL.engine(spec_of(model, Backend.ONEDNN, Precision.F32, 1)) is not one
+    assert POOL.engine(spec_of(default_models["cls"], Backend.ONEDNN, Precision.F32, 2)) is not one
 
 
 def test_threads_that_ask_at_once_get_one_engine(default_models: dict[str, ModelFiles]) -> None:
     spec = spec_of(default_models["det"], Backend.NATIVE, Precision.F32, 3)
     with ThreadPoolExecutor(16) as pool:
-        engines = list(pool.map(lambda _: shared_engine(spec), range(64)))
+        engines = list(pool.map(lambda _: POOL.engine(spec), range(64)))
     assert all(other is engines[0] for other in engines)
 
 
@@ -135,7 +136,7 @@ def test_a_graphics_card_is_not_silently_replaced(
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     spec = EngineSpec(default_models["cls"], use_gpu=True, runtime=Runtime.PADDLE)
     with pytest.raises(InvalidSetting, match="use_gpu is true, but"):
-        shared_engine(spec).load()
+        POOL.engine(spec).load()
 
 
 # ---- broken models
@@ -147,13 +148,14 @@ def load_elsewhere(model: ModelFiles, cwd: Path, *backends: Backend) -> subproce
         import sys
         from pathlib import Path
         import numpy as np
-        from ppocr_serving.engines import Backend, EngineSpec, Precision, Runtime, shared_engine
+        from ppocr_serving.engines import Backend, EnginePool, EngineSpec, Precision, Runtime
         from ppocr_serving.errors import EngineError
         from ppocr_serving.models import ModelFiles
         model = ModelFiles(Path({str(model.program)!r}), Path({str(model.params)!r}))
         for backend in sys.argv[1:]:
             try:
-                engine = shared_engine(EngineSpec(model, Backend(backend), Precision.F32, 1, runtime=Runtime.PADDLE))
+                spec = EngineSpec(model, Backend(backend), Precision.F32, 1, runtime=Runtime.PADDLE)
+                engine = EnginePool().engine(spec)
                 engine(np.zeros((1, 3, 48, 192), np.float32))
             except EngineError as error:
                 print(error)
@@ -235,7 +237,7 @@ def test_a_json_model_runs_where_it_is_asked_to_without_a_warning(
     json_model: ModelFiles, backend: Backend, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        shared_engine(spec_of(json_model, backend, threads=1)).load()
+        POOL.engine(spec_of(json_model, backend, threads=1)).load()
     assert caplog.records == []
 
 
@@ -267,11 +269,13 @@ def test_nothing_is_loaded_before_the_first_call() -> None:
         import threading
         import numpy as np
         from ppocr_serving.settings import load_settings
-        from ppocr_serving.tasks import TASK_NAMES, create_task
+        from ppocr_serving.web.hubserving import MODULES
+        from tests.services import create_service
         from ppocr_serving.timing import Stopwatch
-        tasks = [create_task(name, load_settings(environ={"PPOCR_ENGINE": "paddle"})) for name in TASK_NAMES]
-        print("paddle" in sys.modules, threading.active_count(), len({id(e) for task in tasks for e in task.engines}))
-        tasks[TASK_NAMES.index("ocr_cls")].run([np.zeros((48, 192, 3), np.uint8)], Stopwatch())
+        services = [create_service(name, load_settings(environ={"PPOCR_ENGINE": "paddle"})) for name in MODULES]
+        engines = {id(engine) for service in services for engine in service.engines}
+        print("paddle" in sys.modules, threading.active_count(), len(engines))
+        services[list(MODULES).index("ocr_cls")].run([np.zeros((48, 192, 3), np.uint8)], Stopwatch())
         print("paddle" in sys.modules)
     """
     result = run_program(program)
@@ -284,10 +288,10 @@ def test_sigterm_ends_the_process_as_it_always_does(default_models: dict[str, Mo
     program = f"""if True:
         import os, signal
         from pathlib import Path
-        from ppocr_serving.engines import EngineSpec, Runtime, shared_engine
+        from ppocr_serving.engines import EngineSpec, EnginePool, Runtime
         from ppocr_serving.models import ModelFiles
         model = ModelFiles(Path({str(model.program)!r}), Path({str(model.params)!r}))
-        shared_engine(EngineSpec(model, runtime=Runtime.PADDLE)).load()
+        EnginePool().engine(EngineSpec(model, runtime=Runtime.PADDLE)).load()
         os.kill(os.getpid(), signal.SIGTERM)
     """
     result = run_program(program)

@@ -58,6 +58,27 @@ def test_run_without_a_picture_says_what_is_missing(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no modules named; add --modules ocr_system ocr_cls ocr_det ocr_rec, or -c config.json"),
+        (
+            ["--modules", "ocr_det", "ocr_sytem"],
+            "module 'ocr_sytem' is not installed; did you mean ocr_system?; installed: ocr_cls, ocr_det, ocr_rec, ",
+        ),
+        (["--modules", "ocr_rec", "-p", "abc"], "port is 'abc': expected `int`, got `str`; allowed: whole numbers"),
+        (["-c", "/no/such.json"], "-c /no/such.json: No such file or directory; give a module's config.json"),
+        (["-c", "/dev/null"], "-c /dev/null: is not valid JSON (Expecting value: line 1 column 1 (char 0)); give"),
+    ],
+)
+def test_a_wrong_start_is_one_line_and_no_stack_trace(home: Path, arguments: list[str], message: str) -> None:
+    result = run(home, "serving", "start", *arguments)
+
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"hub: {message}")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
         ("PPOCR_THREADS", "many", "PPOCR_THREADS is 'many': expected `int`, got `str`; allowed: whole numbers from 0"),

@@ -10,7 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
+from ppocr_serving import ReadOptions
+from ppocr_serving.cpu import available_cpus
 from ppocr_serving.errors import EngineError, ImageDecodeError, InvalidRequest, InvalidSetting
+from ppocr_serving.settings import ServerSettings
 from tests.served.samples import as_base64, file_of, line, page
 from tests.served.server import MODULES, ROOT, install_modules
 
@@ -45,7 +48,6 @@ def texts(results: Any) -> list[list[str]]:
 def test_every_module_loads_by_name_and_from_its_folder(hub: Any, name: str) -> None:
     for module in (hub.Module(name=name), hub.Module(directory=str(ROOT / "modules" / name))):
         assert module.name == name
-        assert module.task.name == name
         assert module.serving_func_name == "serving_method"
         assert module.is_runnable
 
@@ -100,13 +102,32 @@ def test_a_file_that_cannot_be_read_is_named(system: Any, tmp_path: Path) -> Non
 
     with pytest.raises(InvalidRequest, match=rf"^paths\[0\]: {tmp_path}/none\.png cannot be read \(No such file"):
         system.predict(paths=[str(tmp_path / "none.png")])
-    with pytest.raises(ImageDecodeError, match=rf"^paths\[0\]: {text} is no picture"):
+    with pytest.raises(ImageDecodeError, match=rf"^paths\[0\]: {text} is not a picture"):
         system.predict(paths=[str(text)])
 
 
 def test_a_gpu_that_is_not_there_is_a_clear_error(hub: Any) -> None:
     with pytest.raises((InvalidSetting, EngineError), match=r"use_gpu is true, but .*CUDA"):
         hub.Module(name="ocr_cls", use_gpu=True).predict(images=[HELLO])
+
+
+def test_a_gpu_that_is_not_asked_for_leaves_it_to_the_environment(hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Every config.json that was written for hubserving has "use_gpu": false in it.
+    assert hub.Module(name="ocr_cls", use_gpu=False).predict(images=[HELLO])
+    monkeypatch.setenv("PPOCR_USE_GPU", "true")
+    with pytest.raises((InvalidSetting, EngineError), match=r"use_gpu is true, but .*CUDA"):
+        hub.Module(name="ocr_cls", use_gpu=False).predict(images=[HELLO])
+
+
+def test_the_processes_of_a_server_share_the_cpus(system: Any) -> None:
+    alone, shared = (system.reader_for(ServerSettings(workers=workers)) for workers in (1, 2))
+    assert alone.settings.threads() == available_cpus()
+    assert shared.settings.threads() == max(1, available_cpus() // 2)
+
+
+def test_options_of_one_call(system: Any) -> None:
+    assert system.predict(images=[HELLO], options=ReadOptions(drop_score=1.0)) == [[]]
+    assert texts(system.predict(images=[HELLO])) == [["HelloWorld"]]
 
 
 def test_arguments_reach_the_module(hub: Any) -> None:

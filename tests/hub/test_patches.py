@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -85,13 +85,13 @@ def test_telemetry_is_started_and_reaches_nobody(tmp_path: Path) -> None:
 def test_paddlehub_has_every_name_that_is_replaced_and_calls_ours(tmp_path: Path) -> None:
     replaced = run_python(
         """
-import functools, importlib, json
+import functools, importlib, inspect, json
 import paddlehub.commands
 from ppocr_serving.hub.patches import REPLACEMENTS
 
 def called(entry):
     function = functools.reduce(getattr, entry.name.split("."), importlib.import_module(entry.module))
-    return function.func if entry.wraps else function
+    return inspect.getclosurevars(function).nonlocals["function"] if entry.wraps else function
 
 print(json.dumps([called(entry) is entry.function for entry in REPLACEMENTS]))
 """,
@@ -106,7 +106,12 @@ def test_a_name_that_paddlehub_no_longer_has_is_a_clear_error(replacement: Repla
     module = ModuleType(replacement.module)
     for other in REPLACEMENTS:
         if other is not replacement and other.module == replacement.module:
-            setattr(module, other.name, object())
+            *owners, name = other.name.split(".")
+            owner: object = module
+            for part in owners:
+                setattr(owner, part, getattr(owner, part, SimpleNamespace()))
+                owner = getattr(owner, part)
+            setattr(owner, name, object())
 
     with pytest.raises(ImportError, match=r"requirements\.txt") as caught:
         apply(module)

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppocr_serving.errors import DownloadError
-from ppocr_serving.models.archive import check_member_name, extract_members
+from ppocr_serving.models.fetch.archive import extract_members
+from ppocr_serving.models.members import check_member_name
 from tests.models.archive_server import tar_bytes, zip_bytes
 
 LIMIT = 1 << 20

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from ppocr_serving.errors import DownloadError
-from ppocr_serving.models import DownloadLimits, Profile, Progress, fetch_profile, is_complete, load_profile
-from ppocr_serving.models.download import _SafeRedirects
+from ppocr_serving.models import Profile, load_profile
+from ppocr_serving.models.fetch import DownloadLimits, Progress, fetch_profile, is_complete
+from ppocr_serving.models.fetch.download import _SafeRedirects
 from tests.models.archive_server import (
     FILES,
     Answer,

@@ -11,14 +11,15 @@ import pytest
 import requests
 from PIL import Image
 
-from ppocr_serving.settings import Settings
+from ppocr_serving.settings import ReadingSettings, ServerSettings
 from tests.served.samples import as_base64, bomb, file_of, line
 from tests.served.server import Served, serving
 
 GOOD = as_base64(line("Hello World"))
 MIB = 1 << 20
-LIMITS = Settings()
-LARGEST_SIDE = math.isqrt(LIMITS.max_pixels)
+MAX_PIXELS = ReadingSettings().max_pixels
+MAX_REQUEST_PIXELS = ServerSettings().max_request_pixels
+LARGEST_SIDE = math.isqrt(MAX_PIXELS)
 
 
 def assert_error(answer: requests.Response, http_status: int, status: str, *words: str) -> None:
@@ -66,7 +67,7 @@ def post(
         (b'{"images": ["x"], "image": 1}', ["'image'"]),
         (b'{"images": ["x"], "use_gpu": true}', ["'use_gpu'"]),
         (b'{"images": ["x"], "line\\nbreak": true}', ["'line\\nbreak'"]),
-        (b'{"images": ["x"], "paths": []}', ["paths: "]),
+        (b'{"images": ["x"], "paths": null}', ["paths: "]),
     ],
 )
 def test_a_body_of_another_form_is_told_what_is_wrong(served: Served, body: bytes, words: list[str]) -> None:
@@ -80,13 +81,13 @@ def test_a_body_of_another_form_is_told_what_is_wrong(served: Served, body: byte
         (7, ["a number", "as a string"]),
         (None, ["null"]),
         (["text"], ["a list"]),
-        ("no base64!", ["no base64"]),
-        ("字", ["no base64"]),
-        (GOOD[:-3], ["no base64"]),
+        ("no base64!", ["not valid base64"]),
+        ("字", ["not valid base64"]),
+        (GOOD[:-3], ["not valid base64"]),
         ("", ["empty"]),
         ("data:image/png;base64,", ["empty"]),
-        (base64.b64encode(b"a text file").decode(), ["no picture", "JPEG, PNG, BMP, WEBP, TIFF, GIF"]),
-        (base64.b64encode(b"%PDF-1.7 ...").decode(), ["no picture"]),
+        (base64.b64encode(b"a text file").decode(), ["not a picture", "JPEG, PNG, BMP, WEBP, TIFF, GIF"]),
+        (base64.b64encode(b"%PDF-1.7 ...").decode(), ["not a picture"]),
         (base64.b64encode(file_of(line("Hello World"))[:400]).decode(), ["damaged or truncated PNG"]),
         (base64.b64encode(file_of(line("Hello World"), "JPEG")[:-200]).decode(), ["damaged or truncated JPEG"]),
     ],
@@ -108,7 +109,7 @@ def test_no_file_of_the_server_can_be_named(served: Served, tmp_path: Path) -> N
 
     for answer in answers[:3]:
         assert_error(answer, 400, "101", "paths: ", "images")
-    assert_error(answers[3], 400, "101", "images[0]: ", "no base64")
+    assert_error(answers[3], 400, "101", "images[0]: ", "not valid base64")
     # Whether the file exists cannot be told from the answer.
     assert answers[1].content == answers[2].content
     assert not any("Hello" in answer.text or secret.name in answer.text for answer in answers)
@@ -122,15 +123,15 @@ def test_too_many_pictures_are_refused(limited_served: Served) -> None:
 def test_a_compressed_bomb_is_refused_before_it_is_decoded(served: Served) -> None:
     answer = served.post("ocr_system", [GOOD, bomb()])
 
-    assert_error(answer, 413, "101", "images[1]: ", str(LIMITS.max_pixels))
+    assert_error(answer, 413, "101", "images[1]: ", str(MAX_PIXELS))
 
 
 def test_pixels_of_all_pictures_count_together(served: Served) -> None:
     # Any alone is allowed. Bombs too, so that refusing must come before decoding.
-    count = LIMITS.max_request_pixels // LARGEST_SIDE**2 + 1
+    count = MAX_REQUEST_PIXELS // LARGEST_SIDE**2 + 1
     answer = served.post("ocr_system", [bomb(LARGEST_SIDE, LARGEST_SIDE)] * count)
 
-    assert_error(answer, 413, "101", f"images[{count - 1}]: ", str(LIMITS.max_request_pixels))
+    assert_error(answer, 413, "101", f"images[{count - 1}]: ", str(MAX_REQUEST_PIXELS))
 
 
 def test_a_body_that_is_too_large_is_refused(limited_served: Served) -> None:
@@ -233,7 +234,7 @@ def test_malformed_http_is_answered_as_json_too(served: Served, request_head: by
     error = json.loads(body)
     assert error.keys() == {"msg", "results", "status"}
     assert (error["results"], error["status"]) == ("", "101")
-    assert "no valid HTTP" in error["msg"]
+    assert "not valid HTTP" in error["msg"]
 
 
 def test_a_malformed_chunk_is_the_clients_fault(limited_served: Served) -> None:

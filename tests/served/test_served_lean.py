@@ -5,6 +5,7 @@ import os
 import resource
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -96,12 +97,12 @@ def test_the_platforms_port_is_listened_on_until_sigterm(tmp_path: Path, names: 
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
-        ("PORT", "http", "port 'http' is no number from 1 to 65535; set PORT or FC_CUSTOM_LISTEN_PORT"),
-        ("PORT", "0", "port '0' is no number"),
-        ("PORT", "65536", "port '65536' is no number"),
-        ("PORT", "-1", "port '-1' is no number"),
-        ("FC_CUSTOM_LISTEN_PORT", "80 81", "port '80 81' is no number"),
-        ("PORT", "٩٠٠٠", "port '٩٠٠٠' is no number"),
+        ("PORT", "http", "PORT is 'http': expected `int`, got `str`; allowed: whole numbers from 1 to 65535"),
+        ("PORT", "0", "PORT is '0': expected `int` >= 1"),
+        ("PORT", "65536", "PORT is '65536': expected `int` <= 65535"),
+        ("PORT", "-1", "PORT is '-1': expected `int` >= 1"),
+        ("FC_CUSTOM_LISTEN_PORT", "80 81", "FC_CUSTOM_LISTEN_PORT is '80 81': expected `int`"),
+        ("PORT", "٩٠٠٠", "PORT is '٩٠٠٠': expected `int`"),
         ("PPOCR_WORKERS", "0", "PPOCR_WORKERS is '0': "),
         ("PPOCR_THREADS", "many", "PPOCR_THREADS is 'many': expected `int`, got `str`"),
         ("PPOCR_PROFILE", "none", "profile 'none' does not exist; use "),
@@ -117,6 +118,17 @@ def test_a_wrong_setting_is_one_line_and_no_stack_trace(
     assert done.stdout.startswith(f"ppocr_serving: {message}")
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""  # platforms keep the standard output
+
+
+def test_an_occupied_port_names_the_way_out(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = start(tmp_path, PORT=str(port))
+
+    assert done.returncode == 1
+    assert done.stdout == (
+        f"ppocr_serving: port {port} is in use; stop what listens there, or choose another one with PORT\n"
+    )
 
 
 def test_without_room_for_temporary_files_it_says_so(tmp_path: Path) -> None:

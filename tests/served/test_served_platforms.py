@@ -70,11 +70,16 @@ def test_an_event_may_be_a_request_through_a_gateway(limited_served: Served, pat
 @pytest.mark.parametrize(
     ("event", "status", "words"),
     [
-        ({"path": "/predict/ocr_rec", "body": "no JSON"}, 400, "the body is no JSON"),
-        ({"path": "/predict/ocr_rec", "body": "%", "isBase64Encoded": True}, 400, "body: is no base64"),
+        ({"path": "/predict/ocr_rec", "body": "no JSON"}, 400, "the body is not valid JSON"),
+        ({"path": "/predict/ocr_rec", "body": "%", "isBase64Encoded": True}, 400, "body: is not valid base64"),
         ({"path": "/predict/nothing", "body": "{}"}, 404, "'nothing' is unknown"),
         ({"path": "/elsewhere", "body": "{}"}, 404, "'/elsewhere' is unknown"),
-        ({"path": "/predict/ocr_rec", "body": json.dumps({"images": ["x"] * 5})}, 413, "allowed in a request are 4"),
+        ({"path": "/predict/ocr_rec", "body": None}, 400, "the body is not valid JSON"),
+        (
+            {"path": "/predict/ocr_rec", "body": json.dumps({"images": ["x"] * 5})},
+            413,
+            "5 pictures; the limit is 4 per",
+        ),
     ],
 )
 def test_a_wrong_request_through_a_gateway_is_told_to_its_client(

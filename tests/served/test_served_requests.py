@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from ppocr_serving.http import server
-from ppocr_serving.http.app import thread_count
-from ppocr_serving.settings import Settings
+from ppocr_serving import server
+from ppocr_serving.settings import ServerSettings
 from tests.served.samples import as_base64, line, page
 from tests.served.server import ROOT, Served, environment, free_port, running
 
@@ -26,6 +25,7 @@ LOG_LINE = re.compile(
     r"pictures=(?P<pictures>\d+) pixels=(?P<pixels>\d+) lines=(?P<lines>\d+) ms=(?P<ms>[\d.]+)"
     r"(?P<stages>( \w+=[\d.]+)*)( error=\w+)?"
 )
+THREADS = ServerSettings().max_concurrency + ServerSettings().max_queue + 8
 HALF_A_REQUEST = (
     b"POST /predict/ocr_rec HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     b'Content-Length: 1000\r\n\r\n{"images": ["iVBOR'
@@ -190,7 +190,7 @@ def test_an_idle_connection_is_kept(served: Served) -> None:
 
 
 def test_silent_connections_cost_no_thread(served: Served) -> None:
-    silent = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(3 * thread_count(Settings()))]
+    silent = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(3 * THREADS)]
     try:
         # The silent ones give up only when this test closes them: without a thread for this request it never ends.
         assert requests.get(f"{served.url}/healthz", timeout=4).status_code == 200

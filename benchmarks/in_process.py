@@ -1,0 +1,36 @@
+"""The service without its network, for benchmarks: from a file's bytes to the bytes of the answer."""
+
+from typing import NamedTuple
+
+from ppocr_serving import Page, Reader
+from ppocr_serving.reading.inputs import decode_pictures
+from ppocr_serving.timing import Stopwatch
+from ppocr_serving.web.hubserving import encode_answer, rows_of_page
+
+__all__ = ["Answer", "answer"]
+
+
+class Answer(NamedTuple):
+    """What was read of one picture.
+
+    Attributes:
+        page: Its lines.
+        body: The bytes of the answer.
+    """
+
+    page: Page
+    body: bytes
+
+
+def answer(reader: Reader, data: bytes, watch: Stopwatch) -> Answer:
+    """Read one picture file.
+
+    Args:
+        reader: Reads it.
+        data: The bytes of the file.
+        watch: Receives the time of every stage.
+    """
+    (page,) = reader.pages(decode_pictures([data], reader.settings.reading.max_pixels, watch), watch=watch)
+    with watch("encode"):
+        body = encode_answer([rows_of_page(page)])
+    return Answer(page, body)

@@ -1,0 +1,91 @@
+"""One engine per model for everybody who shares a pool."""
+
+import threading
+from dataclasses import replace
+from importlib.util import find_spec
+
+from ppocr_serving.engines.base import Backend, Engine, EngineSpec, Runtime
+from ppocr_serving.errors import InvalidSetting
+
+__all__ = ["PACKAGES", "EnginePool", "choose_runtime", "installed_runtimes"]
+
+PACKAGES = {Runtime.OPENVINO: "openvino", Runtime.PADDLE: "paddlepaddle"}
+"""What pip calls the runtimes."""
+
+_MODULES = {Runtime.OPENVINO: "openvino", Runtime.PADDLE: "paddle"}
+_ONLY_OPENVINO = {".onnx": "a model in the ONNX format", ".xml": "a model in OpenVINO's own format"}
+
+
+class EnginePool:
+    """Engines by their specification: whoever asks twice for the same gets the same one.
+
+    Models are loaded at an engine's first call, so nothing exists before a server forks its workers.
+    """
+
+    def __init__(self) -> None:
+        self._engines: dict[EngineSpec, Engine] = {}
+        self._lock = threading.Lock()
+
+    def engine(self, spec: EngineSpec) -> Engine:
+        """Return the engine for a specification.
+
+        Raises:
+            InvalidSetting: The runtime is not installed, or cannot do what `spec` asks for.
+        """
+        spec = replace(spec, runtime=choose_runtime(spec))
+        with self._lock:
+            if spec not in self._engines:
+                self._engines[spec] = _create(spec)
+            return self._engines[spec]
+
+
+def choose_runtime(spec: EngineSpec) -> Runtime:
+    """Decides which library runs a model: OpenVINO where it is installed and can, because it is faster and leaner.
+
+    Returns:
+        Any but `AUTO`.
+
+    Raises:
+        InvalidSetting: The runtime that `spec` asks for is not installed, or cannot do what `spec` asks for.
+    """
+    only_paddle = _what_only_paddle_can(spec)
+    only_openvino = _ONLY_OPENVINO.get(spec.model.program.suffix)
+    if only_paddle is not None and only_openvino is not None:
+        raise InvalidSetting(f"no engine can run {only_openvino} {only_paddle} ({spec.model.program})")
+    if spec.runtime is Runtime.AUTO:
+        if only_paddle is None and (only_openvino is not None or Runtime.OPENVINO in installed_runtimes()):
+            chosen = Runtime.OPENVINO
+        else:
+            chosen = Runtime.PADDLE
+    else:
+        chosen = spec.runtime
+    obstacle = only_paddle if chosen is Runtime.OPENVINO else only_openvino
+    if obstacle is not None:
+        raise InvalidSetting(f"engine {chosen} cannot run {obstacle} ({spec.model.program}); set PPOCR_ENGINE=auto")
+    if chosen not in installed_runtimes():
+        raise InvalidSetting(f"engine {chosen} is not installed; run `pip install {PACKAGES[chosen]}`")
+    return chosen
+
+
+def _what_only_paddle_can(spec: EngineSpec) -> str | None:
+    if spec.use_gpu:
+        return "on a GPU"
+    if spec.backend is not Backend.OPENVINO:
+        return f"with the back end {spec.backend}"
+    return "a model in the inference.json format" if spec.model.program.suffix == ".json" else None
+
+
+def installed_runtimes() -> list[Runtime]:
+    """Which runtimes this Python has, the preferred one first."""
+    return [runtime for runtime, module in _MODULES.items() if find_spec(module) is not None]
+
+
+def _create(spec: EngineSpec) -> Engine:
+    # Imported here because this is the one place that chooses a runtime.
+    if spec.runtime is Runtime.OPENVINO:
+        from ppocr_serving.engines.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(spec)
+    from ppocr_serving.engines.paddle import PaddleEngine
+
+    return PaddleEngine(spec)

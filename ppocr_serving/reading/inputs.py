@@ -1,0 +1,185 @@
+"""Inputs to pictures: limits first, then each picture when it is asked for."""
+
+import binascii
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ppocr_serving.errors import ImageDecodeError, InvalidRequest, LimitExceeded
+from ppocr_serving.timing import Stopwatch
+from ppocr_serving.vision.pictures import BgrImage, decode_picture, picture_size
+
+__all__ = [
+    "InputLimits",
+    "PictureFiles",
+    "Source",
+    "check_arrays",
+    "check_files",
+    "decode_base64",
+    "decode_pictures",
+    "naming_item",
+    "read_source",
+]
+
+_DATA_URL = re.compile(r"\s*data:image/[\w.+-]+;base64,", re.IGNORECASE)
+
+Source = str | Path | bytes | BgrImage
+"""A picture: a file's path, a file's bytes, or (H, W, 3) uint8 BGR."""
+
+
+class InputLimits(NamedTuple):
+    """How much one request may bring.
+
+    Attributes:
+        max_images: Most pictures.
+        max_pixels: Most pixels of a picture.
+        max_request_pixels: Most pixels of all pictures together.
+    """
+
+    max_images: int
+    max_pixels: int
+    max_request_pixels: int
+
+
+class PictureFiles(NamedTuple):
+    """The pictures of a request, not decoded yet.
+
+    Attributes:
+        files: The bytes of each file.
+        pixels: The pixels that all of them declare.
+    """
+
+    files: list[bytes]
+    pixels: int
+
+
+def check_files(images: Sequence[str], limits: InputLimits) -> PictureFiles:
+    """Decode the base64 of picture files and check what their headers declare.
+
+    Args:
+        images: Base64 of one picture file each.
+        limits: How much is allowed.
+
+    Returns:
+        One file per item, each with the header of a supported format and an allowed size.
+
+    Raises:
+        InvalidRequest: An item is not the base64 of a picture; the message names which.
+        LimitExceeded: There are too many pictures, or too many pixels in one or all of them.
+    """
+    if len(images) > limits.max_images:
+        raise LimitExceeded(f"images: {len(images)} pictures; the limit is {limits.max_images} per request")
+    files = []
+    pixels = 0
+    for index, text in enumerate(images):
+        with naming_item(f"images[{index}]:"):
+            files.append(decode_base64(text))
+            width, height = picture_size(files[-1], limits.max_pixels)
+            pixels += width * height
+            if pixels > limits.max_request_pixels:
+                raise LimitExceeded(
+                    f"brings the request to {pixels} pixels; the limit is {limits.max_request_pixels}, send fewer"
+                )
+    return PictureFiles(files, pixels)
+
+
+def decode_base64(text: str) -> bytes:
+    """Decode one picture's standard base64.
+
+    Args:
+        text: Base64 with optional white space and an optional `data:image/...;base64,` prefix.
+
+    Raises:
+        ImageDecodeError: `text` is empty or not valid base64.
+    """
+    if prefix := _DATA_URL.match(text):
+        text = text[prefix.end() :]
+    try:
+        data = binascii.a2b_base64(text.encode("ascii").translate(None, b" \t\r\n\v\f"), strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise ImageDecodeError(
+            f"is not valid base64 ({' '.join(str(error).split())}); send the base64 of a picture file"
+        ) from error
+    if not data:
+        raise ImageDecodeError("is empty; send the base64 of a picture file")
+    return data
+
+
+def decode_pictures(files: Iterable[bytes], max_pixels: int, watch: Stopwatch) -> Iterator[BgrImage]:
+    """Decode the picture files of a request, each when it is asked for.
+
+    Args:
+        files: The bytes of each file.
+        max_pixels: Most pixels of a picture.
+        watch: Receives the stage `decode`.
+
+    Yields:
+        (H, W, 3) uint8 BGR.
+
+    Raises:
+        ImageDecodeError: A picture is damaged; the message names which.
+    """
+    for index, data in enumerate(files):
+        with naming_item(f"images[{index}]:"), watch("decode"):
+            image = decode_picture(data, max_pixels)
+        yield image
+
+
+def read_source(source: Source, max_pixels: int) -> BgrImage:
+    """Return the pixels of one picture.
+
+    Args:
+        source: A file's path, a file's bytes, or (H, W, 3) uint8 BGR.
+        max_pixels: Most pixels of the picture.
+
+    Raises:
+        InvalidRequest: The file cannot be read, or the array is not a picture.
+        ImageDecodeError: The file is not a picture, or is damaged.
+        LimitExceeded: The picture has more pixels than allowed.
+    """
+    if isinstance(source, np.ndarray):
+        (image,) = check_arrays([source])
+        return image
+    if isinstance(source, bytes):
+        return decode_picture(source, max_pixels)
+    try:
+        data = Path(source).read_bytes()
+    except OSError as error:
+        raise InvalidRequest(f"cannot be read ({error.strerror}); give a picture file") from error
+    except ValueError as error:  # a path with a null character
+        raise InvalidRequest("is not the path of a file; give a picture file") from error
+    return decode_picture(data, max_pixels)
+
+
+def check_arrays(images: Iterable[object]) -> Iterator[BgrImage]:
+    """Check that arrays are pictures, each when it is asked for.
+
+    Args:
+        images: What should be (H, W, 3) uint8 BGR each.
+
+    Yields:
+        The same pictures, contiguous.
+
+    Raises:
+        InvalidRequest: An item is not; the message says what it is.
+    """
+    for index, image in enumerate(images):
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            form = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+            raise InvalidRequest(f"images[{index}]: is {form}; give a uint8 array of shape (H, W, 3), BGR")
+        if not image.size:
+            raise InvalidRequest(f"images[{index}]: has the shape {image.shape}; give at least 1x1 pixel")
+        yield np.ascontiguousarray(image)
+
+
+@contextmanager
+def naming_item(name: str) -> Iterator[None]:
+    """Put the name of an item in front of what the enclosed block complains of."""
+    try:
+        yield
+    except (InvalidRequest, LimitExceeded) as error:
+        raise type(error)(f"{name} {error}") from error

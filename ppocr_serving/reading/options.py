@@ -1,0 +1,95 @@
+"""Options of one call, and how they are split among the stages."""
+
+from collections.abc import Mapping
+from typing import Any, Self, get_type_hints
+
+import msgspec
+
+from ppocr_serving.errors import InvalidRequest
+from ppocr_serving.settings import Fraction, LimitType, ReadingSettings, ScoreMode, SideLength, UnclipRatio
+from ppocr_serving.values import convert, suggestion
+from ppocr_serving.vision.detection import DetectionOptions
+from ppocr_serving.vision.pipeline import PipelineOptions
+
+__all__ = ["ReadOptions", "pipeline_options"]
+
+
+class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of one call; None leaves the reader's own setting.
+
+    Attributes:
+        det_limit_side_len: Pixels from 32 to 8192; see `det_limit_type`.
+        det_limit_type: `max` shrinks pictures whose longer side exceeds the limit before detection, `min` enlarges
+            those whose shorter side is below it.
+        det_db_thresh: Probability in [0, 1] above which a pixel is text.
+        det_db_box_thresh: Mean probability in [0, 1] that a box needs.
+        det_db_unclip_ratio: How far boxes are grown, from 0.1 to 10.
+        det_db_score_mode: The area of that mean: `fast` the box, `slow` the contour.
+        use_dilation: Thicken the thresholded map before boxes are looked for.
+        use_angle_cls: Look for lines that are upside down.
+        cls_thresh: Confidence in [0, 1] above which a line is turned.
+        drop_score: Lines with less confidence than this, in [0, 1], are dropped.
+
+    Raises:
+        InvalidRequest: A value is not allowed; the message names the option, the value and what is allowed.
+    """
+
+    det_limit_side_len: SideLength | None = None
+    det_limit_type: LimitType | None = None
+    det_db_thresh: Fraction | None = None
+    det_db_box_thresh: Fraction | None = None
+    det_db_unclip_ratio: UnclipRatio | None = None
+    det_db_score_mode: ScoreMode | None = None
+    use_dilation: bool | None = None
+    use_angle_cls: bool | None = None
+    cls_thresh: Fraction | None = None
+    drop_score: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in self.given().items():
+            converted = convert(name, value, _HINTS[name], InvalidRequest)
+            msgspec.structs.force_setattr(self, name, converted)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """Build options from names and plain values, such as a JSON object.
+
+        Raises:
+            InvalidRequest: A name is unknown, or a value is not allowed.
+        """
+        for name in values:
+            if name not in _HINTS:
+                known = suggestion(name, _HINTS) or f"; known options: {', '.join(_HINTS)}"
+                raise InvalidRequest(f"there is no option {name[:40]!r}{known}")
+        return cls(**values)
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that are set, by name."""
+        return {name: value for name in _HINTS if (value := getattr(self, name)) is not None}
+
+
+_HINTS = get_type_hints(ReadOptions, include_extras=True)
+
+
+def pipeline_options(defaults: ReadingSettings, options: ReadOptions | None = None) -> PipelineOptions:
+    """Split the options of one call among the stages.
+
+    Args:
+        defaults: The reader's own settings.
+        options: What the call sets.
+    """
+    merged = msgspec.structs.replace(defaults, **options.given()) if options is not None else defaults
+    return PipelineOptions(
+        detection=DetectionOptions(
+            limit_side_len=merged.det_limit_side_len,
+            limit_type=merged.det_limit_type,
+            thresh=merged.det_db_thresh,
+            box_thresh=merged.det_db_box_thresh,
+            unclip_ratio=merged.det_db_unclip_ratio,
+            use_dilation=merged.use_dilation,
+            score_mode=merged.det_db_score_mode,
+        ),
+        use_angle_cls=merged.use_angle_cls,
+        cls_thresh=merged.cls_thresh,
+        drop_score=merged.drop_score,
+    )

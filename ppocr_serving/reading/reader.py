@@ -1,0 +1,259 @@
+"""The one assembly: models, engines and stages put together from settings."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from ppocr_serving.engines import Engine, EnginePool, EngineSpec, Runtime, choose_runtime
+from ppocr_serving.errors import OcrError
+from ppocr_serving.models import ROLES, Role, load_dictionary, resolve_model
+from ppocr_serving.reading.inputs import Source, naming_item, read_source
+from ppocr_serving.reading.options import ReadOptions, pipeline_options
+from ppocr_serving.results import Box, Document, Page
+from ppocr_serving.settings import Settings, load_settings
+from ppocr_serving.timing import Stopwatch
+from ppocr_serving.vision.classification import Angle, ClassificationOptions, TextClassifier
+from ppocr_serving.vision.detection import MAX_LONGER_SIDE, TextDetector
+from ppocr_serving.vision.pictures import BgrImage
+from ppocr_serving.vision.pipeline import PipelineOptions, TextSystem, to_box
+from ppocr_serving.vision.recognition import Packing, RecognitionOptions, Text, TextRecognizer
+
+__all__ = ["Reader"]
+
+_STAGES = {"det": "_detector", "cls": "_classifier", "rec": "_recognizer"}
+
+_MAX_LANES = 4  # engines of the recogniser that work at the same time
+# Paddle holds Python's global lock, so its calls take turns, and larger ones cost less per line.
+_PADDLE_PACKING = Packing(sizes=(6, 4, 2, 1), most_pixels=3200, mixed=True)
+_PADDLE_CLASSIFICATION_BATCH_SIZE = 6
+# With a thread each, OpenVINO's calls cost least per line at about this size, and padding is never worth it.
+_LANES_PACKING = Packing(sizes=(3, 1), most_pixels=960, mixed=False)
+
+
+class Reader:
+    """Read the text in pictures.
+
+    A reader is safe to share between threads. Its models are looked up now and loaded at the first call.
+
+    Args:
+        profile: Name of a profile, or path of its TOML file; None leaves it to the settings.
+        settings: What to use; None takes the environment's (`PPOCR_*`).
+        pool: Where engines come from; readers with the same pool share engines. None makes one.
+        roles: The models that will be used; None stands for those that reading whole pictures takes.
+
+    Raises:
+        InvalidSetting: A setting is not allowed, or the machine cannot do what it asks for.
+        ModelNotFound: The profile, a model's files or the dictionary are missing.
+    """
+
+    def __init__(
+        self,
+        profile: str | None = None,
+        *,
+        settings: Settings | None = None,
+        pool: EnginePool | None = None,
+        roles: Sequence[Role] | None = None,
+    ) -> None:
+        if settings is None:
+            settings = load_settings(init_args=None if profile is None else {"profile": profile})
+        elif profile is not None:
+            raise TypeError("give either profile or settings: the settings name a profile")
+        self.settings = settings
+        self._pool = EnginePool() if pool is None else pool
+        if roles is None:
+            roles = ROLES if settings.reading.use_angle_cls else ("det", "rec")
+        self.roles = tuple(roles)
+        self._defaults = pipeline_options(settings.reading)
+        # What is missing is said now, not at the first picture.
+        for role in self.roles:
+            getattr(self, _STAGES[role])
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """The engines of all roles: what has to be loaded."""
+        return tuple(engine for role in self.roles for engine in self._engines(role))
+
+    def read(self, source: Source, options: ReadOptions | None = None) -> Document:
+        """Read one picture.
+
+        Args:
+            source: A file's path, a file's bytes, or (H, W, 3) uint8 BGR.
+            options: What this call sets; None leaves everything to the settings.
+
+        Raises:
+            InvalidRequest: The source cannot be read, or is not a picture; the message names a path.
+            LimitExceeded: It has more pixels than `max_pixels`.
+            EngineError: A network failed.
+        """
+        name = _name(source)
+        with naming_item(f"{name}:") if name else nullcontext():
+            image = read_source(source, self.settings.reading.max_pixels)
+        return Document(tuple(self.pages([image], options)), name)
+
+    def read_many(self, sources: Iterable[Source], options: ReadOptions | None = None) -> Iterator[Document]:
+        """Read pictures one after the other.
+
+        Args:
+            sources: As in `read`; consumed one by one.
+            options: As in `read`.
+
+        Yields:
+            One document per source, in their order. One that cannot be read has no pages and its `error` says why.
+        """
+        for source in sources:
+            try:
+                yield self.read(source, options)
+            except OcrError as error:
+                yield Document((), _name(source), error)
+
+    def pages(
+        self, images: Iterable[BgrImage], options: ReadOptions | None = None, watch: Stopwatch | None = None
+    ) -> list[Page]:
+        """Read decoded pictures together, which costs less than one by one where they are small.
+
+        Args:
+            images: (H, W, 3) uint8 BGR each. Consumed one by one: when they are decoded as they are asked for, only
+                one of them is in memory at a time.
+            options: What this call sets.
+            watch: Receives the time of every stage.
+
+        Returns:
+            One page per picture, in their order.
+
+        Raises:
+            EngineError: A network failed.
+        """
+        effective = self._effective(options)
+        classifier = self._classifier if effective.use_angle_cls else None
+        system = TextSystem(self._detector, classifier, self._recognizer)
+        return system(images, effective, watch or Stopwatch())
+
+    def detect(
+        self, images: Iterable[BgrImage], options: ReadOptions | None = None, watch: Stopwatch | None = None
+    ) -> list[list[Box]]:
+        """Find the lines in pictures without reading them.
+
+        Args:
+            images: As in `pages`.
+            options: What this call sets.
+            watch: Receives the time of every stage.
+
+        Returns:
+            One list per picture, in their order, of the boxes in reading order.
+
+        Raises:
+            EngineError: A network failed.
+        """
+        effective, watch = self._effective(options), watch or Stopwatch()
+        detector = self._detector
+        return [[to_box(box) for box in detector(image, effective.detection, watch)] for image in images]
+
+    def classify(self, images: Iterable[BgrImage], watch: Stopwatch | None = None) -> list[Angle]:
+        """Tell which way up cropped lines are.
+
+        Args:
+            images: (H, W, 3) uint8 BGR each, a single line of text. Consumed batch by batch.
+            watch: Receives the time of every stage.
+
+        Returns:
+            One angle per line, in their order.
+
+        Raises:
+            EngineError: The network failed.
+        """
+        return self._classifier(images, watch or Stopwatch())
+
+    def recognize(self, images: Iterable[BgrImage], watch: Stopwatch | None = None) -> list[Text]:
+        """Read cropped lines; drops none of them.
+
+        Args:
+            images: (H, W, 3) uint8 BGR each, a single line of text. Consumed one by one.
+            watch: Receives the time of every stage.
+
+        Returns:
+            One text per line, in their order.
+
+        Raises:
+            EngineError: The network failed.
+        """
+        return self._recognizer(images, watch or Stopwatch())
+
+    def try_out(self, image: BgrImage) -> None:
+        """Run the reader's networks once, on one picture with a line of text.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+
+        Raises:
+            EngineError: A network failed.
+        """
+        if {"det", "rec"}.issubset(self.roles):
+            self.pages([image])
+        elif "det" in self.roles:
+            self.detect([image])
+        elif "rec" in self.roles:
+            self.recognize([image])
+        else:
+            self.classify([image])
+
+    def _effective(self, options: ReadOptions | None) -> PipelineOptions:
+        return self._defaults if options is None else pipeline_options(self.settings.reading, options)
+
+    @cached_property
+    def _detector(self) -> TextDetector:
+        reading = self.settings.reading
+        longer_side = reading.det_limit_side_len if reading.det_limit_type == "max" else MAX_LONGER_SIDE
+        (engine,) = self._engines("det")
+        return TextDetector(engine, usual_pixels=reading.det_limit_side_len * longer_side)
+
+    @cached_property
+    def _classifier(self) -> TextClassifier:
+        models = self.settings.models
+        (engine,) = self._engines("cls")
+        batch_size = 1 if self._runs_on_openvino("cls") else _PADDLE_CLASSIFICATION_BATCH_SIZE
+        return TextClassifier(engine, ClassificationOptions(models.cls_image_shape, models.label_list, batch_size))
+
+    @cached_property
+    def _recognizer(self) -> TextRecognizer:
+        models = self.settings.models
+        characters = load_dictionary(models.dictionary())
+        if models.use_space_char:
+            characters = (*characters, " ")
+        packing = _LANES_PACKING if self._runs_on_openvino("rec") else _PADDLE_PACKING
+        return TextRecognizer(self._engines("rec"), RecognitionOptions(models.rec_image_shape, characters, packing))
+
+    def _engines(self, role: Role) -> tuple[Engine, ...]:
+        spec = self._spec(role)
+        if not self._runs_on_openvino(role):
+            return (self._pool.engine(spec),)
+        if role == "cls":
+            # Compiled for one line at a time: a change of the batch's size takes as long as several lines.
+            spec = replace(spec, fixed_shape=(1, *self.settings.models.cls_image_shape))
+        if role != "rec":
+            return (self._pool.engine(spec),)
+        # Several engines with few lines and threads each are faster than one with many lines and all threads; but each
+        # has memory of its own.
+        lanes = min(spec.threads, _MAX_LANES)
+        each, more = divmod(spec.threads, lanes)
+        return tuple(self._pool.engine(replace(spec, threads=each + (lane < more), lane=lane)) for lane in range(lanes))
+
+    def _runs_on_openvino(self, role: Role) -> bool:
+        return choose_runtime(self._spec(role)) is Runtime.OPENVINO
+
+    def _spec(self, role: Role) -> EngineSpec:
+        models = self.settings.models
+        return EngineSpec(
+            model=resolve_model(models.directory(role), role),
+            backend=models.effective_backend(),
+            precision=models.precision,
+            threads=self.settings.threads(),
+            use_gpu=models.use_gpu,
+            runtime=models.engine,
+            kept_shapes=models.kept_shapes,
+        )
+
+
+def _name(source: Source) -> str:
+    return str(source) if isinstance(source, str | Path) else ""

@@ -1,0 +1,97 @@
+"""When a process is ready: its models are loaded and one picture has been read."""
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from operator import methodcaller
+
+import numpy as np
+
+from ppocr_serving.engines import Engine
+from ppocr_serving.errors import NotReady
+from ppocr_serving.reading.reader import Reader
+
+__all__ = ["Readiness"]
+
+_log = logging.getLogger(__name__)
+
+_PAGE = np.full((64, 320, 3), 255, dtype=np.uint8)
+_PAGE[24:40, 32:288:8] = 0  # strokes: the recogniser only runs where the detector finds something
+
+
+class Readiness:
+    """Load the models of a process once and tell whether that has been done.
+
+    Args:
+        readers: What will be served.
+        timeout: Seconds that a request waits for the models before it is refused.
+    """
+
+    def __init__(self, readers: Iterable[Reader], timeout: float) -> None:
+        self._readers = tuple(dict.fromkeys(readers))
+        self._timeout = timeout
+        self._loaded = threading.Event()
+        self._awaited = threading.Event()
+        self._has_read = threading.Event()
+        self._ready = threading.Event()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the models are loaded and have answered once."""
+        return self._ready.is_set()
+
+    def warm_up(self) -> None:
+        """Load all models and read a small picture, for which engines build what they build at first use.
+
+        A request that is waiting meanwhile is answered before that picture is read.
+
+        Raises:
+            EngineError: A model cannot be loaded or run.
+        """
+        # In the order of the readers, each engine once.
+        engines = tuple(dict.fromkeys(engine for reader in self._readers for engine in reader.engines))
+        with ThreadPoolExecutor(len(engines)) as pool:
+            for _ in pool.map(methodcaller("load"), engines):
+                pass  # an exception of the call is raised here
+        self._loaded.set()
+        if self._awaited.is_set():
+            self._has_read.wait()
+        have_run: set[Engine] = set()
+        for reader in self._readers:
+            # Whoever asks whether this process is ready waits for it; a reader that shares its engines adds nothing.
+            if not have_run.issuperset(reader.engines):
+                reader.try_out(_PAGE)
+                have_run.update(reader.engines)
+        self._ready.set()
+        _log.info("ready")
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Wait for the models, and hold the small picture of `warm_up` back for the enclosed block.
+
+        A platform that starts a process for a request sends it at once; waiting serves it, refusing would lose it.
+
+        Raises:
+            NotReady: The models are still being loaded when the wait runs out.
+        """
+        if not self._loaded.is_set():
+            self._awaited.set()
+        try:
+            self._require(self._loaded)
+            yield
+        finally:
+            self._has_read.set()
+
+    def wait(self) -> None:
+        """Wait until the process is ready.
+
+        Raises:
+            NotReady: It is not when the wait runs out.
+        """
+        self._require(self._ready)
+
+    def _require(self, state: threading.Event) -> None:
+        if not state.wait(self._timeout):
+            raise NotReady("the models are still being loaded; try again later")

@@ -1,0 +1,94 @@
+"""What was read: documents of pages, pages of lines, lines of words.
+
+Coordinates are whole pixels of the picture as a viewer shows it (EXIF orientation applied), origin top left, x to the
+right, y down.
+"""
+
+from dataclasses import dataclass
+
+from ppocr_serving.errors import OcrError
+
+__all__ = ["Box", "Document", "Line", "Page", "Point", "Word"]
+
+Point = tuple[int, int]
+"""x and y."""
+
+Box = tuple[Point, Point, Point, Point]
+"""Four corners, clockwise as seen from the corner at the text's top left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a line, or one character of a script that has no spaces.
+
+    Attributes:
+        text: What it says.
+        confidence: The mean probability of its characters, in [0, 1].
+        box: Where it stands.
+    """
+
+    text: str
+    confidence: float
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of text.
+
+    Attributes:
+        text: What it says.
+        confidence: The mean probability of its characters, in [0, 1].
+        box: Where it stands.
+        words: Its words, in the order in which they are read; empty unless they were asked for.
+    """
+
+    text: str
+    confidence: float
+    box: Box
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One picture, or one page of a document.
+
+    Attributes:
+        width: Pixels.
+        height: Pixels.
+        lines: What was read, top to bottom; empty where no text was found.
+    """
+
+    width: int
+    height: int
+    lines: tuple[Line, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The text of all lines, one per row."""
+        return "\n".join(line.text for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What was read from one source.
+
+    Attributes:
+        pages: In order; a picture has one.
+        name: The path of the source; empty where it has none.
+        error: Why the source could not be read, with no pages then; None if it was read.
+    """
+
+    pages: tuple[Page, ...]
+    name: str = ""
+    error: OcrError | None = None
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines of all pages."""
+        return tuple(line for page in self.pages for line in page.lines)
+
+    @property
+    def text(self) -> str:
+        """The text of all lines of all pages, one per row."""
+        return "\n".join(line.text for line in self.lines)

@@ -1,0 +1,96 @@
+"""Convert values that come from outside to their declared types; say in one line what is wrong with one."""
+
+import difflib
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+
+from ppocr_serving.errors import OcrError
+
+__all__ = ["convert", "parse_text", "suggestion"]
+
+
+def parse_text(name: str, text: str, hint: Any, error: type[OcrError]) -> Any:
+    """Parse a setting that arrives as text, for example from the environment.
+
+    Args:
+        name: What messages call it.
+        text: The value; a tuple's items are separated by commas.
+        hint: The type to convert to.
+        error: The class to raise.
+
+    Returns:
+        A value of the type.
+
+    Raises:
+        OcrError: Of the class `error`: the text is not a value of the type.
+    """
+    stripped = text.strip()
+    if _is_path(hint):
+        try:
+            return Path(stripped).expanduser()
+        except RuntimeError as cause:
+            raise error(f"{name} is {text!r}: there is no such home directory") from cause
+    is_tuple = get_origin(_without_metadata(hint)) is tuple
+    raw = [part.strip() for part in stripped.split(",")] if is_tuple else stripped
+    return _convert(name, text, raw, hint, error, strict=False)
+
+
+def convert(name: str, value: object, hint: Any, error: type[OcrError], *, strict: bool = True) -> Any:
+    """Convert a value of plain types (numbers, strings, lists).
+
+    Args:
+        name: What messages call it.
+        value: The value.
+        hint: The type to convert to.
+        error: The class to raise.
+        strict: Accept no number in place of true or false, and no string in place of a number.
+
+    Returns:
+        A value of the type.
+
+    Raises:
+        OcrError: Of the class `error`: the value is not one of the type.
+    """
+    return _convert(name, value, value, hint, error, strict=strict)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: the known one that was probably meant, if there is one."""
+    close = difflib.get_close_matches(name, tuple(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _convert(name: str, given: object, raw: object, hint: Any, error: type[OcrError], *, strict: bool) -> Any:
+    try:
+        return msgspec.convert(raw, hint, strict=strict)
+    except msgspec.ValidationError as cause:
+        reason = str(cause)[:1].lower() + str(cause)[1:]
+        shown = repr(given) if len(repr(given)) <= 80 else f"{repr(given)[:80]}..."
+        raise error(f"{name} is {shown}: {reason}{_allowed(hint)}") from cause
+
+
+def _allowed(hint: Any) -> str:
+    alternatives = [part for part in get_args(hint) if part is not type(None)]
+    if type(None) in get_args(hint) and len(alternatives) == 1:
+        return _allowed(alternatives[0])
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return f"; allowed: {', '.join(hint)}"
+    if get_origin(hint) is Literal:
+        return f"; allowed: {', '.join(map(str, get_args(hint)))}"
+    if get_origin(hint) is Annotated:
+        kind, meta = get_args(hint)
+        lowest = f"above {meta.gt}" if meta.gt is not None else f"from {meta.ge}"
+        return f"; allowed: {'whole ' if kind is int else ''}numbers {lowest} to {meta.le}"
+    return "; allowed: true, false" if hint is bool else ""
+
+
+def _without_metadata(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
+
+
+def _is_path(hint: Any) -> bool:
+    return hint is Path or Path in get_args(hint)

@@ -1,0 +1,235 @@
+"""Where the text is: detection by differentiable binarization (DB).
+
+`prepare` and `decode` are pure functions around one engine call, so that either can be tested, timed and replaced by
+itself.
+
+Reference: Liao et al., "Real-time Scene Text Detection with Differentiable Binarization", arXiv:1911.08947.
+"""
+
+import math
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pyclipper
+
+from ppocr_serving.engines import Engine, Float32Array
+from ppocr_serving.timing import Stopwatch
+from ppocr_serving.vision.geometry import BoxArray, order_clockwise, reading_order
+from ppocr_serving.vision.pictures import BgrImage
+
+__all__ = ["MAX_LONGER_SIDE", "DetectionOptions", "TextDetector", "decode", "prepare"]
+
+_STRIDE = 32  # the network halves its input five times
+_MAX_CANDIDATES = 1000
+# A single line of text, cut out closely, or a long strip: fed with fewer pixels than this on the shorter side, and
+# those rounded to a multiple of 32, its letters are lost. Such pictures are fed larger as long as they have no more
+# pixels than the largest square picture.
+_MIN_SHORTER_SIDE = 64
+_MAX_ENLARGEMENT = 4.0
+MAX_LONGER_SIDE = 4000
+"""Pixels, with `min`: a strip of 1 x 8000 must not become a picture of gigapixels."""
+_MIN_MAP_SIDE = 3  # pixels of the probability map: less is noise
+_MIN_SIDE = 3  # pixels of the picture
+# Means and deviations of ImageNet, which PaddleOCR's detectors are trained with; it lists them for RGB but feeds BGR,
+# so they are applied to the channels in the order in which they lie.
+_MEAN = (0.485, 0.456, 0.406)
+_DEVIATION = (0.229, 0.224, 0.225)
+# A sample of 8 bits has 256 values: each channel is normalised by looking them up, in one pass.
+_NORMALIZED = tuple(
+    (np.arange(256, dtype=np.float32) * np.float32(1 / (255 * deviation)) - np.float32(mean / deviation))[:, np.newaxis]
+    for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionOptions:
+    """How a picture is fed to the detector and how its answer is read.
+
+    Attributes:
+        limit_side_len: Pixels, see `limit_type`.
+        limit_type: `max` shrinks pictures whose longer side is above `limit_side_len`; `min` enlarges those whose
+            shorter side is below it. With `min` the longer side is at most 4000 afterwards, but for strips, which are
+            bounded by their pixels.
+        thresh: Probability in [0, 1] above which a pixel is text.
+        box_thresh: Mean probability in [0, 1] that a box needs.
+        unclip_ratio: Boxes are grown by area * ratio / perimeter, because the network is trained on shrunken text.
+        use_dilation: Thickens the thresholded map by a pixel, which joins what is broken.
+        score_mode: `fast` averages over the box, `slow` over the contour's polygon.
+    """
+
+    limit_side_len: int = 960
+    limit_type: Literal["max", "min"] = "max"
+    thresh: float = 0.3
+    box_thresh: float = 0.5
+    unclip_ratio: float = 1.6
+    use_dilation: bool = False
+    score_mode: Literal["fast", "slow"] = "fast"
+
+
+class TextDetector:
+    """Finds the lines of text in a picture.
+
+    Args:
+        engine: A DB network: (1, 3, H, W) in, (1, 1, H, W) probabilities out.
+        usual_pixels: Pixels of an ordinary input; the engine gives back what a larger one made it allocate.
+    """
+
+    def __init__(self, engine: Engine, usual_pixels: int = sys.maxsize) -> None:
+        self._engine = engine
+        self._usual_pixels = usual_pixels
+
+    def __call__(self, image: BgrImage, options: DetectionOptions, watch: Stopwatch) -> BoxArray:
+        """Detects text.
+
+        Args:
+            image: (H, W, 3) uint8 BGR, any size from 1x1.
+            options: How it is fed to the network and how the answer is read.
+            watch: Receives the stages `det_prepare`, `det_engine` and `det_decode`.
+
+        Returns:
+            (N, 4, 2) float32 whole pixels of `image` in reading order, clockwise from each text's top left.
+
+        Raises:
+            EngineError: The network failed.
+        """
+        with watch("det_prepare"):
+            tensor = prepare(image, options)
+        with watch("det_engine"):
+            try:
+                probability_map = self._engine(tensor)[0, 0]
+            finally:
+                if tensor[0, 0].size > self._usual_pixels:
+                    self._engine.release_memory()
+        with watch("det_decode"):
+            return decode(probability_map, image.shape[0], image.shape[1], options)
+
+
+def prepare(image: BgrImage, options: DetectionOptions) -> Float32Array:
+    """Resizes and normalises a picture for the network.
+
+    Sides become multiples of 32, each rounded by itself, so the proportions may change slightly. Unlike in PaddleOCR,
+    a shorter side below 64 pixels is brought to 64, at up to four times the size; docs/accuracy.md says why.
+
+    Args:
+        image: (H, W, 3) uint8 BGR.
+        options: `limit_side_len` and `limit_type` are used.
+
+    Returns:
+        (1, 3, h, w) float32, contiguous; h and w are multiples of 32, at least 32.
+    """
+    height, width = image.shape[:2]
+    if height + width < 2 * _STRIDE:
+        # The smallest pictures are not blown up but padded with black: enlarged, they would be all text or none.
+        image = cv2.copyMakeBorder(
+            image, 0, max(0, _STRIDE - height), 0, max(0, _STRIDE - width), cv2.BORDER_CONSTANT, value=(0, 0, 0)
+        )
+        height, width = image.shape[:2]
+    size = _network_size(height, width, options)
+    if size != (height, width):
+        image = cv2.resize(image, size[::-1])
+    tensor = np.empty((1, 3, *size), dtype=np.float32)
+    for plane, table, channel in zip(cv2.split(image), _NORMALIZED, tensor[0], strict=True):
+        cv2.LUT(plane, table, channel)
+    return tensor
+
+
+def _network_size(height: int, width: int, options: DetectionOptions) -> tuple[int, int]:
+    longer, shorter = max(height, width), min(height, width)
+    ratio = 1.0
+    if options.limit_type == "max" and longer > options.limit_side_len:
+        ratio = options.limit_side_len / longer
+    elif options.limit_type == "min":
+        ratio = min(max(1.0, options.limit_side_len / shorter), MAX_LONGER_SIDE / longer)
+    if shorter * ratio < _MIN_SHORTER_SIDE:
+        most_pixels = options.limit_side_len**2
+        # The shorter side is fed with at least 32 pixels whatever the ratio, which the second bound counts.
+        affordable = min(math.sqrt(most_pixels / (height * width)), most_pixels / (_STRIDE * longer))
+        ratio = max(ratio, min(_MIN_SHORTER_SIDE / shorter, _MAX_ENLARGEMENT, affordable))
+    return _to_stride(int(height * ratio)), _to_stride(int(width * ratio))
+
+
+def _to_stride(side: int) -> int:
+    return max(round(side / _STRIDE) * _STRIDE, _STRIDE)
+
+
+def decode(probability_map: Float32Array, height: int, width: int, options: DetectionOptions) -> BoxArray:
+    """Reads boxes out of the network's answer.
+
+    Args:
+        probability_map: (h, w) float32 in [0, 1].
+        height: Pixels of the picture that the map stands for.
+        width: Likewise.
+        options: All but the limits are used.
+
+    Returns:
+        (N, 4, 2) float32 whole pixels of the picture, clipped to it, in reading order, each clockwise from the
+        text's top left. At most 1000.
+
+    Reference: the boxes agree with PaddleOCR's `DBPostProcess` and its filters (`box_type` quad), whose rounding is
+        kept because the text read from a crop depends on it.
+    """
+    bitmap = (probability_map > options.thresh).astype(np.uint8)
+    if options.use_dilation:
+        bitmap = cv2.dilate(bitmap, np.ones((2, 2), dtype=np.uint8))
+    contours, _ = cv2.findContours(bitmap, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    boxes = [
+        box
+        for contour in contours[:_MAX_CANDIDATES]
+        if (box := _text_box(probability_map, contour, options)) is not None
+    ]
+    if not boxes:
+        return np.zeros((0, 4, 2), dtype=np.float32)
+    to_picture = np.array([width / probability_map.shape[1], height / probability_map.shape[0]])
+    found: BoxArray = np.clip(np.round(np.stack(boxes) * to_picture), 0, [width, height]).astype(np.float32)
+    found = np.clip(order_clockwise(found), 0, np.array([width - 1, height - 1], dtype=np.float32))
+    sides = np.linalg.norm(found[:, [1, 3]] - found[:, :1], axis=2).astype(int)
+    found = found[(sides > _MIN_SIDE).all(axis=1)]
+    ordered: BoxArray = found[reading_order(found)]
+    return ordered
+
+
+def _text_box(
+    probability_map: Float32Array, contour: npt.NDArray[np.int32], options: DetectionOptions
+) -> npt.NDArray[np.float32] | None:
+    rectangle = cv2.minAreaRect(contour)
+    if min(rectangle[1]) < _MIN_MAP_SIDE:
+        return None
+    corners = cv2.boxPoints(rectangle)
+    polygon = corners if options.score_mode == "fast" else contour.reshape(-1, 2)
+    if _box_score(probability_map, polygon) < options.box_thresh:
+        return None
+    grown = _unclip(corners, options.unclip_ratio)
+    if grown is None:
+        return None
+    rectangle = cv2.minAreaRect(grown)
+    if min(rectangle[1]) < _MIN_MAP_SIDE + 2:
+        return None
+    box: npt.NDArray[np.float32] = cv2.boxPoints(rectangle)
+    return box
+
+
+def _box_score(probability_map: Float32Array, polygon: npt.NDArray[np.generic]) -> float:
+    # Plain numbers: on a few corners, each call of NumPy costs more than what it computes.
+    height, width = probability_map.shape
+    corners = polygon.tolist()
+    xs, ys = zip(*corners, strict=True)
+    left, right = (min(max(side, 0), width - 1) for side in (math.floor(min(xs)), math.ceil(max(xs))))
+    top, bottom = (min(max(side, 0), height - 1) for side in (math.floor(min(ys)), math.ceil(max(ys))))
+    mask = np.zeros((bottom - top + 1, right - left + 1), dtype=np.uint8)
+    shifted = np.array([(int(x - left), int(y - top)) for x, y in corners], dtype=np.int32)
+    cv2.fillPoly(mask, [shifted], (1,))
+    score: float = cv2.mean(probability_map[top : bottom + 1, left : right + 1], mask)[0]
+    return score
+
+
+def _unclip(corners: npt.NDArray[np.float32], ratio: float) -> npt.NDArray[np.int32] | None:
+    area = cv2.contourArea(corners)
+    distance = area * ratio / cv2.arcLength(corners, True)
+    offset = pyclipper.PyclipperOffset()
+    offset.AddPath(corners.tolist(), pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
+    grown = offset.Execute(distance)
+    return np.array(grown[0], dtype=np.int32) if len(grown) == 1 else None

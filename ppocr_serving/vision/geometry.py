@@ -1,0 +1,114 @@
+"""Quadrangles in pictures.
+
+Everywhere: pixels, x to the right, y down, origin top left; the four corners of a quadrangle run clockwise (as seen)
+from the corner that is the text's top left.
+"""
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ppocr_serving.vision.pictures import BgrImage
+
+__all__ = ["BoxArray", "crop_quadrangle", "order_clockwise", "reading_order"]
+
+BoxArray = npt.NDArray[np.float32]
+"""(N, 4, 2) float32 quadrangles; N may be 0."""
+
+ROW_TOLERANCE = 10
+"""Boxes whose top edges differ by less than this many pixels stand in one row."""
+
+TURN_RATIO = 1.5
+"""A crop at least this many times as high as wide is text that runs downwards, and is turned."""
+
+
+def order_clockwise(boxes: BoxArray) -> BoxArray:
+    """Orders the corners of quadrangles clockwise from their top left.
+
+    Top left is the corner with the smallest x + y, bottom right the largest; of the other two, the top right has the
+    smaller y - x.
+
+    Args:
+        boxes: (N, 4, 2) float32, corners in any order.
+
+    Returns:
+        (N, 4, 2) float32, the same corners.
+    """
+    rows = np.arange(len(boxes))
+    sums, differences = boxes.sum(axis=2), boxes[:, :, 1] - boxes[:, :, 0]
+    first, third = sums.argmin(axis=1), sums.argmax(axis=1)
+    third = np.where(third == first, 3, third)
+    rest = differences.copy()
+    rest[rows, first] = rest[rows, third] = np.inf
+    second = rest.argmin(axis=1)
+    fourth = 6 - first - second - third
+    ordered: BoxArray = boxes[rows[:, np.newaxis], np.stack([first, second, third, fourth], axis=1)]
+    return ordered
+
+
+def reading_order(boxes: BoxArray) -> npt.NDArray[np.intp]:
+    """Orders boxes top to bottom and, within a row, left to right.
+
+    Boxes are sorted by their top left corner; then each is moved before its predecessors as long as those are in the
+    same row (`ROW_TOLERANCE`) and further right. Rows may therefore chain down a slanted line of text.
+
+    Args:
+        boxes: (N, 4, 2) float32, clockwise from the top left.
+
+    Returns:
+        (N,) indices into `boxes`.
+    """
+    order = np.lexsort((boxes[:, 0, 0], boxes[:, 0, 1]))
+    x, y = boxes[:, 0, 0].tolist(), boxes[:, 0, 1].tolist()
+    ordered: list[int] = []
+    for index in order.tolist():
+        place = len(ordered)
+        while place and abs(y[index] - y[ordered[place - 1]]) < ROW_TOLERANCE and x[index] < x[ordered[place - 1]]:
+            place -= 1
+        ordered.insert(place, index)
+    return np.array(ordered, dtype=np.intp)
+
+
+def crop_quadrangle(image: BgrImage, box: npt.NDArray[np.float32]) -> BgrImage:
+    """Cuts a quadrangle out of a picture and straightens it.
+
+    Cubic interpolation; what lies outside the picture repeats its edge. A crop at least `TURN_RATIO` times as high as
+    wide is turned by 90° counter-clockwise, so that vertical lines lie down.
+
+    Args:
+        image: (H, W, 3) uint8.
+        box: (4, 2) float32, clockwise from the text's top left.
+
+    Returns:
+        (h, w, 3) uint8 with h and w at least 1: the longer of each pair of opposite sides, rounded down.
+    """
+    corners = [(x, y) for x, y in box.tolist()]
+    # In single precision, as PaddleOCR computes them.
+    top, right, bottom, left = (
+        float(np.float32(math.dist(start, end))) for start, end in zip(corners, (*corners[1:], corners[0]), strict=True)
+    )
+    width, height = max(1, int(max(top, bottom))), max(1, int(max(left, right)))
+    crop = _cut_out(image, corners)
+    if crop is None:
+        target = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
+        transform = cv2.getPerspectiveTransform(box.astype(np.float32), target)
+        crop = cv2.warpPerspective(
+            image, transform, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
+    return np.rot90(crop) if height >= TURN_RATIO * width else crop
+
+
+def _cut_out(image: BgrImage, corners: Sequence[tuple[float, float]]) -> BgrImage | None:
+    """The pixels in a rectangle that is parallel to the picture's sides, which need no interpolation; else None."""
+    (left, top), (right, bottom) = corners[0], corners[2]
+    if corners != [(left, top), (right, top), (right, bottom), (left, bottom)]:
+        return None
+    if not (0 <= left < right <= image.shape[1] and 0 <= top < bottom <= image.shape[0]):
+        return None
+    if not all(value.is_integer() for value in (left, top, right, bottom)):
+        return None
+    # A copy, so that the crop does not keep the whole picture in memory.
+    return image[int(top) : int(bottom), int(left) : int(right)].copy()

@@ -1,0 +1,59 @@
+"""Crops of single lines, as both line networks (classification and recognition) take them."""
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from ppocr_serving.engines import Float32Array
+from ppocr_serving.vision.pictures import BgrImage
+
+__all__ = ["batch_lines", "line_width", "scale_line"]
+
+_NORMALIZED = np.linspace(-1, 1, 256, dtype=np.float32)[:, np.newaxis]
+"""What the networks take for a sample of 8 bits."""
+
+
+def line_width(crop: BgrImage, height: int) -> int:
+    """The width that a crop has when it is scaled to `height`, in pixels, rounded up, at least 1."""
+    proportions: float = crop.shape[1] / crop.shape[0]
+    return max(1, math.ceil(height * proportions))
+
+
+def scale_line(crop: BgrImage, height: int, max_width: int) -> BgrImage:
+    """Scales a crop to a line's height.
+
+    Args:
+        crop: (h, w, 3) uint8 BGR.
+        height: Pixels of the line.
+        max_width: A crop that is wider at that height is squeezed to this many pixels.
+
+    Returns:
+        (height, w, 3) uint8 with w at most `max_width`; `crop` itself if it has that size.
+    """
+    width = min(max_width, line_width(crop, height))
+    if crop.shape[:2] == (height, width):
+        return crop
+    line: BgrImage = cv2.resize(crop, (width, height))
+    return line
+
+
+def batch_lines(crops: Sequence[BgrImage], height: int, width: int) -> Float32Array:
+    """Makes one batch of lines.
+
+    Args:
+        crops: (h, w, 3) uint8 BGR each; those of another height are scaled.
+        height: Pixels of the network's input.
+        width: Likewise. A crop that is wider at that height is squeezed, a narrower one is padded on the right.
+
+    Returns:
+        (N, 3, height, width) float32 in [-1, 1]; padding is 0, the middle of the range.
+    """
+    batch = np.zeros((len(crops), 3, height, width), dtype=np.float32)
+    for line, crop in zip(batch, crops, strict=True):
+        fits = crop.shape[0] == height and crop.shape[1] <= width
+        scaled = crop if fits else scale_line(crop, height, width)
+        for plane, channel in zip(cv2.split(scaled), line, strict=True):
+            cv2.LUT(plane, _NORMALIZED, channel[:, : scaled.shape[1]])
+    return batch

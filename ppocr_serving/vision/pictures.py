@@ -1,0 +1,202 @@
+"""Encoded pictures to pixels: hostile bytes in, BGR uint8 as the viewer sees it out.
+
+Every size is checked in the file's header before a pixel is decoded, so that a few kilobytes that declare a gigapixel
+cost nothing.
+"""
+
+import io
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import (
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from ppocr_serving.errors import ImageDecodeError, LimitExceeded
+
+__all__ = ["BgrImage", "decode_picture", "picture_paths", "picture_size"]
+
+BgrImage = npt.NDArray[np.uint8]
+"""(H, W, 3) uint8, colour order blue, green, red, origin top left."""
+
+# Pillow's own guard would print a warning at 89 million pixels; every size is compared with `max_pixels` here.
+Image.MAX_IMAGE_PIXELS = None
+
+# Imported by name, because Pillow imports all its plugins at the first picture when it misses one that is asked for.
+_FORMATS: Final = (
+    JpegImagePlugin.JpegImageFile.format,
+    PngImagePlugin.PngImageFile.format,
+    BmpImagePlugin.BmpImageFile.format,
+    WebPImagePlugin.WebPImageFile.format,
+    TiffImagePlugin.TiffImageFile.format,
+    GifImagePlugin.GifImageFile.format,
+)
+_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
+_STRIP_PIXELS = 2**18
+
+
+def picture_size(data: bytes, max_pixels: int) -> tuple[int, int]:
+    """Reads the declared size of an encoded picture, without decoding it.
+
+    Args:
+        data: The bytes of a JPEG, PNG, BMP, WebP, TIFF or GIF file.
+        max_pixels: The most pixels that a picture may have.
+
+    Returns:
+        Width and height in pixels, as stored (before EXIF orientation).
+
+    Raises:
+        ImageDecodeError: `data` is no picture of a supported format, or has zero size.
+        LimitExceeded: The declared size is above `max_pixels`.
+    """
+    with _open(data, max_pixels) as picture:
+        return picture.size
+
+
+def decode_picture(data: bytes, max_pixels: int) -> BgrImage:
+    """Decodes a picture file to the pixels that a viewer shows.
+
+    EXIF orientation is applied. Of a TIFF the first page is taken, of a GIF the first frame. Transparent pictures are
+    composited on white, or on black where what is visible is light, so that the text stands out. 16-bit and float
+    samples are reduced to 8 bits.
+
+    Args:
+        data: The bytes of a JPEG, PNG, BMP, WebP, TIFF or GIF file.
+        max_pixels: The most pixels that a picture may have.
+
+    Returns:
+        (H, W, 3) uint8, BGR.
+
+    Raises:
+        ImageDecodeError: `data` is no picture, is damaged or truncated, or has zero size.
+        LimitExceeded: The declared size is above `max_pixels`.
+    """
+    with _open(data, max_pixels) as picture:
+        try:
+            if picture.format == JpegImagePlugin.JpegImageFile.format and picture.mode in ("RGB", "L"):
+                image = _decode_jpeg(data)
+            else:
+                picture.load()
+                image = _to_bgr(picture)
+            return _orient(image, picture.getexif().get(ExifTags.Base.Orientation, 1))
+        except Exception as error:  # decoders raise whatever hostile bytes drive them into: all of it means "damaged"
+            raise ImageDecodeError(
+                f"is a damaged or truncated {picture.format} picture ({_one_line(error)}); send the whole file"
+            ) from error
+
+
+def _open(data: bytes, max_pixels: int) -> Image.Image:
+    try:
+        picture = Image.open(io.BytesIO(data), formats=_FORMATS)
+    except Exception as error:  # as above: any failure to read a header means that this is no picture
+        raise ImageDecodeError(f"is not a picture in a supported format; send one of {', '.join(_FORMATS)}") from error
+    width, height = picture.size
+    if width < 1 or height < 1:
+        raise ImageDecodeError(f"has the size {width}x{height}; send a picture of at least 1x1 pixel")
+    if width * height > max_pixels:
+        raise LimitExceeded(
+            f"has {width}x{height} = {width * height} pixels; the limit is {max_pixels}, send a smaller one"
+        )
+    return picture
+
+
+def _decode_jpeg(data: bytes) -> BgrImage:
+    """Decodes a JPEG file in RGB or grey with OpenCV: the same library as Pillow's, but without Pillow's copies."""
+    if data.find(b"\xff\xd9", _start_of_scan(data)) < 0:  # OpenCV would fill up with grey what is missing
+        raise OSError("its end is missing")
+    image: BgrImage | None = cv2.imdecode(
+        np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_BGR | cv2.IMREAD_IGNORE_ORIENTATION
+    )
+    if image is None:
+        raise OSError("it cannot be decoded")
+    return image
+
+
+def _start_of_scan(data: bytes) -> int:
+    """Where the pixels of a JPEG file begin. What comes before may hold whole files, such as a thumbnail."""
+    position = 2  # behind the file's own marker
+    while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
+        if data[position + 1] == 0xFF:  # markers may be filled up
+            position += 1
+            continue
+        position += 2 + int.from_bytes(data[position + 2 : position + 4])
+    return position
+
+
+def _orient(image: BgrImage, orientation: int) -> BgrImage:
+    """Turns and mirrors pixels as EXIF's orientation says: 1 to 8, anything else is upright."""
+    if orientation in (5, 6, 7, 8):
+        image = image.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image)
+
+
+def _to_bgr(picture: Image.Image) -> BgrImage:
+    if picture.has_transparency_data:
+        picture = _flatten(picture)
+    elif picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+        picture = _to_8_bits(picture)
+    conversion = cv2.COLOR_GRAY2BGR if picture.mode == "L" else cv2.COLOR_RGB2BGR
+    width, height = picture.size
+    bgr = np.empty((height, width, 3), dtype=np.uint8)
+    # In strips: taken whole, the pixels would be there four times at the same time.
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        strip = picture.crop((0, top, width, min(height, top + rows)))
+        if strip.mode not in ("L", "RGB"):
+            strip = strip.convert("RGB")
+        cv2.cvtColor(np.asarray(strip), conversion, dst=bgr[top : top + rows])
+    return bgr
+
+
+def _flatten(picture: Image.Image) -> Image.Image:
+    picture = picture.convert("RGBA")
+    # Whether light or dark prevails shows in a reduced picture as well, which takes little memory.
+    sample = picture.reduce(max(1, min(picture.size) // 256))
+    weights = np.asarray(sample.getchannel("A"), dtype=np.float32)
+    visible = float(weights.sum())
+    luminance = float((np.asarray(sample.convert("L"), dtype=np.float32) * weights).sum()) / visible if visible else 0
+    background = Image.new("RGB", picture.size, "black" if luminance > 127.5 else "white")
+    background.paste(picture, mask=picture.getchannel("A"))
+    return background
+
+
+def _to_8_bits(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    # 32-bit samples carry no agreed white level: their own range is stretched. Float files mark pixels without a value
+    # with NaN, which becomes black, as the lowest value does.
+    samples = np.array(picture, dtype=np.float32)
+    finite = np.isfinite(samples)
+    low = float(samples.min(where=finite, initial=np.inf))
+    high = float(samples.max(where=finite, initial=-np.inf))
+    if not low < high:
+        return Image.new("L", picture.size)
+    np.nan_to_num(samples, copy=False, nan=low, posinf=high, neginf=low)
+    samples -= low
+    samples *= 255.0 / (high - low)
+    return Image.fromarray(samples.astype(np.uint8))
+
+
+def picture_paths(directory: Path) -> list[Path]:
+    """The picture files in a folder, sorted, known by their endings; none where there is no such folder."""
+    if not directory.is_dir():
+        return []
+    return sorted(path for path in directory.iterdir() if path.suffix.lower() in _SUFFIXES)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

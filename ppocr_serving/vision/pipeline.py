@@ -1,0 +1,156 @@
+"""Pictures in, lines of text out: detection, cropping, classification and recognition in one go."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+
+from ppocr_serving.results import Box, Line, Page
+from ppocr_serving.timing import Stopwatch
+from ppocr_serving.vision.classification import TextClassifier
+from ppocr_serving.vision.detection import DetectionOptions, TextDetector
+from ppocr_serving.vision.geometry import BoxArray, crop_quadrangle
+from ppocr_serving.vision.pictures import BgrImage
+from ppocr_serving.vision.recognition import Text, TextRecognizer
+
+__all__ = ["PipelineOptions", "TextSystem", "to_box"]
+
+_CERTAIN = 0.9  # confidence from which a line is taken to stand upright; docs/accuracy.md has the measurement
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineOptions:
+    """What may differ from one call to the next.
+
+    Attributes:
+        detection: How lines are found.
+        use_angle_cls: Look for lines that are upside down.
+        cls_thresh: Confidence in [0, 1] above which a line counts as upside down.
+        drop_score: Lines with less confidence than this, in [0, 1], are dropped.
+    """
+
+    detection: DetectionOptions
+    use_angle_cls: bool = True
+    cls_thresh: float = 0.9
+    drop_score: float = 0.5
+
+
+class TextSystem:
+    """The whole way from pictures to lines of text.
+
+    Args:
+        detector: Finds the lines.
+        classifier: Finds those that are upside down; None where no call asks for that.
+        recognizer: Reads the lines.
+    """
+
+    def __init__(self, detector: TextDetector, classifier: TextClassifier | None, recognizer: TextRecognizer) -> None:
+        self._detector = detector
+        self._classifier = classifier
+        self._recognizer = recognizer
+
+    def __call__(self, images: Iterable[BgrImage], options: PipelineOptions, watch: Stopwatch) -> list[Page]:
+        """Reads pictures.
+
+        All lines of all pictures share the recogniser's batches, so that many small pictures cost little more than
+        one large one.
+
+        Args:
+            images: (H, W, 3) uint8 BGR each. Consumed one by one: when they are decoded as they are asked for, only
+                one of them is in memory at a time.
+            options: How to read them.
+            watch: Receives the time of every stage.
+
+        Returns:
+            One page per picture, in their order, with its lines in reading order.
+
+        Raises:
+            EngineError: A network failed.
+        """
+        lines: list[BgrImage] = []
+        sizes: list[tuple[int, int]] = []
+        boxes_of_image: list[BoxArray] = []
+        for image in images:
+            boxes = self._detector(image, options.detection, watch)
+            boxes_of_image.append(boxes)
+            sizes.append((image.shape[1], image.shape[0]))
+            with watch("crop"):
+                # Only lines of the recogniser's small height are kept: crops of full size may overlap.
+                lines += [self._recognizer.line(crop_quadrangle(image, box)) for box in boxes]
+        texts = self._recognizer(lines, watch)
+        if options.use_angle_cls and self._classifier is not None:
+            turn = _Turning(self._classifier, options.cls_thresh, self._recognizer, watch)
+            turn.read_upright(lines, texts, [len(boxes) for boxes in boxes_of_image])
+        rest = iter(texts)
+        return [
+            Page(
+                width,
+                height,
+                tuple(
+                    Line(text.text, text.confidence, to_box(box))
+                    for box, text in zip(boxes, islice(rest, len(boxes)), strict=True)
+                    if text.confidence >= options.drop_score
+                ),
+            )
+            for (width, height), boxes in zip(sizes, boxes_of_image, strict=True)
+        ]
+
+
+def to_box(corners: npt.NDArray[np.float32]) -> Box:
+    """Return a quadrangle as plain numbers.
+
+    Args:
+        corners: (4, 2) float32 whole pixels.
+    """
+    first, second, third, fourth = ((int(x), int(y)) for x, y in corners.tolist())
+    return first, second, third, fourth
+
+
+class _Turning:
+    """Reads again, turned by 180°, the lines of one call that are upside down."""
+
+    def __init__(self, classifier: TextClassifier, thresh: float, recognizer: TextRecognizer, watch: Stopwatch) -> None:
+        self._classifier = classifier
+        self._thresh = thresh
+        self._recognizer = recognizer
+        self._watch = watch
+
+    def read_upright(self, lines: Sequence[BgrImage], texts: list[Text], counts: Sequence[int]) -> None:
+        """Replaces, in `texts`, what was read from lines that are upside down.
+
+        Such lines read badly, so only lines that read badly are looked at, and turned if they read better then. Where
+        one of them was, other lines of the picture may be upside down as well, and some of those read well (a number,
+        a word like "pod"): there the classifier alone decides.
+
+        Args:
+            lines: (H, w, 3) uint8 BGR each, the lines of all pictures.
+            texts: What was read from each.
+            counts: How many lines each picture has.
+        """
+        doubtful = [index for index, text in enumerate(texts) if text.confidence < _CERTAIN]
+        turned = set()
+        for index, text in self._turned(doubtful, lines):
+            if text.confidence > texts[index].confidence:
+                texts[index] = text
+                turned.add(index)
+        affected = [picture for picture in _ranges(counts) if not turned.isdisjoint(picture)]
+        rest = sorted({index for picture in affected for index in picture}.difference(doubtful))
+        for index, text in self._turned(rest, lines):
+            texts[index] = text
+
+    def _turned(self, indices: Sequence[int], lines: Sequence[BgrImage]) -> Iterator[tuple[int, Text]]:
+        """What those of the lines say, turned by 180°, that the classifier takes for upside down."""
+        angles = self._classifier((lines[index] for index in indices), self._watch)
+        chosen = [index for index, angle in zip(indices, angles, strict=True) if angle.is_upside_down(self._thresh)]
+        upright = [np.ascontiguousarray(lines[index][::-1, ::-1]) for index in chosen]
+        return zip(chosen, self._recognizer(upright, self._watch), strict=True)
+
+
+def _ranges(counts: Iterable[int]) -> Iterator[range]:
+    """Neighbouring ranges of the given lengths, from 0."""
+    start = 0
+    for count in counts:
+        yield range(start, start + count)
+        start += count

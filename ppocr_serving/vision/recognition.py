@@ -1,0 +1,269 @@
+"""What the text says: recognition by connectionist temporal classification (CTC).
+
+Reference: Graves et al., "Connectionist Temporal Classification", ICML 2006 (greedy decoding).
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ppocr_serving.engines import Engine, Float32Array
+from ppocr_serving.errors import EngineError
+from ppocr_serving.timing import Stopwatch
+from ppocr_serving.vision.lines import batch_lines, scale_line
+from ppocr_serving.vision.pictures import BgrImage
+
+__all__ = ["Batch", "LineQueue", "Packing", "RecognitionOptions", "Text", "TextRecognizer", "decode"]
+
+_WIDTHS = (320, 384, 480, 576, 704, 832, 1024, 1280, 1600, 2048, 2560, 3200, 4096, 6400)
+"""Pixels. Lines that are wider still are squeezed: 6400 pixels at a height of 48 are some 300 letters."""
+
+_MARGIN = 16
+"""Pixels of padding that a line wider than usual has at least: without any, the network reads the end of a line
+differently from PaddleOCR, where most lines are padded to the widest of six."""
+
+_MAX_THREADS = 64  # of all requests at a time; more engine calls than engines wait for each other anyway
+
+
+class Text(NamedTuple):
+    """The text of one line.
+
+    Attributes:
+        text: What was read; may be empty.
+        confidence: The mean probability of the kept characters in [0, 1]; 0 for an empty text.
+    """
+
+    text: str
+    confidence: float
+
+
+class Batch(NamedTuple):
+    """Crops that are recognised in one engine call.
+
+    Attributes:
+        indices: Which crops, by position.
+        width: The width in pixels to which all of them are padded.
+    """
+
+    indices: tuple[int, ...]
+    width: int
+
+
+class Packing(NamedTuple):
+    """Which lines share an engine call.
+
+    Attributes:
+        sizes: How many lines a call may have, the most first, down to 1.
+        most_pixels: Of the widths of a call's lines together, padding included: it takes some 10 MB for 1000 of them.
+        mixed: Whether lines are padded further to share a call.
+    """
+
+    sizes: tuple[int, ...]
+    most_pixels: int
+    mixed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionOptions:
+    """How crops are fed to the recogniser and how its answer is read.
+
+    Attributes:
+        image_shape: Channels, height and usual width of what the network takes; longer lines make it wider.
+        characters: What the network's classes 1, 2, ... stand for; class 0 is CTC's blank.
+        packing: Which lines share an engine call.
+    """
+
+    image_shape: tuple[int, int, int]
+    characters: tuple[str, ...]
+    packing: Packing
+
+
+class TextRecognizer:
+    """Reads lines of text.
+
+    Args:
+        engines: (N, 3, H, W) in, (N, T, classes) probabilities out; at least one. Several run at the same time, each
+            with a part of the lines.
+        options: What they take and answer.
+    """
+
+    def __init__(self, engines: Sequence[Engine], options: RecognitionOptions) -> None:
+        self._engines = tuple(engines)
+        self._options = options
+        # Starts threads when it is used and none is idle, so that nothing exists before a server forks its workers.
+        self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="recognizer")
+
+    def line(self, crop: BgrImage) -> BgrImage:
+        """Scales a crop to what the network takes, which is all that recognition needs to keep of it.
+
+        Args:
+            crop: (h, w, 3) uint8 BGR, a single line of text.
+
+        Returns:
+            (H, w, 3) uint8 BGR with the network's height H.
+        """
+        return scale_line(crop, self._options.image_shape[1], _WIDTHS[-1])
+
+    def __call__(self, crops: Iterable[BgrImage], watch: Stopwatch) -> list[Text]:
+        """Recognises crops.
+
+        Args:
+            crops: (h, w, 3) uint8 BGR each, single lines of text. Consumed one by one; only lines scaled to the
+                network's height are kept, so that crops that are decoded as they are asked for take little memory.
+            watch: Receives the stages `rec_prepare`, `rec_engine` and `rec_decode`.
+
+        Returns:
+            One text a crop, in their order.
+
+        Raises:
+            EngineError: The network failed, or its classes do not fit the dictionary.
+        """
+        lines = []
+        for crop in crops:
+            with watch("rec_prepare"):
+                lines.append(self.line(crop))
+        queue = LineQueue([line.shape[1] for line in lines], self._options, len(self._engines))
+        watches = [Stopwatch() for _ in self._engines[: len(lines)]]
+        others = [
+            self._threads.submit(self._read, place, lines, queue, own) for place, own in enumerate(watches[1:], start=1)
+        ]
+        texts: dict[int, Text] = {}
+        try:
+            if lines:
+                texts.update(self._read(0, lines, queue, watches[0]))
+        finally:
+            queue.clear()  # where one engine fails, the others need not go on
+            wait(others)  # all of them, before an error of one lets the next request begin
+            for other in others:
+                texts.update(other.result())
+        watch.include(watches)
+        return [texts[index] for index in range(len(lines))]
+
+    def _read(self, place: int, lines: Sequence[BgrImage], queue: "LineQueue", watch: Stopwatch) -> dict[int, Text]:
+        engine = self._engines[place]
+        texts: dict[int, Text] = {}
+        # Half of the engines begin with the narrow lines, half with the wide ones, so that each sees few widths: where
+        # the width changes, a call takes a millisecond or two longer.
+        while (batch := queue.take(wide=place % 2 == 1)) is not None:
+            with watch("rec_prepare"):
+                height = self._options.image_shape[1]
+                tensor = batch_lines([lines[index] for index in batch.indices], height, batch.width)
+            with watch("rec_engine"):
+                try:
+                    found = engine.run(tensor, lambda probabilities: self._decode(probabilities, watch))
+                finally:
+                    if len(batch.indices) * batch.width > self._options.packing.most_pixels:  # one very long line
+                        engine.release_memory()
+            texts.update(zip(batch.indices, found, strict=True))
+        return texts
+
+    def _decode(self, probabilities: Float32Array, watch: Stopwatch) -> list[Text]:
+        with watch("rec_decode"):
+            return decode(probabilities, self._options.characters)
+
+
+class LineQueue:
+    """Lines to be read, handed out in batches whose shapes come from a small fixed set.
+
+    Every new input shape is paid for, with time at its first use and with memory for good, and a server sees every
+    width there is. So widths are rounded up to a ladder whose steps are about a fifth, and few sizes are used: the rest
+    of a request is split (4 = 3 + 1) rather than filled up, because an engine call costs little while a line of padding
+    costs as much as a line of text.
+
+    No line is padded to less than the usual width of the network, as in PaddleOCR: narrower is faster, but changes
+    what is read.
+
+    Args:
+        widths: Each line's width in pixels at the network's height.
+        options: `image_shape` and `packing` are used.
+        engines: How many ask for lines at the same time. They end at about the same time because the last lines come
+            in small batches.
+    """
+
+    def __init__(self, widths: Sequence[int], options: RecognitionOptions, engines: int) -> None:
+        self._packing = options.packing
+        self._engines = engines
+        self._order = sorted(range(len(widths)), key=widths.__getitem__)
+        self._padded = [_padded(widths[index], options.image_shape[2]) for index in self._order]
+        self._rest = range(len(widths))
+        self._lock = threading.Lock()
+
+    def take(self, wide: bool) -> Batch | None:
+        """Hands out a batch.
+
+        Args:
+            wide: Whether of the widest lines that are left, or else of the narrowest.
+
+        Returns:
+            None when no lines are left.
+        """
+        with self._lock:
+            if not self._rest:
+                return None
+            size = next(size for size in self._packing.sizes if self._fits(size, wide))
+            part = self._part(size, wide)
+            self._rest = self._rest[:-size] if wide else self._rest[size:]
+            return Batch(tuple(self._order[part.start : part.stop]), self._padded[part[-1]])
+
+    def clear(self) -> None:
+        """Drops the lines that are left."""
+        with self._lock:
+            self._rest = range(0)
+
+    def _part(self, size: int, wide: bool) -> range:
+        return self._rest[-size:] if wide else self._rest[:size]
+
+    def _fits(self, size: int, wide: bool) -> bool:
+        if size == 1:
+            return True
+        if size * self._engines > len(self._rest):
+            return False
+        part = self._part(size, wide)
+        narrowest, widest = self._padded[part[0]], self._padded[part[-1]]
+        return size * widest <= self._packing.most_pixels and (self._packing.mixed or narrowest == widest)
+
+
+def _padded(width: int, usual_width: int) -> int:
+    needed = usual_width if width <= usual_width else width + _MARGIN
+    return next((step for step in _WIDTHS if step >= needed), _WIDTHS[-1])
+
+
+def decode(probabilities: Float32Array, characters: Sequence[str]) -> list[Text]:
+    """Reads texts out of the network's answer: the best class of each step, repetitions merged, blanks dropped.
+
+    Args:
+        probabilities: (N, T, classes) float32 in [0, 1].
+        characters: What the classes 1, 2, ... stand for.
+
+    Returns:
+        N texts.
+
+    Raises:
+        EngineError: There are more or fewer classes than characters and the blank.
+    """
+    classes = probabilities.shape[2]
+    if classes != len(characters) + 1:
+        raise EngineError(
+            f"the recogniser tells {classes} classes apart, but the dictionary has {len(characters)} characters and "
+            f"the blank; use the dictionary that belongs to the model"
+        )
+    return [
+        _decode_line(line, best, characters)
+        for line, best in zip(probabilities, probabilities.argmax(axis=2).tolist(), strict=True)
+    ]
+
+
+def _decode_line(probabilities: Float32Array, best: Sequence[int], characters: Sequence[str]) -> Text:
+    # A loop over the few steps of a line: right after an engine call, each call of NumPy costs some 30 microseconds.
+    steps, kept = [], []
+    before = 0
+    for step, index in enumerate(best):
+        if index not in (0, before):
+            steps.append(step)
+            kept.append(index)
+        before = index
+    if not kept:
+        return Text("", 0.0)
+    return Text("".join([characters[index - 1] for index in kept]), float(probabilities[steps, kept].mean()))

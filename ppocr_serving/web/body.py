@@ -1,0 +1,70 @@
+"""Read the body of a request, within bounds of size and of the memory that all bodies together may take."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from flask import request
+
+from ppocr_serving.errors import InvalidRequest, LimitExceeded
+from ppocr_serving.reading.budget import Share
+from ppocr_serving.web.prediction import Prediction
+
+__all__ = ["Stream", "read_body", "received_body"]
+
+_CHUNK = 2**18
+
+
+class Stream(Protocol):
+    """What a body is read from. The server bounds the time that this takes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return `size` bytes, and fewer only at the end.
+
+        Raises:
+            OSError: The body is malformed, breaks off, or takes too long.
+        """
+        ...
+
+
+@contextmanager
+def received_body(prediction: Prediction) -> Iterator[bytes]:
+    """Read the body of the request that Flask handles now; its room is held until the end of the block.
+
+    Raises:
+        LimitExceeded: It declares, or has, more bytes than allowed.
+        InvalidRequest, Overloaded: See `read_body`.
+    """
+    _require_size(request.content_length or 0, prediction.largest_body)
+    with prediction.budget.share() as share:
+        # The server's stream, not Flask's, which cuts a body without a declared length off and says nothing.
+        yield read_body(request.environ["wsgi.input"], share, prediction.largest_body)
+
+
+def read_body(stream: Stream, share: Share, largest: int) -> bytes:
+    """Read a body to its end.
+
+    Args:
+        stream: The server's input.
+        share: Room for what arrives is taken from it, as it arrives: a declared length takes none.
+        largest: The most bytes allowed.
+
+    Raises:
+        InvalidRequest: The body is malformed, breaks off, or takes too long.
+        LimitExceeded: It is larger than allowed.
+        Overloaded: All request bodies together need more room than there is.
+    """
+    body = bytearray()
+    try:
+        while part := stream.read(_CHUNK):
+            share.take(len(part))
+            body += part
+            _require_size(len(body), largest)
+    except OSError as error:
+        raise InvalidRequest("the body is malformed, broke off or took too long; send all of it") from error
+    return bytes(body)
+
+
+def _require_size(size: int, largest: int) -> None:
+    if size > largest:
+        raise LimitExceeded(f"the body exceeds the limit of {largest} bytes; send fewer or smaller pictures")

@@ -1,0 +1,143 @@
+"""What serverless platforms ask for beside the contract.
+
+Aliyun Function Compute calls `/initialize`, `/pre-stop` and `/pre-freeze` in an instance's life and sends events to
+`/invoke`; Tencent SCF sends events to `/event-invoke`. An event is either the body of a prediction or a request that an
+API gateway has put into JSON.
+"""
+
+import binascii
+import sys
+from http import HTTPStatus
+
+import msgspec
+from flask import Flask, Response, g, request
+
+from ppocr_serving.errors import InvalidRequest, OcrError, PathNotServed
+from ppocr_serving.reading.readiness import Readiness
+from ppocr_serving.web.body import received_body
+from ppocr_serving.web.hubserving import encode_answer
+from ppocr_serving.web.log import RequestRecord
+from ppocr_serving.web.prediction import Prediction
+from ppocr_serving.web.responses import answer_error, json_response
+
+__all__ = ["add_platform_routes"]
+
+_PREFIX = "/predict/"
+
+
+class _GatewayEvent(msgspec.Struct, rename={"is_base64": "isBase64Encoded"}):
+    """A request as an API gateway puts it; its other keys do not matter here."""
+
+    path: str
+    body: str | None = None
+    is_base64: bool = False
+
+
+def add_platform_routes(app: Flask, prediction: Prediction, readiness: Readiness) -> None:
+    """Adds the platforms' routes to an application.
+
+    Args:
+        app: The application.
+        prediction: Answers events.
+        readiness: Says when an instance is initialised.
+    """
+
+    @app.before_request
+    def announce_start() -> None:
+        _print_invocation("Start")
+
+    @app.after_request
+    def announce_end(response: Response) -> Response:
+        _print_invocation("End")
+        return response
+
+    @app.post("/initialize")
+    def initialize() -> Response:
+        readiness.wait()
+        return _ok()
+
+    @app.get("/pre-stop")
+    @app.get("/pre-freeze")
+    def lifecycle() -> Response:
+        return _ok()
+
+    @app.post("/invoke")
+    @app.post("/event-invoke")
+    def invoke() -> Response:
+        with received_body(prediction) as payload:
+            event = _gateway_event(payload)
+            if event is None:
+                response = _predict("ocr_system", payload, prediction)
+                is_good = response.status_code == HTTPStatus.OK
+            else:
+                # A wrong request through the gateway is a good invocation: its client sees the status, nobody retries.
+                response = _in_gateway_form(_answer_event(event, prediction))
+                is_good = True
+        response.status_code = HTTPStatus.OK if is_good else HTTPStatus.NOT_FOUND
+        response.headers["x-fc-status"] = str(response.status_code)
+        return response
+
+
+def _print_invocation(moment: str) -> None:
+    # Function Compute finds an invocation's lines in the log by these two.
+    record: RequestRecord = g.record
+    if record.request_id == request.headers.get("X-Fc-Request-Id"):
+        sys.stdout.write(f"FC Invoke {moment} RequestId: {record.request_id}\n")
+        sys.stdout.flush()
+
+
+def _gateway_event(payload: bytes) -> _GatewayEvent | None:
+    try:
+        return msgspec.json.decode(payload, type=_GatewayEvent)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None  # then it is the body of a prediction, or its errors are
+
+
+def _answer_event(event: _GatewayEvent, prediction: Prediction) -> Response:
+    path = event.path.partition("?")[0]
+    try:
+        if not path.startswith(_PREFIX):
+            raise PathNotServed(f"the path {path[:80]!r} is unknown; post pictures to /predict/ocr_system")
+        body = _event_body(event)
+    except OcrError as error:
+        return answer_error(error)
+    return _predict(path.removeprefix(_PREFIX), body, prediction)
+
+
+def _event_body(event: _GatewayEvent) -> bytes:
+    if event.body is None:  # how gateways put a request without a body
+        return b""
+    if not event.is_base64:
+        return event.body.encode("utf-8", "surrogatepass")  # what is no UTF-8 is refused with the JSON
+    try:
+        return binascii.a2b_base64(event.body, strict_mode=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest(
+            "body: is not valid base64, though isBase64Encoded says so; send the gateway's event"
+        ) from error
+
+
+def _predict(name: str, body: bytes, prediction: Prediction) -> Response:
+    record: RequestRecord = g.record
+    try:
+        prediction.require(name, record)
+        return json_response(prediction.answer(name, body, record), HTTPStatus.OK)
+    except Exception as error:  # any failure is an answer here, which the platform's form goes around
+        return answer_error(error)
+
+
+def _in_gateway_form(response: Response) -> Response:
+    headers = {name: value for name, value in response.headers.items() if name in ("Content-Type", "Retry-After")}
+    answer = {
+        "isBase64Encoded": False,
+        "statusCode": response.status_code,
+        "headers": headers,
+        "body": response.get_data(as_text=True),
+    }
+    return json_response(msgspec.json.encode(answer), HTTPStatus.OK)
+
+
+def _ok() -> Response:
+    response = json_response(encode_answer(""), HTTPStatus.OK)
+    response.headers["x-fc-status"] = str(response.status_code)
+    return response

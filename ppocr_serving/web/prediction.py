@@ -1,0 +1,83 @@
+"""From the body of a request to the body of its answer, whichever way the body came."""
+
+from collections.abc import Mapping
+
+from ppocr_serving.errors import ModuleNotServed
+from ppocr_serving.reading.budget import Budget
+from ppocr_serving.reading.inputs import InputLimits, decode_pictures
+from ppocr_serving.reading.reader import Reader
+from ppocr_serving.reading.readiness import Readiness
+from ppocr_serving.reading.turns import Turns
+from ppocr_serving.settings import ServerSettings
+from ppocr_serving.web.hubserving import MODULES, encode_answer, parse_request
+from ppocr_serving.web.log import RequestRecord
+
+__all__ = ["Prediction"]
+
+_BUFFERED_BODIES = 8  # as many bodies of the largest allowed size may be in memory, and many more of the usual size
+
+
+class Prediction:
+    """Answer requests, as many at a time as the settings allow.
+
+    Args:
+        readers: What is served, by module.
+        settings: Limits and time-outs.
+        readiness: Tells when the models are loaded.
+
+    Attributes:
+        budget: Room for bodies.
+        largest_body: The most bytes of a body.
+    """
+
+    def __init__(self, readers: Mapping[str, Reader], settings: ServerSettings, readiness: Readiness) -> None:
+        self._readers = readers
+        self._settings = settings
+        self._readiness = readiness
+        self._turns = Turns(settings.max_concurrency, settings.max_queue, settings.queue_timeout)
+        self.largest_body = settings.max_body_mb * 2**20
+        self.budget = Budget(_BUFFERED_BODIES * self.largest_body)
+
+    def require(self, name: str, record: RequestRecord) -> None:
+        """Check that a module is served, before its request's body is read.
+
+        Args:
+            name: What the client asks for; anything.
+            record: Receives the name if it is one of the four: what a client made up does not belong in the log.
+
+        Raises:
+            ModuleNotServed: There is none of that name, or it was not started.
+        """
+        if name in MODULES:
+            record.module = name
+        if name not in self._readers:
+            reason = "was not started" if name in MODULES else "is unknown"
+            raise ModuleNotServed(f"module {name[:40]!r} {reason}; this server has {', '.join(self._readers)}")
+
+    def answer(self, name: str, body: bytes, record: RequestRecord) -> bytes:
+        """Answer one request.
+
+        Args:
+            name: A module that is served.
+            body: JSON as the contract says.
+            record: Receives what is logged of the request.
+
+        Returns:
+            JSON as the contract says.
+
+        Raises:
+            InvalidRequest, LimitExceeded: The body is not allowed.
+            Overloaded, NotReady: There is no turn, or no model, within the time-out.
+            EngineError: A network failed.
+        """
+        reader = self._readers[name]
+        max_pixels = reader.settings.reading.max_pixels
+        limits = InputLimits(self._settings.max_images, max_pixels, self._settings.max_request_pixels)
+        (files, record.pixels), options = parse_request(body, limits)
+        record.pictures = len(files)
+        with self._turns.turn(), self._readiness.reading():
+            images = decode_pictures(files, max_pixels, record.watch)
+            results = MODULES[name].run(reader, images, options, record.watch)
+        record.lines = sum(map(len, results))
+        with record.watch("encode"):
+            return encode_answer(results)

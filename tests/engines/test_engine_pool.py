@@ -1,0 +1,136 @@
+"""Which library runs a model, and what is said where none can."""
+
+from pathlib import Path
+
+import pytest
+
+from ppocr_serving.engines import Backend, EngineSpec, Runtime, choose_runtime
+from ppocr_serving.errors import InvalidSetting
+from ppocr_serving.models import ModelFiles
+from tests.engines.inputs import run_program
+from tests.services import POOL
+
+PADDLE_MODEL = ModelFiles(Path("/m/inference.pdmodel"), Path("/m/inference.pdiparams"))
+JSON_MODEL = ModelFiles(Path("/m/inference.json"), Path("/m/inference.pdiparams"))
+ONNX_MODEL = ModelFiles(Path("/m/inference.onnx"), None)
+OPENVINO_MODEL = ModelFiles(Path("/m/inference.xml"), Path("/m/inference.bin"))
+
+ONLY_PADDLE = [
+    (EngineSpec(PADDLE_MODEL, use_gpu=True), "on a GPU"),
+    (EngineSpec(PADDLE_MODEL, Backend.NATIVE), "with the back end native"),
+    (EngineSpec(PADDLE_MODEL, Backend.ONEDNN), "with the back end onednn"),
+    (EngineSpec(JSON_MODEL), "a model in the inference.json format"),
+]
+
+
+def asking_for(runtime: Runtime, spec: EngineSpec) -> EngineSpec:
+    return EngineSpec(spec.model, spec.backend, use_gpu=spec.use_gpu, runtime=runtime)
+
+
+def test_openvino_comes_first() -> None:
+    assert choose_runtime(EngineSpec(PADDLE_MODEL)) is Runtime.OPENVINO
+    assert choose_runtime(EngineSpec(ONNX_MODEL)) is Runtime.OPENVINO
+
+
+@pytest.mark.parametrize(("spec", "what"), ONLY_PADDLE)
+def test_paddle_does_what_only_paddle_can(spec: EngineSpec, what: str) -> None:
+    assert choose_runtime(spec) is Runtime.PADDLE
+    assert choose_runtime(asking_for(Runtime.PADDLE, spec)) is Runtime.PADDLE
+    with pytest.raises(InvalidSetting) as caught:
+        choose_runtime(asking_for(Runtime.OPENVINO, spec))
+    assert str(caught.value) == f"engine openvino cannot run {what} ({spec.model.program}); set PPOCR_ENGINE=auto"
+
+
+@pytest.mark.parametrize("runtime", [Runtime.OPENVINO, Runtime.PADDLE])
+def test_what_both_can_is_done_by_the_one_that_is_asked_for(runtime: Runtime) -> None:
+    assert choose_runtime(EngineSpec(PADDLE_MODEL, runtime=runtime)) is runtime
+
+
+@pytest.mark.parametrize(
+    ("model", "what"),
+    [(ONNX_MODEL, "a model in the ONNX format"), (OPENVINO_MODEL, "a model in OpenVINO's own format")],
+    ids=["onnx", "xml"],
+)
+def test_only_openvino_reads_some_formats(model: ModelFiles, what: str) -> None:
+    assert choose_runtime(EngineSpec(model)) is Runtime.OPENVINO
+    assert choose_runtime(EngineSpec(model, runtime=Runtime.OPENVINO)) is Runtime.OPENVINO
+    with pytest.raises(InvalidSetting) as caught:
+        choose_runtime(EngineSpec(model, runtime=Runtime.PADDLE))
+    assert str(caught.value) == f"engine paddle cannot run {what} ({model.program}); set PPOCR_ENGINE=auto"
+
+
+@pytest.mark.parametrize(
+    ("spec", "what"),
+    [
+        (EngineSpec(ONNX_MODEL, use_gpu=True), "on a GPU"),
+        (EngineSpec(ONNX_MODEL, Backend.NATIVE), "with the back end native"),
+    ],
+)
+def test_what_no_engine_can_is_not_blamed_on_the_choice_of_engine(spec: EngineSpec, what: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        choose_runtime(spec)
+    assert str(caught.value) == f"no engine can run a model in the ONNX format {what} (/m/inference.onnx)"
+
+
+def test_the_automatic_choice_and_the_same_choice_by_name_share_an_engine(
+    default_models: dict[str, ModelFiles],
+) -> None:
+    spec = EngineSpec(default_models["cls"])
+    assert POOL.engine(spec) is POOL.engine(asking_for(Runtime.OPENVINO, spec))
+    assert POOL.engine(spec) is not POOL.engine(asking_for(Runtime.PADDLE, spec))
+
+
+def choose_without(missing: list[str], spec: str) -> str:
+    """What is chosen, or said, by an interpreter that cannot find some packages."""
+    program = f"""if True:
+        import sys
+        from pathlib import Path
+        sys.modules.update(dict.fromkeys({missing!r}))
+        from ppocr_serving.engines import choose_runtime, EnginePool, EngineSpec, Runtime
+        from ppocr_serving.errors import InvalidSetting
+        from ppocr_serving.models import ModelFiles
+        paddle_model = ModelFiles(Path("inference.pdmodel"), Path("inference.pdiparams"))
+        onnx_model = ModelFiles(Path("inference.onnx"), None)
+        try:
+            print(choose_runtime({spec}))
+            EnginePool().engine({spec})
+        except InvalidSetting as error:
+            print(error)
+    """
+    result = run_program(program)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize(
+    ("missing", "spec", "printed"),
+    [
+        (["openvino"], "EngineSpec(paddle_model)", "paddle"),
+        (["paddle"], "EngineSpec(paddle_model)", "openvino"),
+        (
+            ["openvino"],
+            "EngineSpec(paddle_model, runtime=Runtime.OPENVINO)",
+            "engine openvino is not installed; run `pip install openvino`",
+        ),
+        (["openvino"], "EngineSpec(onnx_model)", "engine openvino is not installed; run `pip install openvino`"),
+        (
+            ["paddle"],
+            "EngineSpec(paddle_model, runtime=Runtime.PADDLE)",
+            "engine paddle is not installed; run `pip install paddlepaddle`",
+        ),
+        (
+            ["paddle"],
+            "EngineSpec(paddle_model, use_gpu=True)",
+            "engine paddle is not installed; run `pip install paddlepaddle`",
+        ),
+        (
+            ["openvino", "paddle"],
+            "EngineSpec(paddle_model)",
+            "engine paddle is not installed; run `pip install paddlepaddle`",
+        ),
+    ],
+)
+def test_a_library_that_is_not_installed_is_not_chosen_and_said_in_one_line(
+    missing: list[str], spec: str, printed: str
+) -> None:
+    assert choose_without(missing, spec) == f"{printed}\n"

@@ -1,0 +1,51 @@
+"""Base64 of picture files: what is tolerated, and what is refused."""
+
+import base64
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ppocr_serving.errors import ImageDecodeError
+from ppocr_serving.reading.inputs import decode_base64
+
+
+@given(st.binary(min_size=1, max_size=100))
+def test_base64_is_undone(data: bytes) -> None:
+    assert decode_base64(base64.b64encode(data).decode()) == data
+
+
+@pytest.mark.parametrize(
+    "decorate",
+    [
+        lambda text: f"  {text}\n",
+        lambda text: "\r\n".join(text[start : start + 7] for start in range(0, len(text), 7)),
+        lambda text: "\t\v\f".join(text),
+        lambda text: f"data:image/png;base64,{text}",
+        lambda text: f"\n DATA:image/svg+xml;BASE64,\n{text} ",
+        lambda text: f"data:image/vnd.ms-photo;base64,{text}",
+    ],
+    ids=["surrounded", "broken lines", "spread", "data url", "loud data url", "odd data url"],
+)
+def test_white_space_and_data_urls_are_tolerated(decorate: Callable[[str], str]) -> None:
+    data = bytes(range(256))
+    assert decode_base64(decorate(base64.b64encode(data).decode())) == data
+
+
+@pytest.mark.parametrize("text", ["", "   \n", "data:image/png;base64,", "data:image/png;base64,  "])
+def test_empty_base64_is_refused(text: str) -> None:
+    with pytest.raises(ImageDecodeError, match="is empty; send the base64 of a picture file"):
+        decode_base64(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "AAA", "AAAAA", "A===", "=AAA", "AA=A", "AA-_", "####", "图片", "AAAA图", "AAAA\u00a0", "AAAA\0",
+        "data:text/plain;base64,AAAA", "data:image/png,AAAA", "/etc/passwd\x00", "https://host.example/picture.png",
+    ],
+)  # fmt: skip
+def test_what_is_no_base64_is_refused(text: str) -> None:
+    with pytest.raises(ImageDecodeError, match=r"^is not valid base64 \(.+\); send the base64 of a picture file$"):
+        decode_base64(text)

@@ -1,0 +1,127 @@
+"""Options of one call: what is allowed, how they reach the stages, and that they stay with their call."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+from ppocr_serving import Reader, ReadOptions
+from ppocr_serving.engines import EnginePool
+from ppocr_serving.errors import InvalidRequest
+from ppocr_serving.reading.options import pipeline_options
+from ppocr_serving.settings import ReadingSettings, Settings
+from ppocr_serving.vision.detection import DetectionOptions
+from ppocr_serving.vision.pipeline import PipelineOptions
+from tests.drawing import Placed, draw_page, rotate
+from tests.flat_settings import with_values
+
+PAGE = draw_page([Placed("Platform 9", 50, 60), Placed("Departures", 50, 160)], 500, 300)
+
+
+def test_options_are_the_settings_of_reading_but_for_the_limit_of_pixels() -> None:
+    options = get_type_hints(ReadOptions, include_extras=True)
+    settings = get_type_hints(ReadingSettings, include_extras=True)
+    assert settings.pop("max_pixels")
+    assert options == {name: hint | None for name, hint in settings.items()}
+
+
+def test_without_options_the_settings_count() -> None:
+    assert pipeline_options(ReadingSettings(), None) == pipeline_options(ReadingSettings(), ReadOptions())
+    assert pipeline_options(ReadingSettings()) == PipelineOptions(DetectionOptions())
+
+
+def test_each_option_reaches_its_stage() -> None:
+    options = ReadOptions(
+        det_limit_side_len=736,
+        det_limit_type="min",
+        det_db_thresh=0.2,
+        det_db_box_thresh=0.4,
+        det_db_unclip_ratio=2.0,
+        det_db_score_mode="slow",
+        use_dilation=True,
+        use_angle_cls=False,
+        cls_thresh=0.8,
+        drop_score=0.1,
+    )
+    assert len(options.given()) == len(get_type_hints(ReadOptions))
+    detection = DetectionOptions(736, "min", 0.2, 0.4, 2.0, True, "slow")
+    assert pipeline_options(ReadingSettings(), options) == PipelineOptions(detection, False, 0.8, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"drop_score": 1.5}, "drop_score is 1.5: .*; allowed: numbers from 0 to 1$"),
+        ({"drop_score": "0.5"}, "drop_score is '0.5': expected `float"),
+        ({"det_limit_side_len": 31}, "det_limit_side_len is 31: .*; allowed: whole numbers from 32 to 8192$"),
+        ({"det_limit_side_len": 960.5}, "det_limit_side_len is 960.5: "),
+        ({"det_limit_type": "maximum"}, "det_limit_type is 'maximum': .*; allowed: m.., m..$"),
+        ({"use_dilation": 1}, "use_dilation is 1: .*; allowed: true, false$"),
+        ({"use_dilatation": True}, r"there is no option 'use_dilatation'; did you mean use_dilation\?$"),
+    ],
+)
+def test_what_is_not_allowed_is_named_in_one_line(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidRequest, match=message) as caught:
+        ReadOptions.from_mapping(values)
+    assert "\n" not in str(caught.value)
+
+
+def test_options_are_frozen() -> None:
+    with pytest.raises(AttributeError):
+        ReadOptions().drop_score = 0.1  # type: ignore[misc]
+
+
+@pytest.fixture(scope="module")
+def reader(settings: Settings) -> Reader:
+    """A reader of its own, because tests look at its pool."""
+    return Reader(settings=settings, pool=EnginePool())
+
+
+def test_no_option_leaks_into_another_call(reader: Reader) -> None:
+    plain = reader.read(PAGE)
+    assert plain.text == "Platform 9\nDepartures"
+
+    def read(number: int) -> list[int]:
+        strict = len(reader.read(PAGE, ReadOptions(det_db_box_thresh=1.0)).lines)
+        dropped = len(reader.read(PAGE, ReadOptions(drop_score=1.0)).lines)
+        small = reader.read(PAGE, ReadOptions(det_limit_side_len=32 + number))
+        assert reader.read(PAGE) == plain
+        return [strict, dropped, len(small.pages)]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(read, range(16))) == [[0, 0, 1]] * 16
+
+
+def test_the_angle_classifier_can_be_switched_per_call(reader: Reader) -> None:
+    turned = rotate(PAGE, 180)
+    assert {line.text for line in reader.read(turned).lines} == {"Platform 9", "Departures"}
+    without = reader.read(turned, ReadOptions(use_angle_cls=False))
+    assert "Platform 9" not in {line.text for line in without.lines}
+
+
+def test_the_classifier_is_found_when_only_a_call_asks_for_it(settings: Settings) -> None:
+    reader = Reader(settings=with_values(settings, use_angle_cls=False), pool=EnginePool())
+    assert reader.roles == ("det", "rec")
+    turned = reader.read(rotate(PAGE, 180), ReadOptions(use_angle_cls=True))
+    assert {line.text for line in turned.lines} == {"Platform 9", "Departures"}
+
+
+def test_two_side_limits_and_two_thresholds_load_one_detector(settings: Settings) -> None:
+    pool = EnginePool()
+    readers = [
+        Reader(settings=with_values(settings, **values), pool=pool, roles=("det",))
+        for values in ({}, {"det_limit_side_len": 640}, {"det_limit_type": "min"}, {"det_db_thresh": 0.5})
+    ]
+    assert len({engine for reader in readers for engine in reader.engines}) == 1
+
+
+def test_a_path_names_its_document_and_one_failure_does_not_end_a_batch(reader: Reader, tmp_path: Path) -> None:
+    missing, text = tmp_path / "missing.png", tmp_path / "text.png"
+    text.write_text("no picture")
+    first, second, third, fourth = reader.read_many([PAGE, missing, str(text), PAGE])
+    assert first == fourth == reader.read(PAGE)
+    assert (second.name, third.name) == (str(missing), str(text))
+    assert str(second.error).startswith(f"{missing}: cannot be read (No such file or directory)")
+    assert str(third.error).startswith(f"{text}: ")
+    assert second.pages == third.pages == ()

@@ -1,0 +1,124 @@
+"""The four services: the shapes of their answers, what they share, and what they need."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ppocr_serving.engines import Engine, EnginePool, EngineSpec, Runtime
+from ppocr_serving.errors import ModelNotFound
+from ppocr_serving.models import ModelFiles
+from ppocr_serving.settings import Settings, load_settings
+from ppocr_serving.timing import Stopwatch
+from ppocr_serving.web.hubserving import MODULES
+from tests.drawing import Placed, draw_line, draw_page, rotate
+from tests.flat_settings import with_values
+from tests.matching import without_spaces
+from tests.services import Service, create_service
+
+BLANK = np.full((200, 300, 3), 255, dtype=np.uint8)
+
+
+def test_the_four_services() -> None:
+    assert set(MODULES) == {"ocr_system", "ocr_det", "ocr_cls", "ocr_rec"}
+
+
+def test_system_answers_a_list_a_picture(services: dict[str, Service]) -> None:
+    first, blank, second = services["ocr_system"].run([draw_line("Hello"), BLANK, draw_line("你好世界")], Stopwatch())
+    assert blank == []
+    assert [line["text"] for line in first + second] == ["Hello", "你好世界"]
+    for line in first + second:
+        assert list(line) == ["text", "confidence", "text_region"]
+        assert type(line["confidence"]) is float
+
+
+def test_det_answers_a_list_a_picture_with_the_boxes_of_system(services: dict[str, Service]) -> None:
+    page = draw_page([Placed("Platform 9", 50, 60), Placed("开往北京", 50, 160)], 500, 300)
+    boxes, blank = services["ocr_det"].run([page, BLANK], Stopwatch())
+    (lines,) = services["ocr_system"].run([page], Stopwatch())
+    assert blank == []
+    assert len(boxes) == 2
+    assert boxes == [{"text_region": line["text_region"]} for line in lines]
+
+
+def test_cls_puts_all_pictures_into_one_list(services: dict[str, Service]) -> None:
+    upright = draw_line("Departures", margin=4)
+    (answers,) = services["ocr_cls"].run([upright, rotate(upright, 180), upright], Stopwatch())
+    assert [answer["angle"] for answer in answers] == ["0", "180", "0"]
+    assert all(list(answer) == ["angle", "confidence"] for answer in answers)
+    assert all(type(answer["confidence"]) is float and 0.5 <= answer["confidence"] <= 1 for answer in answers)
+
+
+def test_rec_puts_all_pictures_into_one_list_and_drops_nothing(services: dict[str, Service]) -> None:
+    crops = [draw_line("Arrivals", margin=4), BLANK, draw_line("出口", margin=4)]
+    (answers,) = services["ocr_rec"].run(crops, Stopwatch())
+    assert [answer["text"] for answer in answers] == ["Arrivals", "", "出口"]
+    assert answers[1]["confidence"] == 0
+    assert all(list(answer) == ["text", "confidence"] for answer in answers)
+
+
+def test_spaces_can_be_left_out_of_the_alphabet_only_with_a_fitting_dictionary(settings: Settings) -> None:
+    characters = settings.models.dictionary().read_text(encoding="utf-8")
+    assert " " not in characters.split("\n")  # hence use_space_char adds it
+
+
+def test_tasks_share_engines(services: dict[str, Service], settings: Settings) -> None:
+    detector, *recognizers, classifier = services["ocr_system"].engines
+    assert services["ocr_det"].engines == (detector,)
+    assert services["ocr_cls"].engines == (classifier,)
+    assert services["ocr_rec"].engines == tuple(recognizers)
+    assert create_service("ocr_system", settings).engines == services["ocr_system"].engines
+
+
+@pytest.mark.parametrize(("threads", "lanes"), [(1, 1), (2, 2), (3, 3), (4, 4), (7, 4), (16, 4)])
+def test_the_recogniser_has_several_engines_where_they_can_work_at_the_same_time(
+    settings: Settings, threads: int, lanes: int
+) -> None:
+    specs: set[EngineSpec] = set()
+
+    class WatchedPool(EnginePool):
+        def engine(self, spec: EngineSpec) -> Engine:
+            specs.add(spec)
+            return super().engine(spec)
+
+    engines = create_service("ocr_rec", with_values(settings, threads=threads), WatchedPool()).engines
+    assert len(set(engines)) == len(engines) == len(specs)
+    assert len(engines) == (lanes if settings.models.engine is Runtime.OPENVINO else 1)
+    assert sum(spec.threads for spec in specs) == threads
+
+
+def test_without_the_angle_classifier_its_model_is_not_needed(settings: Settings, tmp_path: Path) -> None:
+    without = with_values(settings, use_angle_cls=False, cls_model_dir=tmp_path)
+    assert len(create_service("ocr_system", without).engines) == len(create_service("ocr_rec", settings).engines) + 1
+    with pytest.raises(ModelNotFound, match="cls model"):
+        create_service("ocr_system", with_values(without, use_angle_cls=True))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_missing_model_is_noticed_when_the_task_is_made(name: str, tmp_path: Path) -> None:
+    settings = load_settings(environ={"PPOCR_MODEL_DIR": str(tmp_path)})
+    with pytest.raises(ModelNotFound, match=r"PPOCR_(DET|CLS|REC)_MODEL_DIR") as caught:
+        create_service(name, settings)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_options_of_one_task_do_not_touch_another(services: dict[str, Service], settings: Settings) -> None:
+    image = draw_line("Timetable")
+    before = services["ocr_det"].run([image], Stopwatch())
+    blind = create_service("ocr_det", with_values(settings, det_db_box_thresh=1.0))
+    assert blind.engines == services["ocr_det"].engines
+    assert blind.run([image], Stopwatch()) == [[]]
+    assert services["ocr_det"].run([image], Stopwatch()) == before != [[]]
+
+
+def test_a_model_of_ones_own_takes_the_place_of_the_profiles(
+    default_models: dict[str, ModelFiles], tmp_path: Path, services: dict[str, Service], settings: Settings
+) -> None:
+    for path in (default_models["rec"].program, default_models["rec"].params):
+        assert path is not None
+        (tmp_path / path.name).symlink_to(path)
+    own = create_service("ocr_rec", with_values(settings, rec_model_dir=tmp_path))
+    assert own.engines != services["ocr_rec"].engines
+    ((answer,),) = own.run([draw_line("Own model", margin=4)], Stopwatch())
+    assert without_spaces(answer["text"]) == "Ownmodel"

@@ -1,0 +1,185 @@
+"""Quadrangles: corner order, reading order, crops."""
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from ppocr_serving.vision.geometry import ROW_TOLERANCE, TURN_RATIO, crop_quadrangle, order_clockwise, reading_order
+
+PICTURE = np.random.default_rng(5).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+
+
+def rectangle(x: float, y: float, width: float, height: float, degrees: float = 0) -> npt.NDArray[np.float32]:
+    """A rectangle around (x, y), clockwise from what is its top left corner before it is turned clockwise."""
+    angle = math.radians(degrees)
+    turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    corners = np.array([[-width, -height], [width, -height], [width, height], [-width, height]]) / 2
+    placed: npt.NDArray[np.float32] = (corners @ turn + [x, y]).astype(np.float32)
+    return placed
+
+
+def signed_area(corners: npt.NDArray[np.float32]) -> float:
+    """Positive where the corners run clockwise as seen, with y down (shoelace formula)."""
+    x, y = corners[:, 0].astype(float), corners[:, 1].astype(float)
+    return float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y) / 2)
+
+
+@given(
+    st.floats(-44, 44),
+    st.integers(20, 400),
+    st.integers(8, 100),
+    st.permutations(range(4)),
+)
+def test_corners_of_text_run_clockwise_from_its_top_left(
+    degrees: float, width: int, height: int, order: list[int]
+) -> None:
+    assume(width > 1.2 * height)
+    corners = rectangle(500, 500, width, height, degrees)
+    np.testing.assert_array_equal(order_clockwise(corners[np.newaxis, order]), corners[np.newaxis])
+
+
+@given(hnp.arrays(np.float32, (4, 2), elements=st.integers(-1000, 1000).map(float)))
+def test_ordering_keeps_the_corners(points: npt.NDArray[np.float32]) -> None:
+    (ordered,) = order_clockwise(points[np.newaxis])
+    assert sorted(map(tuple, ordered.tolist())) == sorted(map(tuple, points.tolist()))
+    sums = ordered.sum(axis=1)
+    assert sums[0] == sums.min()
+    assert sums[2] == sums.max()
+
+
+@given(st.floats(0, 360), st.integers(10, 200), st.integers(10, 200), st.permutations(range(4)))
+def test_rectangles_at_any_angle_run_clockwise(degrees: float, width: int, height: int, order: list[int]) -> None:
+    (ordered,) = order_clockwise(rectangle(500, 500, width, height, degrees)[np.newaxis, order])
+    assert signed_area(ordered) == pytest.approx(width * height, rel=1e-3)
+
+
+def boxes_at(corners: list[tuple[int, int]]) -> npt.NDArray[np.float32]:
+    """Boxes of 30 x 12 pixels with the given top left corners."""
+    return np.array([rectangle(x + 15, y + 6, 30, 12) for x, y in corners], dtype=np.float32).reshape(-1, 4, 2)
+
+
+def slow_reading_order(corners: list[tuple[int, int]]) -> list[int]:
+    """The rule by exchange of neighbours: from the top, each box moves left past row-mates that stand further right."""
+    order = sorted(range(len(corners)), key=lambda index: (corners[index][1], corners[index][0]))
+    for end in range(1, len(order)):
+        for place in range(end, 0, -1):
+            (left_x, left_y), (right_x, right_y) = corners[order[place - 1]], corners[order[place]]
+            if not (abs(left_y - right_y) < ROW_TOLERANCE and right_x < left_x):
+                break
+            order[place - 1], order[place] = order[place], order[place - 1]
+    return order
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=14))
+def test_reading_order_agrees_with_the_rule(corners: list[tuple[int, int]]) -> None:
+    order = reading_order(boxes_at(corners)).tolist()
+    assert sorted(order) == list(range(len(corners)))
+    assert [corners[index] for index in order] == [corners[index] for index in slow_reading_order(corners)]
+
+
+@given(
+    st.lists(st.integers(1, 5), min_size=1, max_size=5),
+    st.randoms(use_true_random=False),
+)
+def test_rows_far_apart_are_read_row_by_row(row_lengths: list[int], random: object) -> None:
+    corners = [(column * 40, row * 40) for row, length in enumerate(row_lengths) for column in range(length)]
+    # Within a row the tops wobble by less than the tolerance.
+    shuffled = [(x, y + (x * 7 + y) % ROW_TOLERANCE) for x, y in corners]
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    ordered = [shuffled[index] for index in reading_order(boxes_at(shuffled))]
+    assert [(x, y // 40) for x, y in ordered] == [(x, y // 40) for x, y in corners]
+
+
+@pytest.mark.parametrize(("step", "order"), [(ROW_TOLERANCE - 1, [1, 0]), (ROW_TOLERANCE, [0, 1])])
+def test_the_row_tolerance_is_exclusive(step: int, order: list[int]) -> None:
+    assert reading_order(boxes_at([(100, 0), (0, step)])).tolist() == order
+
+
+def test_nothing_has_an_order() -> None:
+    assert reading_order(np.zeros((0, 4, 2), dtype=np.float32)).shape == (0,)
+
+
+@given(st.integers(0, 60), st.integers(0, 40), st.integers(1, 30), st.integers(1, 20))
+def test_an_upright_crop_is_a_slice(x: int, y: int, width: int, height: int) -> None:
+    box = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], dtype=np.float32)
+    expected = PICTURE[y : y + height, x : x + width]
+    if height >= TURN_RATIO * width:
+        expected = np.rot90(expected)
+    np.testing.assert_array_equal(crop_quadrangle(PICTURE, box), expected)
+
+
+@given(hnp.arrays(np.float32, (4, 2), elements=st.integers(-20, 120).map(float)))
+def test_crops_of_any_quadrangle_have_the_size_of_its_sides(box: npt.NDArray[np.float32]) -> None:
+    # Three corners on one line, or two in one place, have no perspective: any picture of the right size will do.
+    top, right, bottom, left = (math.dist(box[start], box[(start + 1) % 4]) for start in range(4))
+    width, height = max(1, int(max(top, bottom))), max(1, int(max(left, right)))
+    expected = (width, height) if height >= TURN_RATIO * width else (height, width)
+    crop = crop_quadrangle(PICTURE, box)
+    assert crop.dtype == np.uint8
+    assert crop.shape == (*expected, 3)
+
+
+@pytest.mark.parametrize(("width", "height", "turned"), [(20, 29, False), (20, 30, True), (10, 40, True)])
+def test_high_crops_are_turned_counter_clockwise(width: int, height: int, turned: bool) -> None:
+    picture = np.zeros((60, 60, 3), dtype=np.uint8)
+    picture[: height // 3, :width] = 255  # white at the top: at the left once turned
+    crop = crop_quadrangle(picture, np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32))
+    assert crop.shape[:2] == ((width, height) if turned else (height, width))
+    assert crop[2, 2].tolist() == [255] * 3
+    assert crop[-3, 2].tolist() == ([255] * 3 if turned else [0] * 3)
+    assert crop[2, -3].tolist() == ([0] * 3 if turned else [255] * 3)
+
+
+@pytest.mark.parametrize("degrees", [-40, -12, 7, 33])
+def test_a_slanted_crop_stands_upright(degrees: float) -> None:
+    y, x = np.mgrid[0:300, 0:300]
+    box = rectangle(150, 150, 120, 40, degrees)
+    angle = math.radians(degrees)
+    along = (x - 150) * math.cos(angle) + (y - 150) * math.sin(angle)
+    across = -(x - 150) * math.sin(angle) + (y - 150) * math.cos(angle)
+    picture = np.stack([along + 128, across + 128, np.zeros_like(along)], axis=2).clip(0, 255).astype(np.uint8)
+    crop = crop_quadrangle(picture, box).astype(int)
+    assert abs(crop.shape[1] - 120) <= 1
+    assert abs(crop.shape[0] - 40) <= 1
+    # The first channel grows along the text and the second across it, by one a pixel.
+    np.testing.assert_allclose(
+        crop[5:-5, 5:-5, 0], np.arange(68, 68 + crop.shape[1])[None, 5:-5].repeat(crop.shape[0] - 10, 0), atol=3
+    )
+    np.testing.assert_allclose(
+        crop[5:-5, 5:-5, 1], np.arange(108, 108 + crop.shape[0])[5:-5, None].repeat(crop.shape[1] - 10, 1), atol=3
+    )
+
+
+def test_outside_the_picture_its_edge_is_repeated() -> None:
+    picture = np.full((20, 20, 3), 90, dtype=np.uint8)
+    crop = crop_quadrangle(picture, np.array([[-10, -5], [30, -5], [30, 25], [-10, 25]], dtype=np.float32))
+    assert (crop == 90).all()
+
+
+def test_cropping_leaves_the_picture_alone() -> None:
+    before = PICTURE.copy()
+    crop = np.ascontiguousarray(crop_quadrangle(PICTURE, rectangle(40, 30, 30, 20)))
+    cv2.rectangle(crop, (0, 0), (10, 10), (0, 0, 0), -1)
+    np.testing.assert_array_equal(PICTURE, before)
+
+
+@pytest.mark.parametrize(
+    ("start", "rows", "columns"),
+    [
+        (0, slice(10, 40), slice(10, 40)),
+        (1, slice(10, 40), slice(11, 41)),
+        (2, slice(11, 41), slice(11, 41)),
+        (3, slice(11, 41), slice(10, 40)),
+    ],
+)
+def test_the_crop_starts_with_the_pixel_of_its_first_corner(start: int, rows: slice, columns: slice) -> None:
+    # A square: not one of these crops is turned for its height.
+    box = np.array([[10, 10], [40, 10], [40, 40], [10, 40]], dtype=np.float32)
+    crop = crop_quadrangle(PICTURE, np.roll(box, -start, axis=0))
+    np.testing.assert_array_equal(crop, np.rot90(PICTURE[rows, columns], start))

@@ -1,0 +1,101 @@
+"""Agreement with the answers that PaddleOCR 2.10's own pipeline gave with the same models, in float32."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from ppocr_serving.timing import Stopwatch
+from ppocr_serving.vision.pictures import BgrImage, decode_picture
+from tests.matching import edit_similarity, match_quadrangles, without_spaces
+from tests.services import Service
+
+ORACLE = "oracle/paddleocr_2.10_ppocrv4.json"
+
+
+class Agreement(NamedTuple):
+    """How far two sets of lines agree.
+
+    Attributes:
+        expected: Lines of the oracle.
+        found: Intersection over union of each line that was found.
+        same: How many of those have the same text, spaces ignored.
+        similarities: Edit similarity of each line that was found, spaces counted.
+    """
+
+    expected: int
+    found: list[float]
+    same: int
+    similarities: list[float]
+
+
+@pytest.fixture(scope="session")
+def oracle(shared_data: Path) -> dict[str, Any]:
+    path = shared_data / ORACLE
+    if not path.is_file():
+        pytest.skip(f"no answers of PaddleOCR at {path}")
+    answers: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return answers
+
+
+def picture(shared_data: Path, name: str) -> BgrImage:
+    return decode_picture((shared_data / name).read_bytes(), 100_000_000)
+
+
+@pytest.fixture(scope="session")
+def agreement(oracle: dict[str, Any], shared_data: Path, services: dict[str, Service]) -> Agreement:
+    total, same = 0, 0
+    found, similarities = [], []
+    for name, expected in oracle["system"].items():
+        (lines,) = services["ocr_system"].run([picture(shared_data, name)], Stopwatch())
+        total += len(expected)
+        regions = [line["text_region"] for line in expected], [line["text_region"] for line in lines]
+        for pair in match_quadrangles(*regions, min_iou=0.5):
+            ours, theirs = lines[pair.found]["text"], expected[pair.expected]["text"]
+            found.append(pair.iou)
+            same += without_spaces(ours) == without_spaces(theirs)
+            similarities.append(edit_similarity(ours, theirs))
+    return Agreement(total, found, same, similarities)
+
+
+def test_lines_are_found(agreement: Agreement) -> None:
+    assert len(agreement.found) >= 0.99 * agreement.expected
+    assert np.mean(agreement.found) >= 0.97
+
+
+def test_lines_are_read_alike(agreement: Agreement) -> None:
+    assert agreement.same >= 0.95 * len(agreement.found)
+    assert np.mean(agreement.similarities) >= 0.985
+
+
+def test_detection_alone_finds_the_same_boxes(
+    oracle: dict[str, Any], shared_data: Path, services: dict[str, Service]
+) -> None:
+    names = list(oracle["det"])[:13]  # with all pictures the test would repeat what the pipeline's test measures
+    found, total = [], 0
+    for name in names:
+        (boxes,) = services["ocr_det"].run([picture(shared_data, name)], Stopwatch())
+        pairs = match_quadrangles(oracle["det"][name], [box["text_region"] for box in boxes], min_iou=0.5)
+        found += [pair.iou for pair in pairs]
+        total += len(oracle["det"][name])
+    assert len(found) >= 0.99 * total
+    assert np.mean(found) >= 0.97
+
+
+def test_words_are_read_the_same(oracle: dict[str, Any], shared_data: Path, services: dict[str, Service]) -> None:
+    compared = 0
+    for name, expected in oracle["words"].items():
+        image = picture(shared_data, name)
+        ((text,),) = services["ocr_rec"].run([image], Stopwatch())
+        ((angle,),) = services["ocr_cls"].run([image], Stopwatch())
+        if expected["rec"]["confidence"] > 0.5:
+            compared += 1
+            assert text["text"] == expected["rec"]["text"]
+            assert text["confidence"] == pytest.approx(expected["rec"]["confidence"], abs=0.05)
+        if expected["cls"]["confidence"] > 0.5:
+            compared += 1
+            assert angle["angle"] == expected["cls"]["angle"]
+            assert angle["confidence"] == pytest.approx(expected["cls"]["confidence"], abs=0.05)
+    assert compared > len(oracle["words"])

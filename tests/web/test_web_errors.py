@@ -1,0 +1,62 @@
+"""The table of errors, and readiness."""
+
+import inspect
+import threading
+
+import pytest
+
+from ppocr_serving import errors
+from ppocr_serving.errors import NotReady
+from ppocr_serving.reading.readiness import Readiness
+from ppocr_serving.web.errors import to_http
+from tests.services import Service
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (errors.InvalidRequest, (400, "101")),
+        (errors.ImageDecodeError, (400, "101")),
+        (errors.UnsupportedMediaType, (415, "112")),
+        (errors.LimitExceeded, (413, "101")),
+        (errors.ModuleNotServed, (404, "111")),
+        (errors.Overloaded, (503, "101")),
+        (errors.NotReady, (503, "101")),
+        (errors.EngineError, (500, "101")),
+        (errors.InvalidSetting, (500, "101")),
+        (ValueError, (500, "101")),
+        (KeyboardInterrupt, (500, "101")),
+    ],
+)
+def test_each_error_has_its_place_in_the_table(kind: type[BaseException], expected: tuple[int, str]) -> None:
+    assert to_http(kind("reason")) == expected
+    assert to_http(type("Narrower", (kind,), {})("reason")) == expected
+
+
+def test_no_two_errors_have_one_code() -> None:
+    classes = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.OcrError)]
+    assert len(classes) > 5
+    assert len({kind.code for kind in classes}) == len(classes)
+
+
+def test_requests_wait_for_the_models_and_are_refused_when_that_takes_too_long(services: dict[str, Service]) -> None:
+    impatient = Readiness([service.reader for service in services.values()], 0.01)
+    with pytest.raises(NotReady, match="still being loaded"), impatient.reading():
+        pass
+    assert not impatient.ready
+
+    patient = Readiness([service.reader for service in services.values()], 60)
+    moments = []
+
+    def read() -> None:
+        with patient.reading():
+            moments.append(patient.ready)
+        moments.append(patient.ready)
+
+    waiting = threading.Thread(target=read)
+    waiting.start()
+    assert waiting.is_alive()
+    patient.warm_up()
+    waiting.join()
+    assert patient.ready
+    assert moments[0] is False  # the request that had been waiting was read first

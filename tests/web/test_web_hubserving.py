@@ -1,0 +1,133 @@
+"""Bodies of requests: whatever comes, it is pictures or an error with a one-line reason."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from ppocr_serving.errors import ImageDecodeError, InvalidRequest, LimitExceeded
+from ppocr_serving.reading.inputs import InputLimits, decode_pictures, naming_item
+from ppocr_serving.reading.options import ReadOptions
+from ppocr_serving.timing import Stopwatch
+from ppocr_serving.web.hubserving import encode_answer, encode_error, parse_request
+from tests.served.samples import as_base64, file_of
+
+LIMITS = InputLimits(max_images=3, max_pixels=1000, max_request_pixels=2000)
+PICTURE = as_base64(Image.new("RGB", (20, 10), "white"))
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+REQUESTS = JSON | st.builds(
+    lambda images, rest: {**rest, "images": images},
+    JSON
+    | st.lists(st.just(PICTURE) | st.binary().map(lambda data: base64.b64encode(data).decode()) | JSON, max_size=4),
+    st.just({}) | st.dictionaries(st.sampled_from(["paths", "image", "\n", "字"]), JSON, max_size=1),
+)
+
+
+def assert_parses_or_explains(body: bytes) -> None:
+    try:
+        pictures, _ = parse_request(body, LIMITS)
+    except (InvalidRequest, LimitExceeded) as error:
+        message = str(error)
+    else:
+        message = "one line"
+        assert 1 <= len(pictures.files) <= LIMITS.max_images
+        assert 1 <= pictures.pixels <= LIMITS.max_request_pixels
+    assert len(message.splitlines()) == 1
+    assert json.loads(encode_error(message, "101"))["msg"] == message
+
+
+@given(REQUESTS)
+def test_any_json_is_pictures_or_an_error(value: Any) -> None:
+    assert_parses_or_explains(json.dumps(value).encode())
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_pictures_or_an_error(body: bytes) -> None:
+    assert_parses_or_explains(body)
+
+
+@given(st.integers(1, 5), st.integers(1, 60), st.integers(1, 60))
+def test_limits_are_exact(count: int, width: int, height: int) -> None:
+    body = json.dumps({"images": [as_base64(Image.new("L", (width, height)))] * count}).encode()
+    pixels = count * width * height
+
+    if any(value > limit for value, limit in zip((count, width * height, pixels), LIMITS, strict=True)):
+        with pytest.raises(LimitExceeded):
+            parse_request(body, LIMITS)
+    else:
+        assert parse_request(body, LIMITS).pictures.pixels == pixels
+
+
+@pytest.mark.parametrize("paths", ["[]", "[ ]", "[\n]"])
+def test_an_empty_list_of_paths_beside_the_pictures_is_fine(paths: str) -> None:
+    body = f'{{"images": ["{PICTURE}"], "paths": {paths}}}'.encode()
+    assert len(parse_request(body, LIMITS).pictures.files) == 1
+
+
+@pytest.mark.parametrize("paths", ['["/etc/passwd"]', "null", '""', "[[]]", "{}", "[[], []]"])
+def test_any_other_paths_are_refused(paths: str) -> None:
+    body = f'{{"images": ["{PICTURE}"], "paths": {paths}}}'.encode()
+    with pytest.raises(InvalidRequest, match="cannot be read over HTTP"):
+        parse_request(body, LIMITS)
+
+
+def test_a_byte_order_mark_is_fine() -> None:
+    body = b"\xef\xbb\xbf" + json.dumps({"images": [PICTURE]}).encode()
+    assert len(parse_request(body, LIMITS).pictures.files) == 1
+
+
+def test_options_are_read_options() -> None:
+    body = json.dumps({"images": [PICTURE], "options": {"drop_score": 0.25, "det_limit_type": "min"}}).encode()
+    assert parse_request(body, LIMITS).options == ReadOptions(drop_score=0.25, det_limit_type="min")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dropscore": 0.5}, r"options: there is no option 'dropscore'; did you mean drop_score\?"),
+        ({"max_pixels": 5}, "options: there is no option 'max_pixels'; known options: "),
+        ({"drop_score": 2}, "options: drop_score is 2: .*allowed: numbers from 0 to 1"),
+        ({"drop_score": "0.5"}, "options: drop_score is '0.5': "),
+        ([], 'options: is a list; send an object such as {"drop_score": 0.6}'),
+        ({"drop_score": [0] * 3000}, "options: has 9016 bytes; the limit is 4096"),
+    ],
+)
+def test_wrong_options_are_named(options: Any, message: str) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        parse_request(json.dumps({"images": [PICTURE], "options": options}).encode(), LIMITS)
+
+
+def test_pictures_are_decoded_one_by_one_and_the_damaged_one_is_named() -> None:
+    good = file_of(Image.new("RGB", (20, 10), (255, 0, 0)), "BMP")
+    watch = Stopwatch()
+
+    pictures = decode_pictures([good, good[:60]], 1000, watch)
+
+    assert next(pictures)[0, 0].tolist() == [0, 0, 255]
+    with pytest.raises(ImageDecodeError, match=r"^images\[1\]: is a damaged or truncated BMP"):
+        next(pictures)
+    assert watch.seconds.keys() == {"decode"}
+
+
+@pytest.mark.parametrize("kind", [InvalidRequest, ImageDecodeError, LimitExceeded])
+def test_naming_an_item_keeps_the_kind_of_error(kind: type[Exception]) -> None:
+    with pytest.raises(kind, match=r"^images\[7\]: reason$") as caught, naming_item("images[7]:"):
+        raise kind("reason")
+    assert type(caught.value) is kind
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_answers_are_utf8_and_not_escaped(text: str) -> None:
+    body = encode_answer([[{"text": text}]])
+
+    assert json.loads(body) == {"msg": "", "results": [[{"text": text}]], "status": "000"}
+    assert b"\\u4" not in encode_answer([[{"text": "中文"}]])
