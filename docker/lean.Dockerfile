@@ -36,7 +36,7 @@ LABEL org.opencontainers.image.title="ppocr-serving-lean" \
 # No RUN from here on: it would leave the mount points of the build behind.
 COPY --from=build /compiled /
 COPY --from=build /opt/ppocr /opt/ppocr
-COPY --from=build /PaddleOCR/README.md /PaddleOCR/docker/healthcheck.py /PaddleOCR/
+COPY --from=build /PaddleOCR/LICENSE /PaddleOCR/NOTICE /PaddleOCR/README.md /PaddleOCR/docker/healthcheck.py /PaddleOCR/
 COPY --from=build /PaddleOCR/scripts/fetch_models.py /PaddleOCR/scripts/compile_models.py /PaddleOCR/scripts/
 # What is prepared for shapes of input that may not come again is what most of the memory would go to, and a second picture
 # at the same time would wait for the CPUs anyway.
