@@ -9,7 +9,8 @@ set -eu
 stdlib=$1
 shift
 home=$(mktemp -d)
-trap 'rm -rf -- "$home"' EXIT
+explain() { [ "$1" -eq 0 ] || echo "compile: failed with status $1" >&2; }
+trap 'status=$?; rm -rf -- "$home"; explain "$status"' EXIT
 
 # -P: the package that is installed, not its sources in the current directory.
 HUB_HOME=$home PYTHONHASHSEED=0 python3 -P -W ignore - "$@" >"$home/files" <<'PYTHON'

@@ -2,6 +2,7 @@
 # Make the environment one that any user may run: nothing left of this machine or of the moment, and PaddleHub's folders
 # writable. The last step of the build stage.
 set -eu
+trap 'status=$?; [ "$status" -eq 0 ] || echo "seal: failed with status $status" >&2' EXIT
 
 hub=$(python3 -I -c 'import sysconfig; print(sysconfig.get_path("scripts"))')/hub
 

@@ -32,6 +32,9 @@ if [[ $tx$lean == yesyes ]]; then
 fi
 
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/lib.sh
+source scripts/lib.sh
+explain_failures build_image
 scratch=$(mktemp -d)
 trap 'rm -rf -- "$scratch"' EXIT
 

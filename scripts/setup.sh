@@ -33,6 +33,9 @@ if [[ $dev$lean == yesyes ]]; then
 fi
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+# shellcheck source=scripts/lib.sh
+source "$root/scripts/lib.sh"
+explain_failures setup
 log=
 
 fail() { # what failed and what to do, after the last lines of the failed command's output
@@ -111,7 +114,7 @@ print(sys.prefix, sysconfig.get_path("scripts"), os.path.expanduser("~/.paddlehu
 
 python_step() {
     if [[ $system == yes ]]; then
-        python=$(find_python python3 python3.11)
+        python=$(find_python python3 python3.11) || exit # it has said why
         describe_python
         "$python" -I -c 'import pip' >/dev/null 2>&1 ||
             fail "$python has no pip; install it, for example with 'apt-get install python3-pip'"
@@ -127,7 +130,7 @@ python_step() {
         fi
     fi
     local base
-    base=$(find_python python3.11 python3 python)
+    base=$(find_python python3.11 python3 python) || exit # it has said why
     # --clear: a virtual environment that was moved, left half made or lost its interpreter cannot be mended.
     quietly "$base" -m venv --clear "$root/.venv" ||
         fail "$base could not make $root/.venv; on Debian and Ubuntu 'apt-get install python3.11-venv' provides what it needs"

@@ -4,6 +4,9 @@
 # Arguments go to pytest: scripts/test.sh tests/test_geometry.py -k order
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/lib.sh
+source scripts/lib.sh
+explain_failures test
 
 # The tests draw pictures with known text in Latin and Chinese letters, run the README's curl command, and serve in a
 # network of their own.

@@ -6,6 +6,9 @@
 # stand-in is made with debootstrap. Settings: BASE_IMAGE, PROFILE; IMAGE_BUILT=1 tests images that are there.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/lib.sh
+source scripts/lib.sh
+explain_failures test_image
 
 readonly stand_in=localhost/ppocr-python-base
 scratch=$(mktemp -d)
@@ -40,7 +43,7 @@ make_stand_in() { # what python:3.11-slim-bookworm is, from the distribution's o
     command -v debootstrap >/dev/null || skip "$BASE_IMAGE cannot be fetched, and debootstrap, which makes a stand-in, is missing"
     ((EUID == 0)) || skip "$BASE_IMAGE cannot be fetched, and only root can make a stand-in with debootstrap"
     local mirror system=$scratch/system
-    mirror=$(sed -nE 's/^(URIs:|deb( \[[^]]*\])?) *(https?:[^ ]+).*/\3/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
+    mirror=$(apt_mirror bookworm)
     debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv bookworm "$system" ${mirror:+"$mirror"} >"$scratch/debootstrap.log" ||
         { tail -n 5 "$scratch/debootstrap.log" >&2; skip "debootstrap failed"; }
     # Slim images have none of these either.

@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# Functions that the scripts share; they source this file.
+
+# Never end without a word: name the command that `set -e` ends the script for. Functions, subshells and command
+# substitutions inherit the trap, so a failure inside of one is reported there first, then where it was called.
+explain_failures() { # name of the script
+    script_name=$1
+    set -E
+    trap 'explain_failure "$?" "${BASH_SOURCE[0]:-}" "$LINENO" "$BASH_COMMAND"' ERR
+}
+
+explain_failure() { # status, file, line, command
+    echo "$script_name: ${2##*/}, line $3: '${4%%$'\n'*}' failed with status $1" >&2
+}
+
+# Print the first http or https address of a Debian suite in apt's sources, in either format; nothing where none has it.
+apt_mirror() { # suite, apt's directory
+    local file files=()
+    for file in "${2:-/etc/apt}"/{sources.list,sources.list.d/*.list,sources.list.d/*.sources}; do
+        if [[ -f $file ]]; then files+=("$file"); fi
+    done
+    if ((${#files[@]} == 0)); then return; fi
+    awk -v suite="$1" '
+        function has(words, word,    list, i) {
+            split(words, list, " ")
+            for (i in list) if (list[i] == word) return 1
+            return 0
+        }
+        function consider(address, suites) {
+            if (!found && address ~ /^https?:/ && has(suites, suite)) {
+                print address
+                found = 1
+                exit
+            }
+        }
+        function end_stanza(    list) {
+            if (has(field["types:"], "deb") && tolower(field["enabled:"]) !~ /no|false/) {
+                split(field["uris:"], list, " ")
+                consider(list[1], field["suites:"])
+            }
+            split("", field)
+        }
+        FNR == 1 { end_stanza() }
+        /^[ \t]*#/ { next }
+        FILENAME ~ /\.list$/ {
+            sub(/\[[^]]*\]/, "")
+            if ($1 == "deb") consider($2, $3)
+            next
+        }
+        /^[ \t]*$/ { end_stanza(); next }
+        /^[^ \t]+:/ { key = tolower($1); sub(/^[^:]*:/, "") }
+        { field[key] = field[key] " " $0 }
+        END { end_stanza() }' "${files[@]}"
+}
