@@ -1,13 +1,29 @@
 #!/bin/sh
-# Set up what is missing, then serve the four modules on one port.
-#
-# PORT            port to listen on (default: FC_CUSTOM_LISTEN_PORT, then 9000)
-# PPOCR_WORKERS   processes that answer requests (default 1)
+# Set up what is missing, then serve the four modules on one port. See `usage` below.
 set -eu
 
-fail() {
+usage() {
+    cat <<'TEXT'
+usage: start.sh [--port N]
+
+Set up what is missing, then serve the four modules on one port until Ctrl+C or SIGTERM.
+
+  --port N    port to listen on; beats PORT
+  -h, --help  print this and exit
+
+Environment:
+  PORT           port to listen on (default: FC_CUSTOM_LISTEN_PORT, then 9000); in a container, set this rather than
+                 --port: the health check reads it, too
+  PPOCR_HOST     address to listen on (default 0.0.0.0)
+  PPOCR_WORKERS  processes that answer requests (default 1)
+  PPOCR_PROFILE  which models to serve (default ppocr-v4-mobile)
+docs/settings.md lists all settings.
+TEXT
+}
+
+fail() { # message, status (default 2)
     echo "start: $1" >&2
-    exit 2
+    exit "${2:-2}"
 }
 
 is_between() { # value, lowest, highest
@@ -18,24 +34,60 @@ is_between() { # value, lowest, highest
 }
 
 port=${PORT:-${FC_CUSTOM_LISTEN_PORT:-9000}}
-is_between "$port" 1 65535 || fail "port '$port' is no number from 1 to 65535; set PORT or FC_CUSTOM_LISTEN_PORT"
+port_from=PORT
+if [ -z "${PORT:-}" ] && [ -n "${FC_CUSTOM_LISTEN_PORT:-}" ]; then port_from=FC_CUSTOM_LISTEN_PORT; fi
+while [ $# -gt 0 ]; do
+    case $1 in
+        -h | --help) usage; exit 0 ;;
+        --port) [ $# -ge 2 ] || fail "--port needs a number; see start.sh --help"; port=$2 port_from=--port; shift ;;
+        --port=*) port=${1#--port=} port_from=--port ;;
+        *) fail "unknown argument '$1'; see start.sh --help" ;;
+    esac
+    shift
+done
+is_between "$port" 1 65535 || fail "$port_from must be 1-65535, got '$port'"
 workers=${PPOCR_WORKERS:-1}
-is_between "$workers" 1 1024 || fail "PPOCR_WORKERS '$workers' is no number from 1 to 1024"
+is_between "$workers" 1 1024 || fail "PPOCR_WORKERS must be 1-1024, got '$workers'"
 
 # PaddleHub and gunicorn write there, and end in a stack trace where they cannot.
 probe=$(mktemp) && echo probe >"$probe" && rm -- "$probe" ||
     fail "nothing can be written to ${TMPDIR:-/tmp}: it is full or read-only; make room, or mount a tmpfs there"
 
+# Say so before the set-up and the models, which take their time. Whatever else is wrong with the address, or a missing
+# python3, is left to the set-up and the server.
+status=0
+python3 -I -S -c '
+import errno, socket, sys
+
+host, port = sys.argv[1:]
+family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+with socket.socket(family, kind) as probe:
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+    try:
+        probe.bind(address)
+    except OSError as error:
+        sys.exit(98 if error.errno == errno.EADDRINUSE else 0)
+' "${PPOCR_HOST:-0.0.0.0}" "$port" 2>/dev/null || status=$?
+[ "$status" -ne 98 ] ||
+    fail "port $port is in use; stop what listens there, or start with --port N or PORT=N" 1
+
 root=$(cd -- "$(dirname -- "$0")" && pwd -P)
 
-# An image is complete and may be read-only: there is nothing to set up, and its Dockerfile wrote down where the command is.
+# An image is complete and may be read-only: there is nothing to set up, and its build wrote down what to run.
 if [ -f "$root/.image" ]; then
-    hub=$(cat "$root/.image")
+    command=$(cat "$root/.image")
 else
     bash "$root/scripts/setup.sh"
-    hub=$root/.venv/bin/hub
+    command=$root/.venv/bin/hub
 fi
 
+# Without PaddleHub, the package itself serves; it reads PPOCR_WORKERS by itself. Some platforms keep only what is
+# printed to the standard output.
+if [ "${command##*/}" != hub ]; then
+    PORT=$port
+    export PORT
+    exec "$command" -m ppocr_serving 2>&1
+fi
 set -- serving start --modules ocr_system ocr_cls ocr_det ocr_rec -p "$port"
 if [ "$workers" -gt 1 ]; then
     set -- "$@" --use_multiprocess --workers "$workers"
@@ -43,5 +95,4 @@ fi
 # Paddle advises to install a compiler cache whenever it is imported; nothing is compiled here.
 PYTHONWARNINGS="ignore:No ccache found${PYTHONWARNINGS:+,$PYTHONWARNINGS}"
 export PYTHONWARNINGS
-# Some platforms keep only what is printed to the standard output.
-exec "$hub" "$@" 2>&1
+exec "$command" "$@" 2>&1
