@@ -52,3 +52,27 @@ apt_mirror() { # suite, apt's directory
         { field[key] = field[key] " " $0 }
         END { end_stanza() }' "${files[@]}"
 }
+
+# Run a command and show how many seconds it has taken so far, where standard error is a terminal.
+count_seconds() { # step, where the command's output goes, command with its arguments
+    local counter='' output=$2 status=0 step=$1
+    shift 2
+    if [[ -t 2 ]]; then
+        # It ends by itself where the script is killed.
+        (
+            SECONDS=0
+            while kill -0 "$$" 2>/dev/null; do
+                printf '\r%s: %d s\033[K' "$step" "$SECONDS" >&2
+                sleep 1
+            done
+        ) &
+        counter=$!
+    fi
+    "$@" >"$output" 2>&1 || status=$?
+    if [[ -n $counter ]]; then
+        kill "$counter" 2>/dev/null || true
+        wait "$counter" 2>/dev/null || true
+        printf '\r\033[K' >&2
+    fi
+    return "$status"
+}

@@ -50,12 +50,12 @@ report() { # step, what happened
     echo "$1: $2"
 }
 
-quietly() { # run a command; its output is shown only by `fail`
+quietly() { # step, command; its output is shown only by `fail`
     if [[ -z $log ]]; then
         log=$(mktemp)
         trap 'rm -f -- "$log"' EXIT
     fi
-    "$@" >"$log" 2>&1
+    count_seconds "$1" "$log" "${@:2}"
 }
 
 # --- checksums and stamps -------------------------------------------------------------------------------------------
@@ -132,11 +132,12 @@ python_step() {
     local base
     base=$(find_python python3.11 python3 python) || exit # it has said why
     # --clear: a virtual environment that was moved, left half made or lost its interpreter cannot be mended.
-    quietly "$base" -m venv --clear "$root/.venv" ||
+    report python "making $root/.venv with $base"
+    quietly python "$base" -m venv --clear "$root/.venv" ||
         fail "$base could not make $root/.venv; on Debian and Ubuntu 'apt-get install python3.11-venv' provides what it needs"
     describe_python
     stamp venv "$root"
-    report python "made $root/.venv with $base"
+    report python "made $root/.venv"
 }
 
 # --- packages -------------------------------------------------------------------------------------------------------
@@ -144,7 +145,7 @@ python_step() {
 pip_install() { # step, arguments of pip install
     local step=$1
     shift
-    if quietly "$python" -m pip install "${pip_options[@]}" "$@"; then
+    if quietly "$step" "$python" -m pip install "${pip_options[@]}" "$@"; then
         return
     fi
     if grep -qiE 'name resolution|failed to establish|connection (broken|refused|reset)|unreachable|timed out|proxyerror' "$log"; then
@@ -156,15 +157,17 @@ pip_install() { # step, arguments of pip install
 }
 
 lock_step() { # step, lock file
-    local key
+    local count key
+    count=$(grep -c '==' "$root/$2")
     key=$(checksum "$root/$2")
     if stamped "$1" "$key"; then
         report "$1" "already installed"
         return
     fi
+    report "$1" "installing $count packages from $2; this takes half a minute or more"
     pip_install "$1" --require-hashes -r "$root/$2"
     stamp "$1" "$key"
-    report "$1" "installed $(grep -c '==' "$root/$2") packages from $2"
+    report "$1" "installed $count packages"
 }
 
 package_step() {
@@ -180,6 +183,7 @@ package_step() {
         report package "already installed"
         return
     fi
+    report package "installing ppocr-serving"
     pip_install package --no-build-isolation "${source[@]}"
     stamp package "$key"
     report package "installed ppocr-serving"
@@ -192,7 +196,8 @@ openmp_step() { # the one library that paddle takes from the system, and that ba
         return
     fi
     if ((EUID == 0)) && command -v apt-get >/dev/null; then
-        quietly sh -c 'apt-get update -qq && apt-get install -y -qq --no-install-recommends libgomp1' ||
+        report openmp "installing libgomp1 with apt-get"
+        quietly openmp sh -c 'apt-get update -qq && apt-get install -y -qq --no-install-recommends libgomp1' ||
             fail "openmp: libgomp.so.1 is missing and apt-get could not install libgomp1; install it by hand"
         report openmp "installed libgomp1"
         return
@@ -223,6 +228,7 @@ models_step() {
 }
 
 compiled_models_step() {
+    report compiled-models "compiling the models for this machine's processor; this takes some seconds"
     "$python" "$root/scripts/compile_models.py" || # it tells, too
         fail "compiled-models: not written; see the line above, then run this again"
 }
@@ -249,14 +255,15 @@ modules_step() {
     local alias status=0
     mkdir -p -- "$hub_home" && alias=$(mktemp -d /tmp/ppocrXXXXXX) && ln -s -- "$(realpath -- "$hub_home")" "$alias/home" ||
         fail "modules: $hub_home or /tmp is not writable (HUB_HOME changes the former)"
-    HUB_HOME=$alias/home quietly "$scripts/hub" install "${changed[@]}" || status=$?
+    report modules "installing ${changed[*]##*/} with 'hub install'; this takes some seconds"
+    HUB_HOME=$alias/home quietly modules "$scripts/hub" install "${changed[@]}" || status=$?
     rm -r -- "$alias"
     ((status == 0)) ||
         fail "modules: 'hub install' failed, its last lines are above; is $hub_home writable (HUB_HOME changes it)?"
     for module in "${changed[@]}"; do
         is_installed "$module" || fail "modules: $hub_home/modules/${module##*/} differs from $module after 'hub install'"
     done
-    report modules "installed ${changed[*]##*/} in $hub_home/modules"
+    report modules "installed in $hub_home/modules"
 }
 
 python_step

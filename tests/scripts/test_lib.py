@@ -1,5 +1,7 @@
 """The functions that the scripts share."""
 
+import os
+import pty
 import subprocess
 from pathlib import Path
 
@@ -94,3 +96,30 @@ def test_every_script_explains_its_failures(script: str) -> None:
     text = (ROOT / script).read_text(encoding="utf-8")
     assert "set -euo pipefail" in text
     assert "\nexplain_failures " in text
+
+
+def test_on_a_terminal_seconds_are_counted_while_a_command_runs(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    head = f"source '{ROOT}/scripts/lib.sh'; "
+    program = "count_seconds packages \"$0\" bash -c 'echo noise; echo more >&2; sleep 1.5; exit 7'"
+    try:
+        done = subprocess.run(
+            ["bash", "-c", head + program, str(tmp_path / "log")], stdout=subprocess.PIPE, stderr=theirs, check=False
+        )
+        shown = os.read(ours, 4096).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+    assert (done.returncode, done.stdout) == (7, b"")
+    assert (tmp_path / "log").read_text() == "noise\nmore\n"
+    assert shown.startswith("\rpackages: 0 s\033[K")
+    assert "\rpackages: 1 s\033[K" in shown
+    assert shown.endswith("\r\033[K")
+
+
+def test_a_log_gets_no_counter(tmp_path: Path) -> None:
+    result = run('count_seconds packages "$1" echo noise', str(tmp_path / "log"))
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert (tmp_path / "log").read_text() == "noise\n"
