@@ -25,7 +25,8 @@ ARG PROFILE=ppocr-v4-mobile
 RUN PPOCR_PROFILE=${PROFILE} bash scripts/setup.sh --system --lean
 RUN PPOCR_PROFILE=${PROFILE} python3 scripts/compile_models.py --convert
 RUN python3 docker/replace_libraries.py lean && python3 docker/prune.py lean && \
-    sh docker/compile.sh /compiled ppocr_serving.__main__ ppocr_serving.server ppocr_serving.engines.openvino openvino
+    sh docker/compile.sh /compiled ppocr_serving.__main__ ppocr_serving.server ppocr_serving.engines.openvino openvino && \
+    echo /opt/ppocr/bin/python3 >.image
 
 FROM ${BASE_IMAGE}
 ARG PROFILE=ppocr-v4-mobile
@@ -36,7 +37,9 @@ LABEL org.opencontainers.image.title="ppocr-serving-lean" \
 # No RUN from here on: it would leave the mount points of the build behind.
 COPY --from=build /compiled /
 COPY --from=build /opt/ppocr /opt/ppocr
-COPY --from=build /PaddleOCR/LICENSE /PaddleOCR/NOTICE /PaddleOCR/README.md /PaddleOCR/docker/healthcheck.py /PaddleOCR/
+# start.sh reads from .image what to run, so that the command of the other images works here, too.
+COPY --from=build /PaddleOCR/LICENSE /PaddleOCR/NOTICE /PaddleOCR/README.md /PaddleOCR/start.sh /PaddleOCR/.image \
+    /PaddleOCR/docker/healthcheck.py /PaddleOCR/
 COPY --from=build /PaddleOCR/scripts/fetch_models.py /PaddleOCR/scripts/compile_models.py /PaddleOCR/scripts/
 # What is prepared for shapes of input that may not come again is what most of the memory would go to, and a second picture
 # at the same time would wait for the CPUs anyway.
