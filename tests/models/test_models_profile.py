@@ -34,6 +34,12 @@ def test_every_packaged_profile_is_valid_and_carries_its_own_name(name: str) -> 
     assert profile.rec.picture_shape == ((3, 48, 320) if "v4" in name else (3, 32, 320))
 
 
+def test_the_server_profile_detects_with_the_mobile_model_as_paddleocrs_image_does() -> None:
+    server, mobile = load_profile("ppocr-v2.0-server"), load_profile("ppocr-v2.0-mobile")
+    assert (server.sources["det"], server.det) == (mobile.sources["det"], mobile.det)
+    assert server.sources["rec"] != mobile.sources["rec"]
+
+
 def test_every_file_of_the_default_profile_is_pinned() -> None:
     assert all(file.sha256 for file in load_profile("ppocr-v4-mobile").files())
 
