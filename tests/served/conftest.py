@@ -12,7 +12,7 @@ from tests.served.server import WAYS, Launch, Served, install_modules, launch_hu
 def hub_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """PaddleHub's home with the four modules installed."""
     if "hub" not in WAYS:
-        pytest.skip("PPOCR_TEST_PYTHON says what is tested, and PaddleHub is no part of it")
+        pytest.skip("PPOCR_TEST_PYTHON alone says what is tested")
     home = tmp_path_factory.mktemp("hub")
     installed = install_modules(home)
     assert installed.returncode == 0, installed.stderr

@@ -35,11 +35,12 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).parents[2]
-# Another installation's command or interpreter can be put to the same tests; scripts/test_image.sh does so with the
-# images'. Then only that way of starting the service is tested.
-HUB = os.environ.get("PPOCR_TEST_HUB") or str(Path(sys.executable).parent / "hub")
-PYTHON = os.environ.get("PPOCR_TEST_PYTHON") or sys.executable
-WAYS = [way for way, other in (("hub", "PPOCR_TEST_PYTHON"), ("lean", "PPOCR_TEST_HUB")) if not os.environ.get(other)]
+# Other installations can be put to the same tests by naming their command or interpreter; scripts/test_image.sh names
+# the images'. Then only what is named is tested.
+_NAMED = {"hub": os.environ.get("PPOCR_TEST_HUB"), "lean": os.environ.get("PPOCR_TEST_PYTHON")}
+HUB = _NAMED["hub"] or str(Path(sys.executable).parent / "hub")
+PYTHON = _NAMED["lean"] or sys.executable
+WAYS = [way for way, command in _NAMED.items() if command] or list(_NAMED)
 MODULES = ("ocr_system", "ocr_cls", "ocr_det", "ocr_rec")
 MULTIPROCESS = ("--use_multiprocess", "--workers", "2")
 

@@ -1,7 +1,6 @@
 """`python -m ppocr_serving`: the same service without PaddleHub."""
 
 import importlib.util
-import os
 import resource
 import runpy
 import signal
@@ -17,10 +16,10 @@ import pytest
 from ppocr_serving.models import default_model_dir
 from ppocr_serving.settings import load_settings
 from tests.served.samples import as_base64, line, page
-from tests.served.server import MODULES, ROOT, Served, environment, free_port, running
+from tests.served.server import MODULES, PYTHON, ROOT, WAYS, Served, environment, free_port, running
 
-# Another installation's interpreter can be put to the same tests; scripts/test_image.sh does so with the lean image's.
-PYTHON = os.environ.get("PPOCR_TEST_LEAN") or sys.executable
+pytestmark = pytest.mark.skipif("lean" not in WAYS, reason="PPOCR_TEST_HUB alone says what is tested")
+
 COMMAND = [PYTHON, "-m", "ppocr_serving"]
 
 HELLO_LINE = as_base64(line("Hello World"))
