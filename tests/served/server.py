@@ -27,6 +27,7 @@ __all__ = [
     "Served",
     "environment",
     "free_port",
+    "has_ended",
     "install_modules",
     "launch_hub",
     "launch_lean",
@@ -55,6 +56,17 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def has_ended(pid: int) -> bool:
+    """Whether no thread of a process is left; nobody may have asked for its exit code yet."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+        threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    # Of a process with several threads, the first can be a zombie while others still run.
+    return state in ("Z", "X") and threads == 1
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
@@ -140,6 +152,18 @@ class Served:
         answer = self.post(module, images)
         assert answer.status_code == 200, answer.text
         return answer.json()["results"]
+
+    def wait_until_all_is_read(self) -> None:
+        """Waits until the server has read everything that was sent to it."""
+        port = f":{self.port:04X}"
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+            connected = [row for row in rows if row[3] == "01" and port in (row[1][-5:], row[2][-5:])]
+            if connected and all(row[4] == "00000000:00000000" for row in connected):  # bytes not sent, not read
+                return
+            assert time.monotonic() < deadline, f"it does not read what was sent: {self.log()}"
+            time.sleep(0.02)
 
     def workers(self) -> list[int]:
         """The processes that answer requests: children of the one that was started."""

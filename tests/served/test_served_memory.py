@@ -18,13 +18,13 @@ import requests
 from PIL import Image
 
 from tests.served.samples import as_base64, page
-from tests.served.server import MULTIPROCESS, Served, serving
+from tests.served.server import MULTIPROCESS, Served, has_ended, serving
 
 TEXTS = ("Hello World", "Replaced", "Kept alive")
 TOO_LOW = "1"  # below what a process needs: the limit is then a quarter more than it has when it is ready
 CLIENTS = 8
 PATIENCE_SECONDS = 90  # bounds how long a test that fails hangs
-STOP_SECONDS = 5  # the promise of start.sh
+LONG = {"PPOCR_GRACEFUL_TIMEOUT": "600"}  # more than `Served.wait` allows: nothing ends because of this limit
 
 REPLACED = re.compile(r"process (\d+) has (\d+) MB, more than the limit of (\d+) ")
 BOOTED = re.compile(r"Booting worker with pid: (\d+)")
@@ -159,21 +159,19 @@ def test_no_request_is_lost_while_processes_are_replaced(hub_home: Path, mode: t
 
 @pytest.mark.parametrize("moment", ["retires", "starts"])
 def test_sigterm_during_a_replacement_ends_the_server(hub_home: Path, moment: str) -> None:
-    with serving(hub_home, modules=["ocr_system"], PPOCR_MAX_MEMORY_MB=TOO_LOW) as server:
+    with serving(hub_home, modules=["ocr_system"], PPOCR_MAX_MEMORY_MB=TOO_LOW, **LONG) as server:
         with requests.Session() as idle:
             idle.get(f"{server.url}/healthz", timeout=PATIENCE_SECONDS)
             pass_the_limit(server)
             if moment == "starts":
                 wait_for(lambda: len(BOOTED.findall(server.log())) == 2, server)
-            since = time.monotonic()
 
             server.process.send_signal(signal.SIGTERM)
 
             assert server.wait() == 0
-            assert time.monotonic() - since < STOP_SECONDS
         for word in ("Traceback", "FatalError", "ERROR"):
             assert word not in server.log()
-        assert not any(Path(f"/proc/{pid}").exists() for pid in BOOTED.findall(server.log()))
+        assert all(has_ended(int(pid)) for pid in BOOTED.findall(server.log()))
 
 
 def test_a_request_that_takes_long_does_not_keep_the_others_waiting(hub_home: Path) -> None:
