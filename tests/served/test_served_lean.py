@@ -62,8 +62,11 @@ def test_the_answers_are_those_of_hub_serving(lean: Served, default_served: Serv
         assert ours
         for item, other in zip(ours, theirs, strict=True):
             assert item.keys() == other.keys()
-            assert [item.get(key) for key in ("text", "angle")] == [other.get(key) for key in ("text", "angle")]
-            assert item.get("confidence", 1) == pytest.approx(other.get("confidence", 1), abs=0.02)
+            # Whether a narrow gap is a space, which counts as a letter, may differ from one engine to another.
+            assert item.get("text", "").replace(" ", "") == other.get("text", "").replace(" ", "")
+            assert item.get("angle") == other.get("angle")
+            if item.get("text") == other.get("text"):
+                assert item.get("confidence", 1) == pytest.approx(other.get("confidence", 1), abs=0.02)
             np.testing.assert_allclose(item.get("text_region", []), other.get("text_region", []), atol=1)
 
 
