@@ -3,6 +3,7 @@
 Each server is a process of its own, with a log file and a home of its own.
 """
 
+import json
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -152,6 +154,14 @@ class Served:
         answer = self.post(module, images)
         assert answer.status_code == 200, answer.text
         return answer.json()["results"]
+
+    def begin(self, module: str, images: object) -> HTTPConnection:
+        """Sends a request, whose answer is to be fetched from the connection; the server has read it then."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=_START_SECONDS)
+        body = json.dumps({"images": images})
+        connection.request("POST", f"/predict/{module}", body, {"Content-Type": "application/json"})
+        self.wait_until_all_is_read()
+        return connection
 
     def wait_until_all_is_read(self) -> None:
         """Waits until the server has read everything that was sent to it."""

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import time
 from contextlib import closing
-from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -41,14 +40,6 @@ def assert_ends_cleanly(server: Served) -> None:
     assert "FatalError" not in server.log()
 
 
-def begin(server: Served, images: list[str]) -> HTTPConnection:
-    """Sends a request, whose answer is to be fetched from the connection."""
-    connection = HTTPConnection("127.0.0.1", server.port, timeout=120)
-    body = json.dumps({"images": images})
-    connection.request("POST", "/predict/ocr_system", body, {"Content-Type": "application/json"})
-    return connection
-
-
 def test_a_process_that_nobody_asked_for_its_exit_code_has_ended() -> None:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
         assert not has_ended(process.pid)
@@ -67,8 +58,7 @@ def test_sigterm_under_load_finishes_what_was_begun(launch: Launch, workers: int
         # One connection that is idle, as proxies keep them.
         with requests.Session() as idle:
             idle.get(f"{server.url}/healthz", timeout=60)
-            begun = [begin(server, LARGE) for _ in range(3)]
-            server.wait_until_all_is_read()
+            begun = [server.begin("ocr_system", LARGE) for _ in range(3)]
             answered, _, _ = select.select([connection.sock for connection in begun], [], [], 0)
             assert len(answered) < len(begun)
             processes = server.workers()
@@ -87,9 +77,7 @@ def test_sigterm_under_load_finishes_what_was_begun(launch: Launch, workers: int
 
 
 def test_sigterm_gives_up_what_takes_longer_than_the_limit(launch: Launch) -> None:
-    with launch(PPOCR_GRACEFUL_TIMEOUT="1") as server, closing(begin(server, LARGE * 32)) as long:
-        server.wait_until_all_is_read()
-
+    with launch(PPOCR_GRACEFUL_TIMEOUT="1") as server, closing(server.begin("ocr_system", LARGE * 32)) as long:
         server.process.send_signal(signal.SIGTERM)
 
         with pytest.raises(OSError):  # noqa: PT011  # closed or reset
