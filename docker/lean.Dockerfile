@@ -18,8 +18,8 @@ ENV PATH=/opt/ppocr/bin:$PATH \
 RUN python3 -m venv /opt/ppocr
 WORKDIR /PaddleOCR
 # The packages take the longest and change the least, so they are a layer that does not depend on the sources.
-COPY requirements-lean.txt ./
-RUN python3 -m pip install --require-hashes --no-deps -r requirements-lean.txt
+COPY requirements/lean.txt requirements/
+RUN python3 -m pip install --require-hashes --no-deps -r requirements/lean.txt
 COPY . .
 ARG PROFILE=ppocr-v4-mobile
 RUN PPOCR_PROFILE=${PROFILE} bash scripts/setup.sh --system --lean

@@ -253,7 +253,7 @@ def serve(readers: Mapping[str, Reader], settings: ServerSettings) -> None:
     return_freed_memory()
     configure_logging()
     warn_of_unknown_variables()
-    readiness = Readiness(readers.values(), settings.queue_timeout)
+    readiness = Readiness(readers, settings.queue_timeout)
     Server(create_app(readers, settings, readiness), readiness, settings).run()
 
 

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Tag the three images with a version and push them to one or more container registries, with docker or podman.
 set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+explain_failures release
 
 usage() {
     cat <<'TEXT'

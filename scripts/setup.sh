@@ -268,7 +268,7 @@ modules_step() {
 
 python_step
 if [[ $lean == yes ]]; then
-    lock_step dependencies requirements-lean.txt
+    lock_step dependencies requirements/lean.txt
     package_step
     models_step
     compiled_models_step
@@ -276,7 +276,7 @@ if [[ $lean == yes ]]; then
 fi
 lock_step dependencies requirements.txt
 if [[ $dev == yes ]]; then
-    lock_step dev-dependencies requirements-dev.txt
+    lock_step dev-dependencies requirements/dev.txt
 fi
 package_step
 openmp_step

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from operator import methodcaller
@@ -25,12 +25,13 @@ class Readiness:
     """Load the models of a process once and tell whether that has been done.
 
     Args:
-        readers: What will be served.
+        readers: What will be served, by name.
         timeout: Seconds that a request waits for the models before it is refused.
     """
 
-    def __init__(self, readers: Iterable[Reader], timeout: float) -> None:
-        self._readers = tuple(dict.fromkeys(readers))
+    def __init__(self, readers: Mapping[str, Reader], timeout: float) -> None:
+        self._names = tuple(readers)
+        self._readers = tuple(dict.fromkeys(readers.values()))
         self._timeout = timeout
         self._loaded = threading.Event()
         self._awaited = threading.Event()
@@ -65,7 +66,7 @@ class Readiness:
                 reader.try_out(_PAGE)
                 have_run.update(reader.engines)
         self._ready.set()
-        _log.info("ready")
+        _log.info("ready: %s", ", ".join(self._names))
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -61,7 +61,7 @@ def test_a_broken_label_is_named(tmp_path: Path) -> None:
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, ROOT / "scripts" / "evaluate.py", *arguments], capture_output=True, text=True, check=False
+        [sys.executable, ROOT / "benchmarks" / "evaluate.py", *arguments], capture_output=True, text=True, check=False
     )
 
 

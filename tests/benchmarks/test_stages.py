@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, ROOT / "scripts" / "benchmark.py", *arguments], capture_output=True, text=True, check=False
+        [sys.executable, ROOT / "benchmarks" / "stages.py", *arguments], capture_output=True, text=True, check=False
     )
 
 

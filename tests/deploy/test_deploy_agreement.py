@@ -85,7 +85,7 @@ def called_paths() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("method", "path"), called_paths())
 def test_the_service_has_the_paths_that_platforms_call(method: str, path: str) -> None:
     settings = load_settings(environ={}).server
-    routes = create_app({}, settings, Readiness([], settings.queue_timeout)).url_map.bind("localhost")
+    routes = create_app({}, settings, Readiness({}, settings.queue_timeout)).url_map.bind("localhost")
 
     try:
         routes.match(path, method)

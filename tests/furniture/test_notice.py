@@ -32,7 +32,7 @@ HUB = section("IN ppocr-serving AND", "The images are built on")
     ("lock", "sections", "absent"),
     [
         ("requirements.txt", (COMMON, HUB), NOT_IN_IMAGES | {"openvino"}),
-        ("requirements-lean.txt", (COMMON, LEAN), NOT_IN_IMAGES),
+        ("requirements/lean.txt", (COMMON, LEAN), NOT_IN_IMAGES),
     ],
 )
 def test_every_package_of_an_image_is_named(lock: str, sections: tuple[str, ...], absent: set[str]) -> None:

@@ -20,7 +20,7 @@ HELLO = as_base64(line("Hello World"))
 
 def client_of(readers: dict[str, Reader], settings: ServerSettings) -> FlaskClient:
     """A client of an application whose models are loaded."""
-    readiness = Readiness(readers.values(), settings.queue_timeout)
+    readiness = Readiness(readers, settings.queue_timeout)
     readiness.warm_up()
     return create_app(readers, settings, readiness).test_client()
 

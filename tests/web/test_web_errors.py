@@ -40,12 +40,13 @@ def test_no_two_errors_have_one_code() -> None:
 
 
 def test_requests_wait_for_the_models_and_are_refused_when_that_takes_too_long(services: dict[str, Service]) -> None:
-    impatient = Readiness([service.reader for service in services.values()], 0.01)
+    readers = {name: service.reader for name, service in services.items()}
+    impatient = Readiness(readers, 0.01)
     with pytest.raises(NotReady, match="still being loaded"), impatient.reading():
         pass
     assert not impatient.ready
 
-    patient = Readiness([service.reader for service in services.values()], 60)
+    patient = Readiness(readers, 60)
     moments = []
 
     def read() -> None:

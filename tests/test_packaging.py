@@ -1,0 +1,69 @@
+"""What `pip install .` installs, and that the locks hold what it asks for."""
+
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from hatchling.build import build_wheel
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from ppocr_serving.models import profile_names
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def locked(name: str) -> dict[str, str]:
+    """The versions of a lock by package."""
+    rows = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    pairs = (row.split(" ")[0].split("==") for row in rows if "==" in row)
+    return {canonicalize_name(package): version for package, version in pairs}
+
+
+@pytest.mark.parametrize(
+    ("lock", "extras"), [("requirements.txt", ("hub",)), ("requirements/lean.txt", ())], ids=["hub", "lean"]
+)
+def test_a_lock_holds_what_the_project_asks_for(lock: str, extras: tuple[str, ...]) -> None:
+    asked = [*PROJECT["dependencies"]]
+    for extra in extras:
+        asked += PROJECT["optional-dependencies"][extra]
+    assert len(asked) >= 8
+    versions = locked(lock)
+    for requirement in map(Requirement, asked):
+        assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), requirement
+
+
+def test_the_lean_lock_is_a_part_of_the_other_one() -> None:
+    assert locked("requirements/lean.txt").items() <= locked("requirements.txt").items()
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel of this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        return zipfile.ZipFile(folder / build_wheel(str(folder)))
+
+
+def test_the_wheel_holds_everything_that_the_package_reads(wheel: zipfile.ZipFile) -> None:
+    names = set(wheel.namelist())
+    assert {"ppocr_serving/py.typed", "ppocr_serving/web/page/index.html", "ppocr_serving_hub.pth"} <= names
+    assert {f"ppocr_serving/models/profiles/{name}.toml" for name in profile_names()} <= names
+    packaged = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "ppocr_serving").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert {name for name in names if name.startswith("ppocr_serving/")} == packaged
+
+
+def test_the_wheel_says_what_it_needs(wheel: zipfile.ZipFile) -> None:
+    (name,) = [name for name in wheel.namelist() if name.endswith("METADATA")]
+    metadata = wheel.read(name).decode()
+    for requirement in map(Requirement, PROJECT["dependencies"]):
+        assert f"Requires-Dist: {requirement.name}" in metadata
+    assert "Provides-Extra: hub" in metadata
+    assert "License-Expression: Apache-2.0" in metadata
