@@ -81,6 +81,7 @@ class _Body:
         self._stream = stream
         self._connection = connection
         self._watchdog: threading.Timer | None = None
+        self._is_late = False
 
     def read(self, size: int, /) -> bytes:
         """Return `size` bytes, and fewer only at the end.
@@ -95,19 +96,21 @@ class _Body:
         try:
             part: bytes = self._stream.read(size)
         except http_errors.ParseException as error:
-            self._watchdog.cancel()
             raise OSError("the body is malformed") from error
-        except OSError:
-            self._watchdog.cancel()
-            raise
-        if len(part) < size:
-            self._watchdog.cancel()
+        if self._is_late:
+            raise TimeoutError("the body takes too long")
         return part
+
+    def stop_watching(self) -> None:
+        """Give the connection back, however much of the body has been read."""
+        if self._watchdog is not None:
+            self._watchdog.cancel()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def _cut_off(self) -> None:
+        self._is_late = True
         with contextlib.suppress(OSError):  # the client may have gone meanwhile
             self._connection.shutdown(socket.SHUT_RD)
 
@@ -269,7 +272,9 @@ def _require_free(host: str, port: int) -> None:
             raise InvalidSetting(
                 f"port {port} is in use; stop what listens there, or choose another one with PORT"
             ) from error
-        raise InvalidSetting(f"{host}:{port}: cannot be listened on ({error.strerror}); set PPOCR_HOST") from error
+        raise InvalidSetting(
+            f"{host}:{port}: cannot be listened on ({error.strerror}); set PPOCR_HOST or PORT"
+        ) from error
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hints
@@ -337,8 +342,12 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         return self._answer
 
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        environ["wsgi.input"] = _Body(environ["wsgi.input"], environ["gunicorn.socket"])
-        return self._app(environ, start_response)
+        body = _Body(environ["wsgi.input"], environ["gunicorn.socket"])
+        environ["wsgi.input"] = body
+        try:
+            return self._app(environ, start_response)
+        finally:
+            body.stop_watching()  # a body that is not read to its end must not end the next request
 
     def _start_warm_up(self, _worker: Any) -> None:
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
