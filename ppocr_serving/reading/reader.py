@@ -218,11 +218,12 @@ class Reader:
     @cached_property
     def _recognizer(self) -> TextRecognizer:
         models = self.settings.models
+        engines = self._engines("rec")
         characters = load_dictionary(models.dictionary())
         if models.use_space_char:
             characters = (*characters, " ")
         packing = _LANES_PACKING if self._runs_on_openvino("rec") else _PADDLE_PACKING
-        return TextRecognizer(self._engines("rec"), RecognitionOptions(models.rec_image_shape, characters, packing))
+        return TextRecognizer(engines, RecognitionOptions(models.rec_image_shape, characters, packing))
 
     def _engines(self, role: Role) -> tuple[Engine, ...]:
         spec = self._spec(role)

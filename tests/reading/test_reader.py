@@ -63,7 +63,7 @@ def test_spaces_can_be_left_out_of_the_alphabet_only_with_a_fitting_dictionary(s
 
 
 def test_tasks_share_engines(services: dict[str, Service], settings: Settings) -> None:
-    detector, *recognizers, classifier = services["ocr_system"].engines
+    detector, classifier, *recognizers = services["ocr_system"].engines
     assert services["ocr_det"].engines == (detector,)
     assert services["ocr_cls"].engines == (classifier,)
     assert services["ocr_rec"].engines == tuple(recognizers)
