@@ -22,7 +22,7 @@ for name in sys.argv[1:]:
     importlib.import_module(name)
 
 # Some modules are proxies that answer any question about an attribute.
-files = {vars(module).get("__file__") for module in tuple(sys.modules.values())}
+files = {vars(module).get("__file__") for module in tuple(sys.modules.values()) if module is not None}
 roots = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
 print(*sorted(file for file in files if isinstance(file, str) and file.endswith(".py") and file.startswith(roots)), sep="\n")
 PYTHON
