@@ -1,13 +1,13 @@
-# The service with its models: nothing is downloaded when it runs, and any user may run it.
+# The service with its models: it downloads nothing at run time, and runs as any user.
 #
 #   docker build -t ppocr-serving .
 #   docker run --rm -p 9000:9000 ppocr-serving
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
-# binutils has `strip` and `ld`; libgomp1 is the one library that paddle takes from the system.
+# binutils has `strip` and `ld`; libgomp1 is the one system library that paddle needs.
 RUN apt-get update && apt-get install -y --no-install-recommends binutils libgomp1
-# Optional: a package index nearer than the usual one.
+# Optional: a faster package index.
 ARG PIP_INDEX_URL
 ENV HUB_HOME=/opt/ppocr/share/paddlehub \
     PATH=/opt/ppocr/bin:$PATH \
@@ -17,7 +17,7 @@ ENV HUB_HOME=/opt/ppocr/share/paddlehub \
     PYTHONHASHSEED=0
 RUN python3 -m venv /opt/ppocr
 WORKDIR /PaddleOCR
-# The packages take the longest and change the least, so they are a layer that does not depend on the sources.
+# Packages take longest and change least, so their layer does not depend on the sources.
 COPY requirements.txt ./
 RUN python3 -m pip install --require-hashes --no-deps -r requirements.txt
 COPY . .
@@ -43,7 +43,7 @@ ENV HUB_HOME=/opt/ppocr/share/paddlehub \
     PPOCR_PROFILE=${PROFILE} \
     PYTHONDONTWRITEBYTECODE=1
 WORKDIR /PaddleOCR
-# A number, so that `runAsNonRoot` can tell that it is not root.
+# Numeric, so that `runAsNonRoot` can verify it.
 USER 10001
 EXPOSE 9000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python3", "-I", "/PaddleOCR/healthcheck.py"]

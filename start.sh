@@ -8,12 +8,12 @@ usage: start.sh [--port N]
 
 Set up what is missing, then serve the four modules on one port until Ctrl+C or SIGTERM.
 
-  --port N    port to listen on; beats PORT
+  --port N    port to listen on; overrides PORT
   -h, --help  print this and exit
 
 Environment:
   PORT           port to listen on (default: FC_CUSTOM_LISTEN_PORT, then 9000); in a container, set this rather than
-                 --port: the health check reads it, too
+                 --port, because the health check reads it
   PPOCR_HOST     address to listen on (default 0.0.0.0)
   PPOCR_WORKERS  processes that answer requests (default 1)
   PPOCR_PROFILE  which models to serve (default ppocr-v4-mobile)
@@ -49,12 +49,12 @@ is_between "$port" 1 65535 || fail "$port_from must be 1-65535, got '$port'"
 workers=${PPOCR_WORKERS:-1}
 is_between "$workers" 1 1024 || fail "PPOCR_WORKERS must be 1-1024, got '$workers'"
 
-# PaddleHub and gunicorn write there, and end in a stack trace where they cannot.
+# PaddleHub and gunicorn write there, and fail with a traceback if they cannot.
 probe=$(mktemp) && echo probe >"$probe" && rm -- "$probe" ||
-    fail "nothing can be written to ${TMPDIR:-/tmp}: it is full or read-only; make room, or mount a tmpfs there"
+    fail "cannot write to ${TMPDIR:-/tmp}: it is full or read-only; free some space, or mount a tmpfs there"
 
-# Say so before the set-up and the models, which take their time. Whatever else is wrong with the address, or a missing
-# python3, is left to the set-up and the server.
+# Check before the set-up and the models, which take a while. Other problems with the address, or a missing python3, are
+# left to the set-up and the server.
 status=0
 python3 -I -S -c '
 import errno, socket, sys
@@ -73,7 +73,7 @@ with socket.socket(family, kind) as probe:
 
 root=$(cd -- "$(dirname -- "$0")" && pwd -P)
 
-# An image is complete and may be read-only: there is nothing to set up, and its build wrote down what to run.
+# An image is complete and may be read-only: there is nothing to set up, and .image names the command to run.
 if [ -f "$root/.image" ]; then
     command=$(cat "$root/.image")
 else
@@ -81,8 +81,8 @@ else
     command=$root/.venv/bin/hub
 fi
 
-# Without PaddleHub, the package itself serves; it reads PPOCR_WORKERS by itself. Some platforms keep only what is
-# printed to the standard output.
+# Without PaddleHub, the package itself serves, and reads PPOCR_WORKERS. Some platforms keep only what goes to
+# standard output.
 if [ "${command##*/}" != hub ]; then
     PORT=$port
     export PORT
@@ -92,7 +92,7 @@ set -- serving start --modules ocr_system ocr_cls ocr_det ocr_rec -p "$port"
 if [ "$workers" -gt 1 ]; then
     set -- "$@" --use_multiprocess --workers "$workers"
 fi
-# Paddle advises to install a compiler cache whenever it is imported; nothing is compiled here.
+# Paddle suggests installing ccache on every import; nothing is compiled here.
 PYTHONWARNINGS="ignore:No ccache found${PYTHONWARNINGS:+,$PYTHONWARNINGS}"
 export PYTHONWARNINGS
 exec "$command" "$@" 2>&1

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Compile what Python imports until the service is ready, and no more. The byte code is used unchecked and has no time in
-# it: it holds wherever the files are copied to, and two builds hold the same.
+# Compile only what Python imports until the service is ready. The bytecode is unchecked and has no timestamps, so it stays
+# valid wherever the files are copied, and builds are reproducible.
 #
-# That of the standard library goes to the tree $1, to be copied over the base image, which has none. All further
-# arguments are modules that are imported until then.
+# Bytecode of the standard library goes to the tree $1, to be copied over the base image, which has none. The remaining
+# arguments are the modules to import.
 set -eu
 
 stdlib=$1
@@ -12,7 +12,7 @@ home=$(mktemp -d)
 explain() { [ "$1" -eq 0 ] || echo "compile: failed with status $1" >&2; }
 trap 'status=$?; rm -rf -- "$home"; explain "$status"' EXIT
 
-# -P: the package that is installed, not its sources in the current directory.
+# -P: import the installed package, not its sources in the current directory.
 HUB_HOME=$home PYTHONHASHSEED=0 python3 -P -W ignore - "$@" >"$home/files" <<'PYTHON'
 import importlib
 import sys
@@ -21,7 +21,7 @@ import sysconfig
 for name in sys.argv[1:]:
     importlib.import_module(name)
 
-# Some modules are proxies that answer any question about an attribute.
+# Not getattr(): some modules are proxies that return something for any attribute. None bars a module from import.
 files = {vars(module).get("__file__") for module in tuple(sys.modules.values()) if module is not None}
 roots = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
 print(*sorted(file for file in files if isinstance(file, str) and file.endswith(".py") and file.startswith(roots)), sep="\n")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Ends with 0 if the service in this container answers, with 1 if not. Asks where start.sh made it listen."""
+"""Exit with 0 if the service in this container answers, else with 1. Use the address that start.sh listens on."""
 
 import os
 import sys
@@ -11,12 +11,12 @@ _SECONDS = 4
 
 
 def main() -> int:
-    """Runs the command line."""
+    """Run the command line."""
     host = os.environ.get("PPOCR_HOST", "")
     host = _ANY_ADDRESS.get(host, host)
     port = os.environ.get("PORT") or os.environ.get("FC_CUSTOM_LISTEN_PORT") or "9000"
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/healthz"
-    # A proxy of the environment must not be asked for an address inside the container.
+    # Proxies from the environment cannot reach an address inside the container.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=_SECONDS):

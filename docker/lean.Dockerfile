@@ -1,5 +1,5 @@
-# The service without PaddleHub and Paddle: OpenVINO reads the same models. Smaller, awake sooner, and read-only-safe:
-# nothing outside /tmp is written. Built from the root of the repository:
+# The service without PaddleHub and Paddle: OpenVINO runs the same models. Smaller, faster to start, and safe on a
+# read-only root file system: it writes only to /tmp. Build it from the root of the repository:
 #
 #   docker build -t ppocr-serving-lean -f docker/lean.Dockerfile .
 #   docker run --rm -p 9000:9000 --read-only --tmpfs /tmp ppocr-serving-lean
@@ -8,7 +8,7 @@ ARG BASE_IMAGE=python:3.11-slim-bookworm
 FROM ${BASE_IMAGE} AS build
 # binutils has `strip` and `ld`.
 RUN apt-get update && apt-get install -y --no-install-recommends binutils
-# Optional: a package index nearer than the usual one.
+# Optional: a faster package index.
 ARG PIP_INDEX_URL
 ENV PATH=/opt/ppocr/bin:$PATH \
     PIP_NO_CACHE_DIR=1 \
@@ -17,7 +17,7 @@ ENV PATH=/opt/ppocr/bin:$PATH \
     PYTHONHASHSEED=0
 RUN python3 -m venv /opt/ppocr
 WORKDIR /PaddleOCR
-# The packages take the longest and change the least, so they are a layer that does not depend on the sources.
+# Packages take longest and change least, so their layer does not depend on the sources.
 COPY requirements/lean.txt requirements/
 RUN python3 -m pip install --require-hashes --no-deps -r requirements/lean.txt
 COPY . .
@@ -37,12 +37,12 @@ LABEL org.opencontainers.image.title="ppocr-serving-lean" \
 # No RUN from here on: it would leave the mount points of the build behind.
 COPY --from=build /compiled /
 COPY --from=build /opt/ppocr /opt/ppocr
-# start.sh reads from .image what to run, so that the command of the other images works here, too.
+# start.sh reads the command to run from .image, so that it works here as in the other images.
 COPY --from=build /PaddleOCR/LICENSE /PaddleOCR/NOTICE /PaddleOCR/README.md /PaddleOCR/start.sh /PaddleOCR/.image \
     /PaddleOCR/docker/healthcheck.py /PaddleOCR/
 COPY --from=build /PaddleOCR/scripts/fetch_models.py /PaddleOCR/scripts/compile_models.py /PaddleOCR/scripts/
-# What is prepared for shapes of input that may not come again is what most of the memory would go to, and a second picture
-# at the same time would wait for the CPUs anyway.
+# Caches for input shapes that may never recur would take most of the memory, and a second concurrent picture would only
+# wait for the CPUs.
 ENV ONEDNN_PRIMITIVE_CACHE_CAPACITY=500 \
     PATH=/opt/ppocr/bin:$PATH \
     PPOCR_KEPT_SHAPES=0 \
@@ -50,7 +50,7 @@ ENV ONEDNN_PRIMITIVE_CACHE_CAPACITY=500 \
     PPOCR_PROFILE=${PROFILE} \
     PYTHONDONTWRITEBYTECODE=1
 WORKDIR /PaddleOCR
-# A number, so that `runAsNonRoot` can tell that it is not root.
+# Numeric, so that `runAsNonRoot` can verify it.
 USER 10001
 EXPOSE 9000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python3", "-I", "/PaddleOCR/healthcheck.py"]

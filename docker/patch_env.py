@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Sends what PaddleHub writes to /tmp, for platforms where nothing else can be written.
+"""Make PaddleHub write to /tmp, for platforms where nothing else is writable.
 
-Appends lines to the `env.py` of the PaddleHub that is installed for the python3 that runs here; its modules stay where
-they are. A file that has the lines already is left alone.
+Append lines to the `env.py` of the PaddleHub installed for the current python3; its modules stay where they are. A file
+that already has the lines is left alone.
 """
 
 import importlib.util
@@ -24,10 +24,10 @@ for _folder in (CONF_HOME, LOG_HOME, TMP_HOME, CACHE_HOME):
 
 
 def find_env() -> Path:
-    """Finds the file by what pip knows: importing PaddleHub would make its folders and import Paddle.
+    """Find the file through package metadata: importing PaddleHub would create its folders and import Paddle.
 
     Raises:
-        LookupError: There is no PaddleHub, or one that this patch was not made for.
+        LookupError: PaddleHub is missing, or its version is unknown to this patch.
     """
     try:
         paddlehub = distribution("paddlehub")
@@ -35,17 +35,17 @@ def find_env() -> Path:
         raise LookupError(f"{sys.executable} has no paddlehub; run this with the python3 that serves") from error
     if paddlehub.version != KNOWN_VERSION:
         raise LookupError(
-            f"paddlehub {paddlehub.version} is installed and only {KNOWN_VERSION} is known; look at where its env.py "
-            "sends files, and correct patch_env.py"
+            f"paddlehub {paddlehub.version} is installed, but only {KNOWN_VERSION} is supported; check where its "
+            "env.py puts files, and update patch_env.py"
         )
     path = Path(str(paddlehub.locate_file("paddlehub/env.py")))
     if not path.is_file():
-        raise LookupError(f"{path} is missing; install paddlehub {KNOWN_VERSION} anew")
+        raise LookupError(f"{path} is missing; reinstall paddlehub {KNOWN_VERSION}")
     return path
 
 
 def patch(path: Path) -> bool:
-    """Appends the lines to the file, unless it has them.
+    """Append the lines to the file, unless it has them.
 
     Returns:
         Whether the file was changed.
@@ -54,14 +54,14 @@ def patch(path: Path) -> bool:
     if text.endswith(LINES):
         return False
     path.write_text(text.rstrip("\n") + "\n" + LINES, encoding="utf-8")
-    # An image's byte code is used without a look at the source.
+    # Images use bytecode without checking it against the source.
     if Path(importlib.util.cache_from_source(str(path))).exists():
         py_compile.compile(str(path), doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
     return True
 
 
 def main() -> int:
-    """Runs the command line."""
+    """Run the command line."""
     try:
         path = find_env()
         state = "patched" if patch(path) else "already patched"

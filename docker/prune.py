@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Removes from the environment of the python3 that runs here what the service never reads; says how much each saves.
+"""Remove what the service never reads from the current python3's environment, and print how much each entry saves.
 
-The build of an image runs it with the image's name, `hub` or `lean`. A pattern that matches nothing is an error:
-packages and the table no longer agree.
+Image builds run this with the image's name, `hub` or `lean`. A pattern that matches nothing is an error: the table no
+longer fits the packages.
 """
 
 import shutil
@@ -18,8 +18,8 @@ class Prune(NamedTuple):
     """Files that are not needed.
 
     Attributes:
-        reason: Why nothing misses them.
-        patterns: Globs below site-packages; directories go with all that is in them.
+        reason: Why they are not needed.
+        patterns: Globs below site-packages; directories are removed with their contents.
     """
 
     reason: str
@@ -27,11 +27,12 @@ class Prune(NamedTuple):
 
 
 _COMMON = (
-    Prune("byte code with a time in it; what is imported at the start is compiled anew", ("**/__pycache__",)),
-    Prune("C++ headers and static libraries, to compile against", ("numpy/_core/include", "**/*.a")),
+    Prune("bytecode with timestamps; what is imported at startup is recompiled", ("**/__pycache__",)),
+    Prune("C++ headers and static libraries, for compiling", ("numpy/_core/include", "**/*.a")),
     Prune("nothing is installed in an image", ("pip", "pip-*")),
     Prune(
-        "builds this project's package, once", ("hatchling*", "trove_classifiers*", "pathspec*", "pluggy*", "tomlkit*")
+        "builds this project's package once",
+        ("hatchling*", "trove_classifiers*", "pathspec*", "pluggy*", "tomlkit*"),
     ),
     Prune("tests of packages", ("**/tests",)),
     Prune("type hints and sources of compiled modules", ("**/*.pyi", "**/*.pxd", "**/*.pyx")),
@@ -53,12 +54,12 @@ _COMMON = (
 )
 
 _HUB = (
-    Prune("OpenVINO by itself; Paddle has one inside, and there is an image for this one", ("openvino", "openvino-*")),
+    Prune("standalone OpenVINO; Paddle bundles one, and the lean image is for this one", ("openvino", "openvino-*")),
     Prune("Paddle's C++ headers", ("paddle/include",)),
-    Prune("graphs that Paddle's compiler of training programs draws; imported inside of it only", ("networkx*",)),
+    Prune("graphs for Paddle's training compiler, which alone imports it", ("networkx*",)),
     Prune("measures polygons in the tests", ("shapely*",)),
     Prune(
-        "Paddle opens LAPACK for decompositions of matrices and Warp for the losses of training, when they are called",
+        "LAPACK for matrix decompositions and Warp for training losses; Paddle loads them on first use",
         (
             "paddle/libs/liblapack.so.3",
             "paddle/libs/libblas.so.3",
@@ -68,15 +69,15 @@ _HUB = (
             "paddle/libs/libwarprnnt.so",
         ),
     ),
-    Prune("measured times of training operators", ("paddle/cost_model/static_op_benchmark.json",)),
+    Prune("benchmarks of training operators", ("paddle/cost_model/static_op_benchmark.json",)),
 )
 
 _LEAN = (
-    Prune("the adapter to PaddleHub, which is not there", ("ppocr_serving/hub", "ppocr_serving_hub.pth")),
-    Prune("installs packages of the old form", ("setuptools*", "pkg_resources", "_distutils_hack", "distutils-*.pth")),
+    Prune("the adapter for PaddleHub, which is not installed", ("ppocr_serving/hub", "ppocr_serving_hub.pth")),
+    Prune("installs legacy packages", ("setuptools*", "pkg_resources", "_distutils_hack", "distutils-*.pth")),
     Prune("OpenVINO's C++ headers and C interface", ("openvino/include", "openvino/cmake", "openvino/libs/*_c.so.*")),
     Prune(
-        "OpenVINO on GPUs, NPUs and several devices at a time: each is opened when it is asked for",
+        "OpenVINO on GPUs, NPUs and multiple devices; each is loaded on demand",
         (
             "openvino/libs/libopenvino_intel_gpu_plugin.so",
             "openvino/libs/cache.json",
@@ -87,7 +88,7 @@ _LEAN = (
         ),
     ),
     Prune(
-        "formats of models but Paddle's, ONNX and OpenVINO's own, opened for such files; extensions of all formats",
+        "model formats other than Paddle, ONNX and OpenVINO, loaded on demand; extensions of all formats",
         (
             "openvino/libs/libopenvino_tensorflow_frontend.so.*",
             "openvino/libs/libopenvino_tensorflow_lite_frontend.so.*",
@@ -102,23 +103,23 @@ _LEAN = (
             "openvino/frontend/paddle",
         ),
     ),
-    Prune("converters of models; OpenVINO imports them if they are there, and they are slow", ("openvino/tools",)),
+    Prune("model converters; OpenVINO imports them if present, which is slow", ("openvino/tools",)),
     Prune(
-        "parts of NumPy that are imported when they are used",
+        "parts of NumPy that are imported on demand",
         ("numpy/random", "numpy/fft", "numpy/polynomial", "numpy/ma", "numpy/testing"),
     ),
-    Prune("measures what the compiler made of NumPy", ("numpy/_core/_simd.*.so",)),
-    Prune("a replacement of malloc, to be loaded by hand", ("openvino/libs/libtbbmalloc_proxy.so.*",)),
+    Prune("tests of NumPy's SIMD code", ("numpy/_core/_simd.*.so",)),
+    Prune("a malloc replacement that must be loaded explicitly", ("openvino/libs/libtbbmalloc_proxy.so.*",)),
 )
 
 PRUNES = {"hub": _COMMON + _HUB, "lean": _COMMON + _LEAN}
 
-_STRIP = "symbols of libraries, for debuggers"
+_STRIP = "library symbols, for debuggers"
 _LOADED = 1  # PT_LOAD of the ELF format
 
 
 def prune(root: Path, image: str) -> dict[str, int]:
-    """Removes what the table of an image names.
+    """Remove what the image's table lists.
 
     Args:
         root: A site-packages directory.
@@ -136,7 +137,7 @@ def prune(root: Path, image: str) -> dict[str, int]:
         for pattern in patterns:
             found = sorted(root.glob(pattern))
             if not found:
-                raise FileNotFoundError(f"{root} has nothing like {pattern!r} any more; correct the table in prune.py")
+                raise FileNotFoundError(f"{root} has no match for {pattern!r}; update the table in prune.py")
             for path in found:
                 _remove(path)
         saved[reason] = before - _size(root)
@@ -144,7 +145,7 @@ def prune(root: Path, image: str) -> dict[str, int]:
 
 
 def strip(root: Path) -> int:
-    """Removes from shared libraries what the loader does not read.
+    """Strip shared libraries of what the loader does not read.
 
     Returns:
         Bytes saved.
@@ -157,7 +158,7 @@ def strip(root: Path) -> int:
         if path.is_file() and not path.is_symlink():
             stripped = path.with_name(f"{path.name}.stripped")
             subprocess.run(["strip", "--strip-unneeded", "-o", str(stripped), str(path)], check=True)
-            # Libraries that were renamed inside their wheel can come out of `strip` in a form that cannot be loaded.
+            # `strip` can make libraries that were renamed inside their wheel unloadable.
             if _is_aligned(stripped):
                 stripped.chmod(path.stat().st_mode)
                 stripped.replace(path)
@@ -167,7 +168,7 @@ def strip(root: Path) -> int:
 
 
 def _is_aligned(library: Path) -> bool:
-    """Whether each loaded segment lies in a 64-bit little-endian ELF file as its alignment demands."""
+    """Whether every loaded segment of a 64-bit little-endian ELF file is properly aligned."""
     data = library.read_bytes()
     (table,) = struct.unpack_from("<Q", data, 32)
     entry_size, entries = struct.unpack_from("<HH", data, 54)
@@ -190,11 +191,11 @@ def _size(root: Path) -> int:
 
 
 def main() -> None:
-    """Runs the command line."""
+    """Run the command line."""
     if len(sys.argv) != 2 or sys.argv[1] not in PRUNES:
-        sys.exit(f"prune: {sys.argv[1:]} does not name an image; give one of {', '.join(PRUNES)}")
+        sys.exit(f"prune: {sys.argv[1:]} is not an image; choose from {', '.join(PRUNES)}")
     if sys.prefix == sys.base_prefix:
-        sys.exit(f"prune: {sys.executable} is no virtual environment; what it would remove belongs to the whole system")
+        sys.exit(f"prune: {sys.executable} is not in a virtual environment; this would remove files of the system")
     root = Path(sysconfig.get_path("purelib"))
     before = _size(root)
     saved = prune(root, sys.argv[1])

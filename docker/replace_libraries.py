@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Replaces libraries that others are linked with and never call here by libraries of a few kilobytes.
+"""Replace libraries that are linked but never called with stubs of a few kilobytes.
 
-OpenCV: FFmpeg is for video, OpenBLAS for factorising matrices of a hundred rows and more, libavif for a format that is
-not served. NumPy, in the image `lean`: OpenBLAS multiplies matrices, which nothing does there. OpenCV and NumPy cannot
-be loaded without the libraries' names and functions, so these stay; a call of one ends the process. Decoders of hostile
-video, and an OpenSSL without support, leave the image, too. The build of an image runs this with the python3 of the
-environment and the image's name, `hub` or `lean`; it needs `nm`, `as` and `ld`.
+OpenCV: FFmpeg is for video, OpenBLAS for factorising matrices of a hundred rows or more, libavif for a format that is
+not served. NumPy, in the `lean` image: OpenBLAS multiplies matrices, which nothing does there. OpenCV and NumPy cannot
+be loaded without these libraries' names and symbols, so the stubs keep them; calling one kills the process. This also
+removes video decoders, which attackers could reach, and an unsupported OpenSSL. Image builds run this with the
+environment's python3 and the image's name, `hub` or `lean`; it needs `nm`, `as` and `ld`.
 """
 
 import subprocess
@@ -18,13 +18,13 @@ from typing import NamedTuple
 
 
 class Replacement(NamedTuple):
-    """Libraries of one package.
+    """Libraries of one package, and what to do with them.
 
     Attributes:
-        libraries: Their folder below site-packages.
-        callers: Globs of what is linked with them, below site-packages.
-        replaced: Beginnings of the names of those that are called by `callers`.
-        removed: Beginnings of the names of those that are called by the replaced ones only.
+        libraries: Folder of the libraries, below site-packages.
+        callers: Globs of the files linked to them, below site-packages.
+        replaced: Name prefixes of the libraries that `callers` call.
+        removed: Name prefixes of the libraries that only the replaced ones call.
     """
 
     libraries: str
@@ -51,8 +51,8 @@ _NUMPY = Replacement(
 # Paddle may multiply with NumPy.
 _REPLACEMENTS = {"hub": (_OPENCV,), "lean": (_OPENCV, _NUMPY)}
 
-# What is called nevertheless. NumPy multiplies two vectors when it is imported, to see whether its library is sound,
-# and to measure a vector's length. Arguments, as in BLAS: count, vector, step, vector, step. The sum is kept in double
+# Functions that are called nevertheless. NumPy multiplies two vectors on import, to check that its library works, and
+# to compute a vector's length. Arguments, as in BLAS: count, vector, step, vector, step. The sum is kept in double
 # precision.
 _WRITTEN = {
     "scipy_cblas_sdot64_": """
@@ -79,7 +79,7 @@ _WRITTEN = {
     lea (%rcx,%r8,8), %rcx
     jmp 1b
 2:  ret""",
-    # OpenCV makes a decoder and an encoder of every format when it encodes its first picture.
+    # OpenCV creates a decoder and an encoder for every format when it encodes its first picture.
     "avifDecoderCreate": "xor %eax, %eax\n    ret",
     "avifDecoderDestroy": "ret",
     "avifEncoderCreate": "xor %eax, %eax\n    ret",
@@ -89,7 +89,7 @@ _ENDS_THE_PROCESS = "ud2"
 
 
 def replace_libraries(root: Path, replacement: Replacement) -> int:
-    """Writes the small libraries over the large ones.
+    """Overwrite the libraries with stubs.
 
     Args:
         root: A site-packages directory.
@@ -99,7 +99,7 @@ def replace_libraries(root: Path, replacement: Replacement) -> int:
         Bytes saved.
 
     Raises:
-        LookupError: The libraries are not what this file knows.
+        LookupError: The libraries are not those that this file expects.
         subprocess.CalledProcessError: A tool fails.
     """
     libraries = root / replacement.libraries
@@ -110,7 +110,7 @@ def replace_libraries(root: Path, replacement: Replacement) -> int:
         library = _find(libraries, name)
         called = needed & {symbol.replace("@@", "@") for symbol in _symbols(library, "--defined-only")}
         if not called:
-            raise LookupError(f"{replacement.callers} call nothing of {library}; correct {Path(__file__).name}")
+            raise LookupError(f"{replacement.callers} call nothing in {library}; update {Path(__file__).name}")
         _build(library, called)
     for name in replacement.removed:
         _find(libraries, name).unlink()
@@ -118,7 +118,7 @@ def replace_libraries(root: Path, replacement: Replacement) -> int:
 
 
 def _symbols(library: Path, which: str) -> list[str]:
-    """Names of functions, with `@` and the version where they have one."""
+    """Return symbol names, with `@` and the version if they have one."""
     lines = _run("nm", "-D", which, "--with-symbol-versions", str(library)).splitlines()
     return [line.split()[-1] for line in lines]
 
@@ -127,7 +127,7 @@ def _build(library: Path, symbols: Collection[str]) -> None:
     names = {symbol.partition("@")[0] for symbol in symbols}
     versions = {symbol.partition("@")[2] for symbol in symbols}
     if len(versions) != 1:
-        raise LookupError(f"{library} has the versions {sorted(versions)}, not one; correct {Path(__file__).name}")
+        raise LookupError(f"{library} has versions {sorted(versions)}, expected one; update {Path(__file__).name}")
     with tempfile.TemporaryDirectory() as folder:
         source, compiled, script = (Path(folder) / name for name in ("source.s", "compiled.o", "versions"))
         functions = (
@@ -147,7 +147,7 @@ def _find(libraries: Path, name: str) -> Path:
     found = list(libraries.glob(f"{name}*-*.so*"))
     if len(found) != 1:
         raise LookupError(
-            f"{libraries} has {len(found)} files like {name}*-*.so*, not one; correct {Path(__file__).name}"
+            f"{libraries} has {len(found)} files matching {name}*-*.so*, expected one; update {Path(__file__).name}"
         )
     return found[0]
 
@@ -161,16 +161,16 @@ def _size(folder: Path) -> int:
 
 
 def main() -> None:
-    """Runs the command line."""
+    """Run the command line."""
     if len(sys.argv) != 2 or sys.argv[1] not in _REPLACEMENTS:
-        sys.exit(f"replace_libraries: {sys.argv[1:]} names no image; give one of {', '.join(_REPLACEMENTS)}")
+        sys.exit(f"replace_libraries: {sys.argv[1:]} is not an image; choose from {', '.join(_REPLACEMENTS)}")
     if sys.prefix == sys.base_prefix:
         sys.exit(
-            f"replace_libraries: {sys.executable} is no virtual environment; this would change the system's libraries"
+            f"replace_libraries: {sys.executable} is not in a virtual environment; this would change system libraries"
         )
     for replacement in _REPLACEMENTS[sys.argv[1]]:
         saved = replace_libraries(Path(sysconfig.get_path("purelib")), replacement)
-        print(f"{saved / 1e6:7.1f} MB  {', '.join(replacement.replaced)}: linked with, and not called here")
+        print(f"{saved / 1e6:7.1f} MB  {', '.join(replacement.replaced)}: linked, but never called")
 
 
 if __name__ == "__main__":

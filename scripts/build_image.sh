@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Build the image `ppocr-serving`, with --tx also `ppocr-serving-tx`, or with --lean `ppocr-serving-lean` instead, with
-# docker, podman or buildah.
+# Build `ppocr-serving` (with --tx also `ppocr-serving-tx`, with --lean `ppocr-serving-lean` instead) using docker, podman
+# or buildah.
 set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: scripts/build_image.sh [--tx | --lean] [option of the builder ...]
+usage: scripts/build_image.sh [--tx | --lean] [BUILDER_OPTION ...]
 
-  --tx    build ppocr-serving-tx as well, whose root file system may be read-only
-  --lean  build ppocr-serving-lean instead, without PaddleHub and Paddle; its root file system may be read-only, too
+  --tx    also build ppocr-serving-tx, which runs with a read-only root file system
+  --lean  build ppocr-serving-lean instead, without PaddleHub and Paddle; it also runs read-only
 
-Settings: BASE_IMAGE (default python:3.11-slim-bookworm), PROFILE (default ppocr-v4-mobile). The package index that this
-machine's pip uses is used in the build, too; docker takes PIP_INDEX_URL only.
+Settings: BASE_IMAGE (default python:3.11-slim-bookworm), PROFILE (default ppocr-v4-mobile). The build uses the
+same package index as this machine's pip; docker takes only PIP_INDEX_URL.
 TEXT
 }
 
@@ -27,7 +27,7 @@ for argument in "$@"; do
 done
 
 if [[ $tx$lean == yesyes ]]; then
-    echo "build_image: --tx and --lean exclude each other: run it twice" >&2
+    echo "build_image: --tx and --lean cannot be combined; run the script twice" >&2
     exit 2
 fi
 
@@ -38,7 +38,7 @@ explain_failures build_image
 scratch=$(mktemp -d)
 trap 'rm -rf -- "$scratch"' EXIT
 
-pip_settings() { # writes them into one file; prints the files and directories that they name, and the file, to mount
+pip_settings() { # write pip's settings to one file; print the mounts for it and for every path it names
     python3 - "$scratch/pip.conf" <<'PYTHON'
 import ast
 import subprocess
@@ -54,7 +54,7 @@ for line in output.splitlines():
     for word in value.split():
         path = Path(word.removeprefix("file://"))
         if path.is_absolute() and path.exists():
-            # An index refers to files beside it.
+            # The pages of an index link to files next to it.
             mounts.add(path.parent if path.name == "simple" else path)
 if settings:
     file = Path(sys.argv[1])
@@ -70,11 +70,11 @@ if docker info >/dev/null 2>&1; then
     builder=(docker build)
     if [[ -n ${PIP_INDEX_URL:-} ]]; then options+=(--build-arg PIP_INDEX_URL); fi
 elif builder=("$(command -v buildah || command -v podman)"); then
-    # The format that knows health checks. Without namespaces of its own a build also works inside a container.
+    # Only the docker format supports health checks. Without separate namespaces the build also works inside a container.
     builder+=(build --format docker --layers --isolation chroot --network host --ulimit nofile=1024:1024)
     while read -r mount; do options+=(--volume "$mount"); done < <(pip_settings)
 else
-    echo "build_image: neither a running docker nor buildah nor podman is here; install one, for example with 'apt-get install buildah'" >&2
+    echo "build_image: found no running docker, buildah or podman; install one, for example with 'apt-get install buildah'" >&2
     exit 1
 fi
 
@@ -89,7 +89,7 @@ if [[ $lean == yes ]]; then
 fi
 "${build[@]}" -t ppocr-serving -f Dockerfile .
 if [[ $tx == yes ]]; then
-    # A bare name would be looked for in registries by some of them.
+    # buildah and podman may look up a bare name in registries.
     image=ppocr-serving
     if [[ ${builder[0]} != docker ]]; then image=localhost/ppocr-serving; fi
     "${builder[@]}" --build-arg "IMAGE=$image" -t ppocr-serving-tx -f Dockerfile.tx .

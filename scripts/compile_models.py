@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Compiles the models for this machine's processor and writes them beside their files, where OpenVINO finds them.
+"""Compile the models for this machine's processor and store the result next to their files, where OpenVINO finds it.
 
-A service that starts then maps them instead of compiling, which takes several times as long. On a processor with other
-instruction sets, with another version of OpenVINO or in another precision they are not used. With --convert, models and
-their compiled forms take half the space.
+The service then maps the compiled models at startup, which is several times faster than compiling. They are ignored on
+a processor with other instruction sets, by another version of OpenVINO and in another precision. With --convert, models
+and their compiled forms take half the space.
 """
 
 import argparse
@@ -17,16 +17,16 @@ from ppocr_serving.settings import Settings, load_settings
 
 
 def main() -> int:
-    """Runs the command line.
+    """Run the command line.
 
     Returns:
-        0 if all models are compiled, 1 if one could not be.
+        0 if all models were compiled, else 1.
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--convert",
         action="store_true",
-        help="rewrite the models in OpenVINO's own format first, and remove the files of the other format",
+        help="first convert the models to OpenVINO's native format, and remove the original files",
     )
     arguments = parser.parse_args()
     try:
@@ -43,13 +43,13 @@ def main() -> int:
         print(f"compile_models: {error}", file=sys.stderr)
         return 1
     if not by_model:
-        print("compile_models: the models do not run on OpenVINO by itself; set PPOCR_ENGINE=openvino", file=sys.stderr)
+        print("compile_models: the models need standalone OpenVINO; set PPOCR_ENGINE=openvino", file=sys.stderr)
         return 1
     return 0
 
 
 def _engines(settings: Settings) -> dict[ModelFiles, OpenVinoEngine]:
-    """One of the engines that run each model."""
+    """Return one engine per model."""
     engines = Reader(settings=settings).engines
     return {engine.model: engine for engine in engines if isinstance(engine, OpenVinoEngine)}
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fetches the model files of one profile into the model directory; does nothing where they are there already."""
+"""Fetch the model files of a profile into the model directory, unless they are already there."""
 
 import argparse
 import sys
@@ -18,7 +18,7 @@ except ModuleNotFoundError as error:
 
 
 def main() -> int:
-    """Runs the command line.
+    """Run the command line.
 
     Returns:
         0 if the files are there, 1 if they could not be fetched (and nothing was changed), 130 if interrupted.
@@ -31,7 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--profile",
-        help=f"{', '.join(profile_names())}, or the path of a .toml file (PPOCR_PROFILE; default "
+        help=f"{', '.join(profile_names())}, or the path to a .toml file (PPOCR_PROFILE; default "
         f"{settings.profile.name})",
     )
     parser.add_argument(
@@ -46,7 +46,7 @@ def main() -> int:
         metavar="URL-or-file",
         action="append",
         default=[],
-        help="wheel, tar or zip to take the files from in place of the profile's own sources; may be repeated",
+        help="wheel, tar or zip to take the files from instead of the profile's sources; may be repeated",
     )
     arguments = parser.parse_args()
     try:

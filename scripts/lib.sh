@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Functions that the scripts share; they source this file.
+# Functions shared by the scripts, which source this file.
 
-# Never end without a word: name the command that `set -e` ends the script for. Functions, subshells and command
-# substitutions inherit the trap, so a failure inside of one is reported there first, then where it was called.
+# Name the command that makes `set -e` exit, so that no script fails silently. Functions, subshells and command
+# substitutions inherit the trap, so a failure inside one is reported there first, then at its call site.
 explain_failures() { # name of the script
     script_name=$1
     set -E
@@ -13,7 +13,7 @@ explain_failure() { # status, file, line, command
     echo "$script_name: ${2##*/}, line $3: '${4%%$'\n'*}' failed with status $1" >&2
 }
 
-# Print the first http or https address of a Debian suite in apt's sources, in either format; nothing where none has it.
+# Print the first http(s) mirror of a Debian suite in apt's sources (either format), or nothing if there is none.
 apt_mirror() { # suite, apt's directory
     local file files=()
     for file in "${2:-/etc/apt}"/{sources.list,sources.list.d/*.list,sources.list.d/*.sources}; do
@@ -53,12 +53,12 @@ apt_mirror() { # suite, apt's directory
         END { end_stanza() }' "${files[@]}"
 }
 
-# Run a command and show how many seconds it has taken so far, where standard error is a terminal.
-count_seconds() { # step, where the command's output goes, command with its arguments
+# Run a command; if standard error is a terminal, show the elapsed seconds.
+count_seconds() { # step, output file, command with its arguments
     local counter='' output=$2 status=0 step=$1
     shift 2
     if [[ -t 2 ]]; then
-        # It ends by itself where the script is killed.
+        # Exits on its own if the script is killed.
         (
             SECONDS=0
             while kill -0 "$$" 2>/dev/null; do

@@ -21,7 +21,7 @@ TCR), docker.io/NAME (Docker Hub).
 TEXT
 }
 
-reject() { # what is wrong with the command line
+reject() { # problem with the command line
     echo "release: $1" >&2
     exit 2
 }
@@ -44,7 +44,7 @@ version=${words[0]} targets=("${words[@]:1}")
 
 [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+((a|b|rc)[0-9]+)?$ ]] || reject "VERSION must look like 1.2.3 or 1.2.3rc1, got '$version'"
 for target in "${targets[@]}"; do
-    # The host has a dot or a port, or is localhost; without one, engines would take it for a namespace of Docker Hub.
+    # The host must have a dot or a port, or be localhost; otherwise engines take it for a Docker Hub namespace.
     [[ $target =~ ^(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+|[a-z0-9.-]+:[0-9]+)(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$ ]] ||
         reject "expected REGISTRY/NAMESPACE in lower case, such as docker.io/NAME, got '$target'"
 done
@@ -69,7 +69,7 @@ for image in "${images[@]}"; do
         fail "$engine has no image $image; build it with 'scripts/build_image.sh${build[$image]}'"
 done
 
-run() { # a command, or only print it
+run() { # run a command, or only print it with --dry-run
     echo "$*"
     [[ $dry_run == yes ]] || "$@"
 }
@@ -83,7 +83,7 @@ for target in "${targets[@]}"; do
 done
 
 if ((${#failed[@]})); then
-    fail "not pushed: ${failed[*]}; the reasons are above (not logged in? '$engine login REGISTRY'), run the same command again"
+    fail "not pushed: ${failed[*]}; see the reasons above (not logged in? '$engine login REGISTRY'), then run the same command again"
 fi
 if [[ $dry_run == yes ]]; then
     echo "release: dry run, nothing was tagged or pushed"

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Set up everything the service needs. Each step compares a checksum of its inputs with the one it left behind when it
-# last succeeded, so a second run does nothing and never starts paddle.
+# Set up everything the service needs. Each step stores a checksum of its inputs when it succeeds and is skipped while
+# they stay the same, so a second run does nothing and never starts paddle.
 set -euo pipefail
 
 usage() {
     cat <<'TEXT'
 usage: scripts/setup.sh [--system] [--dev | --lean]
 
-  --system  install into the python3 that runs here, for images; otherwise into .venv in this directory
-  --dev     install what the checks and tests need, too
-  --lean    leave PaddleHub and Paddle out, and compile the models for this machine: for `python -m ppocr_serving`
+  --system  install into the current python3, for images; default: into .venv in this directory
+  --dev     also install what the checks and tests need
+  --lean    install neither PaddleHub nor Paddle, and compile the models here (for `python -m ppocr_serving`)
 
-Settings: PPOCR_PROFILE, PPOCR_MODEL_DIR (which models, and where to), HUB_HOME (where PaddleHub keeps its modules),
-and pip's own (PIP_INDEX_URL, PIP_PROXY, ...).
+Settings: PPOCR_PROFILE (which models), PPOCR_MODEL_DIR (where to put them), HUB_HOME (where PaddleHub keeps its
+modules), and pip's (PIP_INDEX_URL, PIP_PROXY, ...).
 TEXT
 }
 
@@ -28,7 +28,7 @@ for argument in "$@"; do
 done
 
 if [[ $dev$lean == yesyes ]]; then
-    echo "setup: --lean and --dev exclude each other: the tests need PaddleHub" >&2
+    echo "setup: --lean and --dev cannot be combined; the tests need PaddleHub" >&2
     exit 2
 fi
 
@@ -38,7 +38,7 @@ source "$root/scripts/lib.sh"
 explain_failures setup
 log=
 
-fail() { # what failed and what to do, after the last lines of the failed command's output
+fail() { # message; printed after the last lines of the failed command's output
     if [[ -n $log && -s $log ]]; then
         tail -n 15 "$log" >&2
     fi
@@ -50,7 +50,7 @@ report() { # step, what happened
     echo "$1: $2"
 }
 
-quietly() { # step, command; its output is shown only by `fail`
+quietly() { # step, command; only `fail` shows its output
     if [[ -z $log ]]; then
         log=$(mktemp)
         trap 'rm -f -- "$log"' EXIT
@@ -60,11 +60,11 @@ quietly() { # step, command; its output is shown only by `fail`
 
 # --- checksums and stamps -------------------------------------------------------------------------------------------
 
-tree_checksum() { # of the names and contents of all files below a directory
+tree_checksum() { # directory; covers file names and contents
     (cd -- "$1" && find . -type f -not -path '*/__pycache__/*' -print0 | sort -z | xargs -0 -r sha256sum) | sha256sum
 }
 
-checksum() { # of files, directories' contents and other words
+checksum() { # files, directories (by content) or plain words
     for input in "$@"; do
         if [[ -d $input ]]; then tree_checksum "$input"; elif [[ -f $input ]]; then sha256sum <"$input"; else echo "$input"; fi
     done | sha256sum | cut -d ' ' -f 1
@@ -86,7 +86,7 @@ is_python311() {
     "$1" -I -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1
 }
 
-find_python() { # the first of the given commands that is Python 3.11
+find_python() { # print the first of the given commands that is Python 3.11
     for command in "$@"; do
         if is_python311 "$command"; then
             command -v "$command"
@@ -102,7 +102,7 @@ describe_python() { # sets prefix, scripts, hub_home, stamps, pip_options
 import os, sys, sysconfig
 managed = sys.prefix == sys.base_prefix and os.path.exists(sysconfig.get_path("stdlib") + "/EXTERNALLY-MANAGED")
 print(sys.prefix, sysconfig.get_path("scripts"), os.path.expanduser("~/.paddlehub"), int(managed), sep="\n")')
-    ((${#facts[@]} == 4)) || fail "$python cannot tell where it installs packages; reinstall it, then run this again"
+    ((${#facts[@]} == 4)) || fail "$python does not report where it installs packages; reinstall it, then run this again"
     prefix=${facts[0]} scripts=${facts[1]} hub_home=${facts[2]}
     hub_home=${HUB_HOME:-$hub_home}
     stamps=$prefix/share/ppocr_serving/setup
@@ -114,7 +114,7 @@ print(sys.prefix, sysconfig.get_path("scripts"), os.path.expanduser("~/.paddlehu
 
 python_step() {
     if [[ $system == yes ]]; then
-        python=$(find_python python3 python3.11) || exit # it has said why
+        python=$(find_python python3 python3.11) || exit # find_python has printed the reason
         describe_python
         "$python" -I -c 'import pip' >/dev/null 2>&1 ||
             fail "$python has no pip; install it, for example with 'apt-get install python3-pip'"
@@ -125,19 +125,19 @@ python_step() {
     if is_python311 "$python"; then
         describe_python
         if stamped venv "$root"; then
-            report python "already there in $root/.venv"
+            report python "already set up in $root/.venv"
             return
         fi
     fi
     local base
-    base=$(find_python python3.11 python3 python) || exit # it has said why
-    # --clear: a virtual environment that was moved, left half made or lost its interpreter cannot be mended.
-    report python "making $root/.venv with $base"
+    base=$(find_python python3.11 python3 python) || exit # find_python has printed the reason
+    # --clear: a virtual environment that was moved, is incomplete or has lost its interpreter cannot be repaired.
+    report python "creating $root/.venv with $base"
     quietly python "$base" -m venv --clear "$root/.venv" ||
-        fail "$base could not make $root/.venv; on Debian and Ubuntu 'apt-get install python3.11-venv' provides what it needs"
+        fail "$base could not create $root/.venv; on Debian and Ubuntu, run 'apt-get install python3.11-venv' first"
     describe_python
     stamp venv "$root"
-    report python "made $root/.venv"
+    report python "created $root/.venv"
 }
 
 # --- packages -------------------------------------------------------------------------------------------------------
@@ -149,11 +149,11 @@ pip_install() { # step, arguments of pip install
         return
     fi
     if grep -qiE 'name resolution|failed to establish|connection (broken|refused|reset)|unreachable|timed out|proxyerror' "$log"; then
-        fail "$step: the package index cannot be reached; check the network, or pip's settings (PIP_INDEX_URL, PIP_PROXY), and run this again"
+        fail "$step: cannot reach the package index; check the network and pip's settings (PIP_INDEX_URL, PIP_PROXY), then run this again"
     elif grep -q 'No space left' "$log"; then
-        fail "$step: the disk is full at $prefix; make room and run this again"
+        fail "$step: no space left at $prefix; free some, then run this again"
     fi
-    fail "$step: pip failed, its last lines are above; run this again when the cause is gone"
+    fail "$step: pip failed; see its last lines above, fix the cause, then run this again"
 }
 
 lock_step() { # step, lock file
@@ -189,9 +189,9 @@ package_step() {
     report package "installed ppocr-serving"
 }
 
-# --- libraries of the system ----------------------------------------------------------------------------------------
+# --- system libraries -----------------------------------------------------------------------------------------------
 
-openmp_step() { # the one library that paddle takes from the system, and that bare systems lack
+openmp_step() { # the one system library that paddle needs; minimal systems lack it
     if "$python" -I -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null; then
         return
     fi
@@ -205,31 +205,31 @@ openmp_step() { # the one library that paddle takes from the system, and that ba
     fail "openmp: libgomp.so.1 is missing; install it, on Debian and Ubuntu with 'sudo apt-get install libgomp1'"
 }
 
-paddle_step() { # bounds the memory of the OpenVINO inside Paddle, which has no other place for its properties
+paddle_step() { # cap the memory of Paddle's bundled OpenVINO; its properties can be set nowhere else
     local libraries
     libraries=$("$python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib") + "/paddle/libs")')
     if cmp -s -- "$root/ppocr_serving/engines/paddle_openvino.xml" "$libraries/plugins.xml"; then
         return
     fi
     cp -- "$root/ppocr_serving/engines/paddle_openvino.xml" "$libraries/plugins.xml" ||
-        fail "paddle: $libraries/plugins.xml cannot be written; make the folder writable and run this again"
-    report paddle "bounded the memory of its OpenVINO"
+        fail "paddle: cannot write $libraries/plugins.xml; make the folder writable, then run this again"
+    report paddle "capped the memory of its OpenVINO"
 }
 
 # --- models and modules ---------------------------------------------------------------------------------------------
 
 models_step() {
     if [[ -n ${PPOCR_DET_MODEL_DIR:-} && -n ${PPOCR_CLS_MODEL_DIR:-} && -n ${PPOCR_REC_MODEL_DIR:-} && -n ${PPOCR_REC_DICT:-} ]]; then
-        report models "your own, named by PPOCR_DET_MODEL_DIR and its like"
+        report models "custom, set by PPOCR_DET_MODEL_DIR and the related settings"
         return
     fi
-    "$python" "$root/scripts/fetch_models.py" || # it tells by itself what it did, and what failed
+    "$python" "$root/scripts/fetch_models.py" || # prints its own results and errors
         fail "models: not fetched; see the line above, then run this again"
 }
 
 compiled_models_step() {
-    report compiled-models "compiling the models for this machine's processor; this takes some seconds"
-    "$python" "$root/scripts/compile_models.py" || # it tells, too
+    report compiled-models "compiling the models for this machine's processor; this takes a few seconds"
+    "$python" "$root/scripts/compile_models.py" || # prints its own errors, too
         fail "compiled-models: not written; see the line above, then run this again"
 }
 
@@ -250,16 +250,16 @@ modules_step() {
         report modules "already installed in $hub_home/modules"
         return
     fi
-    # PaddleHub turns every - in the path of its temporary copies into _, and fails or leaves them there: it is given
-    # a path that has none.
+    # PaddleHub replaces every - in the path of its temporary copies with _, then fails or leaves them behind, so give it
+    # a path without any.
     local alias status=0
     mkdir -p -- "$hub_home" && alias=$(mktemp -d /tmp/ppocrXXXXXX) && ln -s -- "$(realpath -- "$hub_home")" "$alias/home" ||
         fail "modules: $hub_home or /tmp is not writable (HUB_HOME changes the former)"
-    report modules "installing ${changed[*]##*/} with 'hub install'; this takes some seconds"
+    report modules "installing ${changed[*]##*/} with 'hub install'; this takes a few seconds"
     HUB_HOME=$alias/home quietly modules "$scripts/hub" install "${changed[@]}" || status=$?
     rm -r -- "$alias"
     ((status == 0)) ||
-        fail "modules: 'hub install' failed, its last lines are above; is $hub_home writable (HUB_HOME changes it)?"
+        fail "modules: 'hub install' failed; see its last lines above. Is $hub_home writable (HUB_HOME changes it)?"
     for module in "${changed[@]}"; do
         is_installed "$module" || fail "modules: $hub_home/modules/${module##*/} differs from $module after 'hub install'"
     done

@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
-# Run everything that must hold: lint, format, types, tests. Sets up what it needs first.
+# Run all checks: lint, format, types, tests. Set up what they need first.
 #
-# Arguments go to pytest: scripts/test.sh tests/vision/test_geometry.py -k order. Without any, lines that no test reaches are
-# counted, and there must be few of them.
+# Arguments are passed to pytest: scripts/test.sh tests/vision/test_geometry.py -k order. Without any, the lines that tests
+# reach are counted, and their share must not fall.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib.sh
 source scripts/lib.sh
 explain_failures test
 
-# The tests draw pictures with known text in Latin and Chinese letters, run the README's curl command, and serve in a
-# network of their own.
+# The tests draw Latin and Chinese text, run the README's curl command, and start servers in an isolated network.
 needed=(
     /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
     /usr/share/fonts/truetype/wqy/wqy-microhei.ttc
@@ -30,7 +29,7 @@ for file in "${needed[@]}"; do
     if [[ ! -e $file ]]; then
         echo "packages: installing ${packages[*]}"
         install_packages || {
-            echo "test: $file is missing and cannot be installed; install ${packages[*]} by hand" >&2
+            echo "test: $file is missing and could not be installed; install ${packages[*]} yourself" >&2
             exit 1
         }
         break

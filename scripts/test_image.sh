@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Build the images, run them as platforms do, and print tables of what was measured (they are in docs/images.md; the one
-# of the two images is in README.md, too).
+# Build the images, run them as platforms do, and print tables of measurements (kept in docs/images.md; README.md also has
+# the comparison of the two images).
 #
-# Needs what scripts/setup.sh --dev sets up, and docker or podman; ends with 77 and a reason where there is none. Where the
-# base image cannot be fetched, a stand-in is made with debootstrap. Settings: BASE_IMAGE, PROFILE; IMAGE_BUILT=1 tests
-# images that are there.
+# Needs `scripts/setup.sh --dev`, and docker or podman; without either, prints the reason and exits with 77. If the base
+# image cannot be pulled, debootstrap builds a stand-in. Settings: BASE_IMAGE, PROFILE; IMAGE_BUILT=1 tests existing
+# images instead of building them.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib.sh
@@ -17,7 +17,7 @@ name=ppocr-test-$$
 run_options=()
 
 skip() { echo "test_image: skipped: $1" >&2; exit 77; }
-fail() { # what is wrong, after the end of the container's log
+fail() { # message; printed after the last lines of the container's log
     "$engine" logs "$name" 2>&1 | tail -n 15 >&2 || true
     echo "test_image: $1" >&2
     exit 1
@@ -26,7 +26,7 @@ remove() { "$engine" rm -f "$name" >/dev/null 2>&1 || true; }
 clean_up() { remove; rm -rf -- "$scratch"; }
 
 part='' part_began=0
-next_part() { # what begins now; says how long the part before it took
+next_part() { # name of the part that starts now; print how long the previous one took
     if [[ -n $part ]]; then
         echo "test_image: $part: $((SECONDS - part_began)) s" >&2
     fi
@@ -43,24 +43,24 @@ if docker info >/dev/null 2>&1; then
     engine=docker
 elif command -v podman >/dev/null; then
     engine=podman
-    # podman itself writes the user's line to /etc/passwd, and asks systemd for a timer of health checks.
+    # By default podman adds the user to /etc/passwd and asks systemd for a health-check timer.
     run_options+=(--no-healthcheck --passwd=false)
 else
-    skip "neither a running docker nor podman is here; 'apt-get install podman buildah runc debootstrap' provides one"
+    skip "found neither a running docker nor podman; install one with 'apt-get install podman buildah runc debootstrap'"
 fi
 trap clean_up EXIT
 
 next_part "base image and builds"
 has_image() { "$engine" image inspect "$1" >/dev/null 2>&1; }
 
-make_stand_in() { # what python:3.11-slim-bookworm is, from the distribution's own packages
-    command -v debootstrap >/dev/null || skip "$BASE_IMAGE cannot be fetched, and debootstrap, which makes a stand-in, is missing"
-    ((EUID == 0)) || skip "$BASE_IMAGE cannot be fetched, and only root can make a stand-in with debootstrap"
+make_stand_in() { # build an equivalent of python:3.11-slim-bookworm from Debian packages
+    command -v debootstrap >/dev/null || skip "$BASE_IMAGE cannot be pulled, and debootstrap, which builds a stand-in, is missing"
+    ((EUID == 0)) || skip "$BASE_IMAGE cannot be pulled, and only root can build a stand-in with debootstrap"
     local mirror system=$scratch/system
     mirror=$(apt_mirror bookworm)
     debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv bookworm "$system" ${mirror:+"$mirror"} >"$scratch/debootstrap.log" ||
         { tail -n 5 "$scratch/debootstrap.log" >&2; skip "debootstrap failed"; }
-    # Slim images have none of these either.
+    # Slim images leave these out, too.
     rm -rf -- "$system"/var/cache/apt/* "$system"/var/lib/apt/lists/* "$system"/var/log/* "$system"/usr/share/{doc,man,info,locale}/*
     tar -C "$system" --one-file-system -c . | "$engine" import - "$stand_in" >/dev/null
     rm -rf -- "$system"
@@ -85,10 +85,10 @@ fi
 # --- clients --------------------------------------------------------------------------------------------------------
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-request() { # picture, file to write
+request() { # picture, output file
     { printf '{"images": ["'; base64 -w 0 -- "$1"; printf '"]}'; } >"$2"
 }
-post() { # module, file with the request
+post() { # module, request file
     curl -sS --max-time 120 -H 'Content-Type: application/json' --data-binary "@$2" "http://127.0.0.1:$port/predict/$1"
 }
 now() { date +%s.%N; }
@@ -98,13 +98,13 @@ is_running() { [[ $("$engine" inspect -f '{{.State.Running}}' "$name") == true ]
 request docs/example.png "$scratch/example"
 pictures=()
 shopt -s nullglob
-# Where there are no more pictures, the same one is sent again and again, and the tables say less.
+# Without more pictures the same one is sent every time, which makes the tables less meaningful.
 for file in docs/example.png ../shared/data/{images,receipts}/*.{jpg,png}; do
     request "$file" "$scratch/picture-${#pictures[@]}"
     pictures+=("$scratch/picture-${#pictures[@]}")
 done
 
-start() { # image, options of run; --cmd and what follows is the command
+start() { # image, options of run, then optionally --cmd and a command
     remove
     port=$(free_port)
     start_at "$port" "$@"
@@ -119,11 +119,11 @@ start_at() { # port, then as above
 }
 wait_for_answer() {
     until [[ $(post ocr_system "$scratch/example" 2>/dev/null) == *'"status":"000"'* ]]; do
-        is_running || fail "the container has ended before it answered"
+        is_running || fail "the container exited before it answered"
         sleep 0.05
     done
 }
-memory() { # of all processes of the container, in MB; shared pages count once
+memory() { # of all processes in the container, in MB; shared pages count once
     local first pid total=0
     first=$("$engine" inspect -f '{{.State.Pid}}' "$name")
     for pid in "$first" $(cat "/proc/$first/task/"*/children); do
@@ -131,7 +131,7 @@ memory() { # of all processes of the container, in MB; shared pages count once
     done
     echo $((total * 1024 / 1000000))
 }
-check_modules() { # all four with curl, one with the Python client of the README
+check_modules() { # call all four with curl, and one with the README's Python client
     local module answer
     for module in ocr_system ocr_det ocr_cls ocr_rec; do
         answer=$(post "$module" "$scratch/example")
@@ -144,24 +144,24 @@ check_modules() { # all four with curl, one with the Python client of the README
     sed -n '/^```python$/,/^```$/{/^```/d;p}' README.md | sed "s/:9000/:$port/" >"$scratch/client.py"
     answer=$(.venv/bin/python "$scratch/client.py") || fail "the README's Python client failed"
     [[ $answer == *图中的文字2026* ]] || fail "the README's Python client printed $answer"
-    "$engine" exec "$name" python3 -I /PaddleOCR/healthcheck.py || fail "the health check says that the service is down"
+    "$engine" exec "$name" python3 -I /PaddleOCR/healthcheck.py || fail "the health check reports that the service is down"
 }
-check_changes() { # docker diff: nothing but /tmp; the engine itself puts mount points into /etc
+check_changes() { # docker diff may list only /tmp, and the mount points that the engine adds
     local changed
     changed=$("$engine" diff "$name" | grep -vE '^[ACD] (/tmp(/.*)?|/etc|/etc/(hosts|hostname|resolv.conf|mtab)|/run(/.*)?|/dev(/.*)?|/proc|/sys)$' || true)
     [[ -z $changed ]] || fail "files outside /tmp were changed: $changed"
 }
-expect_end() { # what happened, words of the log
+expect_end() { # fault, pattern expected in the log
     local waited=0 code log
     while is_running; do
-        ((waited++ < 600)) || fail "$1: the container still runs"
+        ((waited++ < 600)) || fail "$1: the container is still running"
         sleep 0.1
     done
     code=$("$engine" inspect -f '{{.State.ExitCode}}' "$name")
     log=$("$engine" logs "$name" 2>&1)
     [[ $code != 0 ]] || fail "$1: the exit code is 0"
-    grep -qE "$2" <<<"$log" || fail "$1: no line says '$2'"
-    ! grep -q Traceback <<<"$log" || fail "$1: there is a stack trace"
+    grep -qE "$2" <<<"$log" || fail "$1: no log line matches '$2'"
+    ! grep -q Traceback <<<"$log" || fail "$1: the log contains a traceback"
     echo "fault: $1: exit code $code, $(grep -E -m 1 "$2" <<<"$log" | cut -c 1-160)"
 }
 
@@ -177,9 +177,9 @@ sleep 0.05
 if wait "$client"; then fail "SIGKILL came too late: the request was answered"; fi
 "$engine" start "$name" >/dev/null
 wait_for_answer
-echo "fault: SIGKILL in the middle of a request: answers after a new start"
+echo "fault: SIGKILL during a request: answers again after a restart"
 
-# Both images have them in the same place, in different formats.
+# Same place in both images, in different formats.
 models=$("$engine" exec "$name" python3 -c 'from ppocr_serving.settings import load_settings; print(load_settings().models.directory("det"))')
 head -c 100000 /dev/zero >"$scratch/damaged"
 : >"$scratch/empty"
@@ -199,7 +199,7 @@ start ppocr-serving-lean -v "$scratch/empty:$models/inference.xml:ro"
 expect_end "lean, empty model file" "ppocr_serving: .*$models"
 start ppocr-serving-lean -e PPOCR_PROFILE=ppocr-v2.0-server
 expect_end "lean, missing model" "ppocr_serving: .*ppocr-v2.0-server"
-# Python falls back to /var/tmp, which podman makes writable, too.
+# Python falls back to /var/tmp, which podman also makes writable.
 start ppocr-serving-lean --read-only --tmpfs /tmp:rw,size=64k,mode=1777 --tmpfs /var/tmp:rw,size=64k,mode=1777 --cmd \
     /bin/sh -c 'for folder in /tmp /var/tmp; do head -c 100000 /dev/zero >$folder/filling; done; exec python3 -m ppocr_serving'
 expect_end "lean, /tmp full" "ppocr_serving: .*full"
@@ -235,9 +235,9 @@ measure() { # title, image, options
     if [[ $1 != ppocr-serving ]]; then check_changes; fi
 }
 
-next_part "the command of the image that these replace"
+next_part "the command of the images that these replace"
 for image in ppocr-serving ppocr-serving-tx ppocr-serving-lean; do
-    # As people type it, with another uid; the port is a variable, and an argument.
+    # As users type it, with another uid; the port comes from a variable, then from an argument.
     start "$image" --user 54321 --cmd /bin/bash -c "sh /PaddleOCR/start.sh"
     wait_for_answer
     check_modules
@@ -264,13 +264,13 @@ remove
 next_part "cold starts"
 readonly starts=10
 median() { sort -n | awk '{value[NR] = $1} END {print (value[int((NR + 1) / 2)] + value[int(NR / 2) + 1]) / 2}'; }
-cold_start() { # image; from before the container's start to the first answer, in seconds, the median
+cold_start() { # image; median seconds from before the container starts to the first answer
     local i begin
     for ((i = 0; i < starts; i++)); do
         remove
         port=$(free_port)
         begin=$(now)
-        # It connects as soon as somebody listens; the server holds the request until its models are loaded.
+        # Connects as soon as the port is open; the server holds the request until its models are loaded.
         .venv/bin/python - "$port" "$scratch/example" <<'PYTHON' &
 import http.client, sys, time
 
@@ -284,7 +284,7 @@ while True:
         break
     except OSError:
         if time.monotonic() > deadline:
-            sys.exit("nobody listens")
+            sys.exit("nothing listens on the port")
         time.sleep(0.005)
 sys.exit("图中的文字2026" not in answer and answer)
 PYTHON
@@ -294,7 +294,7 @@ PYTHON
         echo "$(now) $begin" | awk '{printf "%.2f\n", $1 - $2}'
     done | median
 }
-empty_start() { # image; the same for a command that does nothing
+empty_start() { # image; the same for a no-op command
     local i begin
     for ((i = 0; i < starts; i++)); do
         begin=$(now)
@@ -309,11 +309,11 @@ for image in ppocr-serving ppocr-serving-lean; do
 done
 remove
 
-# --- the end-to-end tests, with what the image holds ----------------------------------------------------------------
+# --- the end-to-end tests with the images' packages -----------------------------------------------------------------
 
 next_part "end-to-end tests"
 if [[ $engine == podman ]] && ((EUID == 0)) && /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
-    # What needs PaddleHub is tested with the packages of ppocr-serving, what does not with those of both.
+    # Tests that need PaddleHub use the packages of ppocr-serving; the others use those of both images.
     hub=$(podman image mount ppocr-serving)/opt/ppocr/bin
     lean=$(podman image mount ppocr-serving-lean)/opt/ppocr/bin
     printf '#!/bin/sh\nexec %s/python3 %s/hub "$@"\n' "$hub" "$hub" >"$scratch/hub"
@@ -324,7 +324,7 @@ if [[ $engine == podman ]] && ((EUID == 0)) && /usr/bin/python3 -c 'import sys; 
     podman image unmount ppocr-serving ppocr-serving-lean >/dev/null
     ((tested == 0)) || fail "the end-to-end tests fail with the images' packages"
 else
-    echo "test_image: the end-to-end tests are not run with the images' packages; that takes podman, root and Python 3.11 in /usr/bin" >&2
+    echo "test_image: skipped the end-to-end tests with the images' packages; they need podman, root and Python 3.11 in /usr/bin" >&2
 fi
 
 # --- sizes ----------------------------------------------------------------------------------------------------------
@@ -341,11 +341,11 @@ for image in ppocr-serving ppocr-serving-tx ppocr-serving-lean; do
     echo "| $image | ${size[$image]} | ${compressed[$image]} |"
 done
 echo
-echo "| run | first answer after (s) | memory then (MB) | memory after 100 pictures (MB) | ms a picture |"
+echo "| run | first answer after (s) | memory then (MB) | memory after 100 pictures (MB) | ms per picture |"
 echo "|---|---|---|---|---|"
 printf '%s\n' "${rows[@]}"
 echo
-two() { # title of the row, its value for each image, unit
+two() { # row title, value for each image, unit
     echo "| $1 | $2 $4 | $3 $4 |"
 }
 echo "| | \`ppocr-serving\` | \`ppocr-serving-lean\` |"
@@ -354,13 +354,13 @@ echo "| for | everything that \`hub serving start\` does, Paddle's kernels, GPUs
 two "size" "${size[ppocr-serving]}" "${size[ppocr-serving-lean]}" MB
 two "size, compressed" "${compressed[ppocr-serving]}" "${compressed[ppocr-serving-lean]}" MB
 two "cold start: container start to the first answer, median of $starts" "${cold[ppocr-serving]}" "${cold[ppocr-serving-lean]}" s
-two "of that, a container that does nothing" "${empty[ppocr-serving]}" "${empty[ppocr-serving-lean]}" s
-two "speed, ${#pictures[@]} different pictures up to 100, a picture" "${speed[plain]:--}" "${speed[lean]:--}" ms
+two "of which, a container that does nothing" "${empty[ppocr-serving]}" "${empty[ppocr-serving-lean]}" s
+two "speed, ${#pictures[@]} different pictures up to 100, per picture" "${speed[plain]:--}" "${speed[lean]:--}" ms
 two "memory at the first answer" "${start_memory[plain]:--}" "${start_memory[lean]:--}" MB
 two "memory after 100 pictures" "${full_memory[plain]:--}" "${full_memory[lean]:--}" MB
 next_part "the end"
-echo "test_image: ${SECONDS} s in all" >&2
+echo "test_image: ${SECONDS} s in total" >&2
 if ((${#failed[@]})); then
-    echo "test_image: not all of 100 pictures were read: ${failed[*]}" >&2
+    echo "test_image: some of the 100 pictures were not read: ${failed[*]}" >&2
     exit 1
 fi

@@ -17,7 +17,7 @@ INSTALLED = Path(str(distribution("paddlehub").locate_file("paddlehub/env.py")))
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Path:
-    """Where Python finds a paddlehub that consists of the installed env.py and its metadata, and nothing else."""
+    """Import path with a paddlehub that has only the installed env.py and its metadata."""
     package = tmp_path / "paddlehub"
     package.mkdir()
     (package / "__init__.py").touch()
@@ -81,7 +81,7 @@ def test_another_version_is_refused_and_left_alone(environment: Path) -> None:
     metadata.write_text(metadata.read_text(encoding="utf-8").replace("2.4.0", "2.5.0"), encoding="utf-8")
     refused = run(environment, str(SCRIPT))
     assert refused.returncode == 1
-    assert refused.stderr.startswith("patch_env: paddlehub 2.5.0 is installed and only 2.4.0 is known")
+    assert refused.stderr.startswith("patch_env: paddlehub 2.5.0 is installed, but only 2.4.0 is supported")
     assert (environment / "paddlehub" / "env.py").read_bytes() == INSTALLED.read_bytes()
 
 

@@ -1,4 +1,4 @@
-"""What leaves the images, on small trees of files."""
+"""Pruning of images, on small file trees."""
 
 import importlib.util
 import sys
@@ -41,5 +41,5 @@ def test_what_is_named_goes_and_the_rest_stays(script: ModuleType, tmp_path: Pat
 
 
 def test_a_pattern_that_matches_nothing_is_an_error(script: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"has nothing like '.*' any more; correct the table in prune\.py"):
+    with pytest.raises(FileNotFoundError, match=r"has no match for '.*'; update the table in prune\.py"):
         script.prune(tmp_path, "lean")
