@@ -1,6 +1,6 @@
-"""Measure how well lines of text are read, against labelled pictures.
+"""Measure recognition accuracy on labelled pictures.
 
-A label file `NAME.csv` lies beside each picture `NAME.jpg` (or another format) and has a line a text:
+A label file `NAME.csv` lies next to each picture `NAME.jpg` (or another format) and has one line per text:
 `x1,y1,x2,y2,x3,y3,x4,y4,transcript`, pixels, clockwise from the top left.
 
 A label and a read line match when their texts are equal (upper case, white space removed) and the axis-aligned
@@ -37,7 +37,7 @@ class LabelledLine(NamedTuple):
 
     @property
     def normalized(self) -> str:
-        """The text as it is compared: upper case, no white space."""
+        """The text as compared: upper case, no white space."""
         return "".join(self.text.upper().split())
 
 
@@ -49,7 +49,7 @@ class Score(NamedTuple):
         predictions: Lines that were read.
         matches: Lines that match.
         label_characters: Characters in the labels.
-        found_characters: Those of them that were read somewhere in the same picture.
+        found_characters: Labelled characters that were read anywhere in the same picture.
     """
 
     labels: int = 0
@@ -84,7 +84,7 @@ class Score(NamedTuple):
 
 
 def read_labels(path: Path) -> list[LabelledLine]:
-    """Reads a label file."""
+    """Read a label file."""
     lines = []
     for number, row in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         fields = row.split(",", 8)
@@ -96,7 +96,7 @@ def read_labels(path: Path) -> list[LabelledLine]:
 
 
 def score(labels: Sequence[LabelledLine], predictions: Sequence[LabelledLine]) -> Score:
-    """Compares what was read in one picture with its labels."""
+    """Compare the lines read from one picture with its labels."""
     free = list(predictions)
     matches = 0
     for label in labels:
@@ -125,7 +125,7 @@ def _iou(first: Rectangle, second: Rectangle) -> float:
 
 
 def _reader(url: str | None) -> Callable[[bytes], list[LabelledLine]]:
-    """What reads a picture file: a running server, or the pipeline in this process with the environment's settings."""
+    """Return a function that reads a picture file: on a server, or in process with the environment's settings."""
     if url is not None:
         return lambda data: _ask(f"{url.rstrip('/')}/predict/ocr_system", data)
 
@@ -144,15 +144,15 @@ def _ask(url: str, data: bytes) -> list[LabelledLine]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path, metavar="LABELLED_DIR", help="pictures with label files")
-    parser.add_argument("--url", help="a running server, for example http://127.0.0.1:9000; default: in this process")
+    parser.add_argument("--url", help="a running server, for example http://127.0.0.1:9000; default: read in process")
     options = parser.parse_args(arguments)
     pictures = picture_paths(options.directory)
     labelled = [(path, path.with_suffix(".csv")) for path in pictures if path.with_suffix(".csv").is_file()]
     if not labelled:
-        print(f"evaluate: {options.directory} has no picture with a .csv file beside it", file=sys.stderr)
+        print(f"evaluate: {options.directory} has no picture with a .csv file next to it", file=sys.stderr)
         return 1
     total = Score()
     try:

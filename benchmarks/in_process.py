@@ -11,10 +11,10 @@ __all__ = ["Answer", "answer"]
 
 
 class Answer(NamedTuple):
-    """What was read of one picture.
+    """Result for one picture.
 
     Attributes:
-        page: Its lines.
+        page: Lines of the picture.
         body: The bytes of the answer.
     """
 
@@ -26,9 +26,9 @@ def answer(reader: Reader, data: bytes, watch: Stopwatch) -> Answer:
     """Read one picture file.
 
     Args:
-        reader: Reads it.
+        reader: Reader to use.
         data: The bytes of the file.
-        watch: Receives the time of every stage.
+        watch: Stopwatch that receives the time of each stage.
     """
     (page,) = reader.pages(decode_pictures([data], reader.settings.reading.max_pixels, watch), watch=watch)
     with watch("encode"):

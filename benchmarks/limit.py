@@ -1,9 +1,9 @@
-"""Compare the time a picture takes with that of its engine calls alone, which is the least that it could take.
+"""Compare the time per picture with that of its engine calls alone, the lower bound.
 
-The pictures are read once, and everything that is fed to the engines is kept. Then each picture is read again and
-again, in turn with its engine calls alone: no decoding, no boxes, no crops, no letters, no JSON. The calls of the
-recogniser are packed in three ways, of which the fastest counts: as the service makes them; each as soon as an engine
-is free, the widest first; and lines of equal width together, six at a time, with all threads. Times are medians over
+The pictures are read once, and all engine inputs are kept. Then each picture is read repeatedly, alternating with
+its engine calls alone: no decoding, no boxes, no crops, no text, no JSON. The calls of the recogniser are batched in
+three ways, of which the fastest counts: as the service makes them; each as soon as an engine is free, widest first; and
+six lines of equal width at a time, with all threads. Times are medians over
 the repetitions of a picture, averaged over the pictures.
 """
 
@@ -37,20 +37,20 @@ class Call(NamedTuple):
     """One engine call.
 
     Attributes:
-        engine: Which.
-        inputs: With what.
+        engine: Engine to call.
+        inputs: Its input.
     """
 
     engine: Engine
     inputs: Float32Array
 
     def run(self) -> None:
-        """Makes the call, and drops the answer."""
+        """Make the call and drop the answer."""
         self.engine.run(self.inputs, _drop)
 
 
 class _Recorder:
-    """An engine that keeps what it is fed with."""
+    """An engine that records its inputs."""
 
     def __init__(self, spec: EngineSpec, engine: Engine) -> None:
         self.spec = spec
@@ -76,7 +76,7 @@ class _Recorder:
 
 
 class _RecordingPool(EnginePool):
-    """A pool whose engines keep what they are fed with, and run those of another pool."""
+    """A pool whose engines record their inputs and delegate to another pool."""
 
     def __init__(self, pool: EnginePool) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class _RecordingPool(EnginePool):
 
 
 class Limit:
-    """Reads pictures, and makes their engine calls alone.
+    """Read pictures, or make only their engine calls.
 
     Raises:
         OcrError: A model cannot be found or loaded.
@@ -110,11 +110,11 @@ class Limit:
         self._threads = ThreadPoolExecutor(len(lanes))
 
     def read(self, data: bytes) -> None:
-        """Does what the service does, from a file's bytes to the bytes of the answer."""
+        """Do what the service does, from a file's bytes to the bytes of the answer."""
         answer(self._reader, data, Stopwatch())
 
     def packings(self, data: bytes) -> dict[str, Callable[[], None]]:
-        """The engine calls that a picture takes, packed in several ways: functions that make them."""
+        """Return functions that make the engine calls of a picture, by way of batching."""
         for recorder in self._recorders:
             recorder.calls.clear()
         answer(self._recording, data, Stopwatch())
@@ -132,7 +132,7 @@ class Limit:
         inputs = [call.inputs for calls in lanes for call in calls]
         return {
             "as the service makes them": with_others(lambda: self._at_once(lanes)),
-            "the widest first": with_others(lambda: self._widest_first(inputs)),
+            "widest first": with_others(lambda: self._widest_first(inputs)),
             "six lines at a time": with_others(
                 lambda: _run(Call(self._all_threads, batch) for batch in regrouped(inputs, _BATCH_SIZE))
             ),
@@ -154,14 +154,14 @@ class Limit:
 
 
 def regrouped(inputs: Iterable[Float32Array], batch_size: int) -> list[Float32Array]:
-    """Puts lines of equal width together.
+    """Batch lines of equal width.
 
     Args:
         inputs: (N, C, H, W) float32 each.
-        batch_size: The most lines in a batch.
+        batch_size: Maximum number of lines per batch.
 
     Returns:
-        Batches that hold every line once.
+        Batches that together hold every line once.
     """
     by_width: dict[int, list[Float32Array]] = defaultdict(list)
     for array in inputs:
@@ -210,22 +210,22 @@ def _measure(paths: Sequence[Path], repetitions: int) -> None:
             packed[name].append(milliseconds)
     floor = [min(ways) for ways in zip(*packed.values(), strict=True)]
     print(f"{len(files)} pictures, {repetitions} repetitions\n")
-    print("| | ms a picture | ours / this |\n|---|---|---|")
+    print("| | ms per picture | ours / this |\n|---|---|---|")
     print(f"| ours, from file to answer | {mean(ours):.1f} | 1.00 |")
     for name, values in packed.items():
         print(f"| engine calls alone, {name} | {mean(values):.1f} | {mean(ours) / mean(values):.2f} |")
-    print(f"| the floor: the fastest of these for each picture | {mean(floor):.1f} | {mean(ours) / mean(floor):.2f} |")
+    print(f"| the floor: the fastest of these per picture | {mean(floor):.1f} | {mean(ours) / mean(floor):.2f} |")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path, metavar="DIR", help="pictures")
     parser.add_argument("--repetitions", type=int, default=5, help="readings of each picture (default: 5)")
     options = parser.parse_args(arguments)
     pictures = picture_paths(options.directory)
     if not pictures or options.repetitions < 1:
-        print(f"limit: {options.directory} has no pictures, or nothing is to be repeated", file=sys.stderr)
+        print(f"limit: {options.directory} has no pictures, or --repetitions is below 1", file=sys.stderr)
         return 1
     try:
         _measure(pictures, options.repetitions)

@@ -1,4 +1,4 @@
-"""Compare how processes and threads share the CPUs: throughput, waiting, fairness and memory with several clients.
+"""Compare how processes and threads share the CPUs: throughput, latency, fairness and memory with several clients.
 
 For each way of sharing, a server is started with `python -m ppocr_serving`. It reads the pictures for one client that
 sends one after the other, and for several clients that do so at the same time, in turn. Throughput is the median over
@@ -31,12 +31,12 @@ _COMMAND = (sys.executable, "-m", "ppocr_serving")
 
 
 class Round(NamedTuple):
-    """What clients got in one round.
+    """Results of one round.
 
     Attributes:
-        per_second: Answers a second, all clients together.
+        per_second: Answers per second, all clients together.
         seconds: How long each request took.
-        fairness: Fewest answers of a client divided by the most; 1 for a single client.
+        fairness: Fewest answers per client divided by the most; 1 for a single client.
     """
 
     per_second: float
@@ -45,12 +45,12 @@ class Round(NamedTuple):
 
 
 def play(url: str, bodies: Sequence[bytes], clients: int, duration: float) -> Round:
-    """Lets clients send requests for some time, each on a connection of its own, one after the other.
+    """Let clients send requests for a while, one after another, each on its own connection.
 
     Args:
         url: The server.
-        bodies: Requests; each client begins with another one.
-        clients: How many.
+        bodies: Requests; each client starts with a different one.
+        clients: Number of clients.
         duration: Seconds after which no further request is sent.
 
     Raises:
@@ -73,7 +73,7 @@ def play(url: str, bodies: Sequence[bytes], clients: int, duration: float) -> Ro
                 answer = connection.getresponse()
                 content = answer.read()
                 if answer.status != 200:
-                    raise ServerFailed(f"a request was answered with {answer.status}: {content[:200]!r}")
+                    raise ServerFailed(f"a request was answered with status {answer.status}: {content[:200]!r}")
                 seconds.append(time.perf_counter() - begin)
         finally:
             connection.close()
@@ -88,7 +88,7 @@ def play(url: str, bodies: Sequence[bytes], clients: int, duration: float) -> Ro
 
 
 def _resident_mb(pid: int) -> float:
-    """Resident memory of the processes that a server has started, in millions of bytes."""
+    """Resident memory of a server's child processes, in millions of bytes."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     pages = sum(int(Path(f"/proc/{child}/statm").read_text(encoding="ascii").split()[1]) for child in children)
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
@@ -129,19 +129,19 @@ def _sharing(text: str) -> tuple[int, int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line."""
+    """Run the command line."""
     cpus = available_cpus()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path, metavar="DIR", help="pictures")
-    parser.add_argument("--clients", type=int, default=8, help="clients at the same time (default: 8)")
+    parser.add_argument("--clients", type=int, default=8, help="concurrent clients (default: 8)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds (default: 3)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of a round (default: 10)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="seconds per round (default: 10)")
     parser.add_argument(
         "--sharing",
         type=_sharing,
         action="append",
         metavar="WORKERSxTHREADS",
-        help=f"processes and threads of each (default: 1x1, 1x{cpus} and {cpus}x1)",
+        help=f"number of processes x threads of each (default: 1x1, 1x{cpus} and {cpus}x1)",
     )
     options = parser.parse_args(arguments)
     paths = picture_paths(options.directory)
@@ -149,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"parallel: {options.directory} has no pictures", file=sys.stderr)
         return 1
     if min(options.clients, options.rounds) < 1 or options.seconds <= 0:
-        print("parallel: --clients and --rounds have to be at least 1, --seconds above 0", file=sys.stderr)
+        print("parallel: --clients and --rounds must be at least 1, and --seconds above 0", file=sys.stderr)
         return 1
     bodies = [json.dumps({"images": [base64.b64encode(path.read_bytes()).decode()]}).encode() for path in paths]
     print(

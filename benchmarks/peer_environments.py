@@ -1,4 +1,4 @@
-"""A virtual environment a peer, made once from a list of pinned packages."""
+"""One virtual environment per peer, created once from a list of pinned packages."""
 
 import shutil
 import subprocess
@@ -11,16 +11,16 @@ _MADE_FROM = "made_from.txt"
 
 
 class EnvironmentFailed(Exception):
-    """A peer's environment cannot be made; the message says where the reason stands."""
+    """A peer's environment could not be created; the message names the log with the reason."""
 
 
 def environment_python(requirements: Path, environments: Path) -> Path:
-    """Makes a virtual environment with this Python, or finds the one that an earlier run made.
+    """Create a virtual environment with this Python, or reuse the one of an earlier run.
 
     Args:
-        requirements: A pinned list of packages for pip. They are installed as they are listed, without what their
-            metadata asks for: PaddleOCR's asks for four builds of OpenCV. Another list makes the environment anew.
-        environments: The folder to make it in; it is called like the list.
+        requirements: A pinned list of packages for pip. They are installed as listed, without further
+            dependencies: PaddleOCR depends on four builds of OpenCV. A changed list recreates the environment.
+        environments: The folder to create it in; it is named after the list.
 
     Returns:
         The environment's Python.
@@ -46,7 +46,7 @@ def environment_python(requirements: Path, environments: Path) -> Path:
         for command in (make, install):
             if subprocess.run(command, stdout=stream, stderr=stream, check=False).returncode != 0:
                 raise EnvironmentFailed(
-                    f"{requirements.stem}: its packages cannot be installed; {log} says why, {requirements} lists them"
+                    f"{requirements.stem}: could not install the packages in {requirements}; see {log}"
                 )
     made_from.write_text(wanted, encoding="utf-8")  # last: what is left behind by a failure is made anew
     return python

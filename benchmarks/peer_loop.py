@@ -1,6 +1,6 @@
-"""The inside of a process that reads pictures for `peers.py`: lines of JSON in, lines of JSON out.
+"""Child side of a process that reads pictures for `peers.py`: JSON lines in, JSON lines out.
 
-It runs in the environment of each peer, so it needs nothing but the standard library.
+This runs in each peer's environment, so it needs only the standard library.
 """
 
 import ctypes
@@ -19,11 +19,11 @@ __all__ = ["Line", "PeerOptions", "Reader", "serve"]
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 Line = tuple[str, list[list[float]]]
-"""A text, and its corners as x and y in pixels of the picture."""
+"""A text and its corners (x, y), in pixels of the picture."""
 
 
 class PeerOptions(NamedTuple):
-    """What is the same for every peer.
+    """Options shared by all peers.
 
     Attributes:
         threads: CPU threads, at least 1.
@@ -31,7 +31,7 @@ class PeerOptions(NamedTuple):
         det: Folder of the detection model in Paddle's format.
         cls: Folder of the angle classifier.
         rec: Folder of the recognition model.
-        dictionary: The recogniser's characters, one a line.
+        dictionary: The recogniser's characters, one per line.
     """
 
     threads: int
@@ -43,7 +43,7 @@ class PeerOptions(NamedTuple):
 
 
 class Reader(NamedTuple):
-    """How one peer reads.
+    """Functions with which one peer reads.
 
     Attributes:
         read: Takes the bytes of a picture file. This is what is timed.
@@ -55,7 +55,7 @@ class Reader(NamedTuple):
 
 
 def serve(create: Callable[[PeerOptions], Reader], distributions: Sequence[str]) -> None:
-    """Reads pictures until standard input ends.
+    """Read pictures until standard input ends.
 
     The last argument of the command line is a `PeerOptions` as a JSON array. The first line out is
     `{"versions": {...}}`; then each line in, `{"path": "..."}`, is answered with `milliseconds`, `lines` and
@@ -63,15 +63,15 @@ def serve(create: Callable[[PeerOptions], Reader], distributions: Sequence[str])
 
     Args:
         create: Builds the reader.
-        distributions: Packages whose versions are told.
+        distributions: Packages whose versions are reported.
     """
-    # A reading process that is stopped cannot notice that its parent is gone; the kernel does.
+    # A stopped process cannot notice that its parent is gone; the kernel does.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # Libraries print to standard output, from C++ as well: what is theirs goes to standard error.
+    # Libraries print to standard output, even from C++: redirect that to standard error.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     options = PeerOptions(*json.loads(sys.argv[-1]))
-    # No peer has more threads than the others in OpenCV and NumPy either, whose pools count the CPUs.
+    # Limit OpenCV and NumPy as well, whose thread pools default to the number of CPUs.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
 
     def answer(message: dict[str, object]) -> None:

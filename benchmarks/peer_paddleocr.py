@@ -1,4 +1,4 @@
-"""PaddleOCR 2.10's own pipeline as a peer of `peers.py`; runs in an environment of its own.
+"""PaddleOCR 2.10's own pipeline as a peer of `peers.py`; runs in its own environment.
 
 What is set: the models' folders, threads, the detector's side limit (960, `max`, its default), and the thresholds of
 PaddleOCR's own serving modules (box 0.5, unclip 1.6), which the other peers have by default: with fewer boxes it would
@@ -18,7 +18,7 @@ from benchmarks.peer_loop import Line, PeerOptions, Reader, serve
 
 
 def _create(kernels: str, options: PeerOptions) -> Reader:
-    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # which would ask the network for a newer version when it is imported
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # else importing it checks the network for a newer version
     with_onednn = kernels == "onednn"
     from paddle import inference
 
@@ -27,10 +27,10 @@ def _create(kernels: str, options: PeerOptions) -> Reader:
     def create_predictor_as_asked(config: Any) -> Any:
         if not with_onednn:
             config.disable_mkldnn()
-            # PaddleOCR passes its threads on only where it turns oneDNN on.
+            # PaddleOCR passes the thread count on only if it enables oneDNN.
             config.set_cpu_math_library_num_threads(options.threads)
         if config.mkldnn_enabled() != with_onednn:
-            raise RuntimeError(f"oneDNN is {'off' if with_onednn else 'on'}, whatever was asked for")
+            raise RuntimeError(f"oneDNN is {'off' if with_onednn else 'on'}, contrary to the option")
         return create_predictor(config)
 
     inference.create_predictor = create_predictor_as_asked

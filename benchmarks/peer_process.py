@@ -1,4 +1,4 @@
-"""The outside of a process that reads pictures for `peers.py`."""
+"""Parent side of a process that reads pictures for `peers.py`."""
 
 import contextlib
 import json
@@ -38,12 +38,12 @@ class Reading(NamedTuple):
 
 
 class PeerProcess:
-    """One peer at work. It is stopped whenever it is not reading, so that nothing of it runs beside another peer.
+    """A running peer, stopped whenever it is not reading, so that it never competes with another peer.
 
-    Without that it would: Intel's OpenMP keeps its threads spinning for 200 ms after each call.
+    Otherwise it would: Intel's OpenMP keeps threads spinning for 200 ms after each call.
 
     Attributes:
-        name: What the peer is called.
+        name: The peer's name.
         versions: Its packages and their versions.
     """
 
@@ -55,14 +55,14 @@ class PeerProcess:
         environment: Mapping[str, str],
         log: Path,
     ) -> None:
-        """Starts the process and waits until its libraries are loaded.
+        """Start the process and wait until its libraries are loaded.
 
         Args:
-            name: What the peer is called.
+            name: The peer's name.
             command: A Python and a module that calls `peer_loop.serve`, with that module's arguments.
-            options: What is the same for every peer.
+            options: Options shared by all peers.
             environment: Environment variables on top of this process's.
-            log: A file for what the peer prints.
+            log: A file for the peer's output.
 
         Raises:
             PeerFailed: It did not start.
@@ -92,13 +92,13 @@ class PeerProcess:
         self._process.send_signal(signal.SIGSTOP)
 
     def read(self, path: Path) -> Reading:
-        """Reads one picture.
+        """Read one picture.
 
         Args:
-            path: Its file, absolute.
+            path: Absolute path of its file.
 
         Raises:
-            PeerFailed: It is no picture to this peer, or the process has ended.
+            PeerFailed: The peer cannot read the picture, or the process has ended.
         """
         self._process.send_signal(signal.SIGCONT)
         try:
@@ -108,12 +108,12 @@ class PeerProcess:
             raise self._ended() from None
         self._process.send_signal(signal.SIGSTOP)
         if "error" in answer:
-            raise PeerFailed(f"{self.name} cannot read {path}: {answer['error']}; take the picture or the peer out")
+            raise PeerFailed(f"{self.name} cannot read {path}: {answer['error']}; leave out the picture or the peer")
         lines = [LabelledLine(text, _around(corners)) for text, corners in answer["lines"]]
         return Reading(answer["milliseconds"], lines, answer["peak_memory"])
 
     def close(self) -> None:
-        """Ends the process."""
+        """End the process."""
         self._process.send_signal(signal.SIGCONT)
         with contextlib.suppress(BrokenPipeError):  # of a process that ended before it took the last request
             self._requests.close()
@@ -141,7 +141,7 @@ class PeerProcess:
 
     def _ended(self) -> PeerFailed:
         last_words = self._log.read_text(encoding="utf-8", errors="replace").split("\n")[-2:-1]
-        return PeerFailed(f"{self.name} ended by itself ({''.join(last_words)[:300]}); {self._log} says more")
+        return PeerFailed(f"{self.name} exited unexpectedly ({''.join(last_words)[:300]}); see {self._log}")
 
 
 def _around(corners: Sequence[Sequence[float]]) -> Rectangle:

@@ -1,4 +1,4 @@
-"""rapidocr 3.10 as a peer of `peers.py`; runs in an environment of its own.
+"""rapidocr 3.10 as a peer of `peers.py`; runs in its own environment.
 
 What is set, so that it does the same work as the others: the models (PP-OCRv4 mobile and the v2.0 classifier, as ONNX,
 instead of its PP-OCRv6), the dictionary, the detector's side limit (960, `max`, instead of enlarging to 736), the
@@ -46,7 +46,7 @@ def _create(engine: str, options: PeerOptions) -> Reader:
 
 
 def _onnx_models() -> Path:
-    # Found and not imported: the package is here for its files.
+    # Only located, not imported: only the package's files are needed.
     spec = find_spec("rapidocr_onnxruntime")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("rapidocr_onnxruntime, which carries the PP-OCRv4 models in ONNX, is not installed")

@@ -1,9 +1,9 @@
-"""Compare the time a picture takes with other programs that run the same models, over folders of pictures.
+"""Compare the time per picture with other programs that run the same models, over folders of pictures.
 
 Peers: rapidocr with OpenVINO and with ONNX Runtime, PaddleOCR's own pipeline without and with oneDNN. Each is installed
-once, in pinned versions, into a virtual environment of its own, and reads in a process of its own with the same models
+once, in pinned versions, into its own virtual environment, and reads in its own process with the same models
 (PP-OCRv4 mobile and the v2.0 angle classifier, which is on), the same side limit of the detector and the same number of
-threads. What is timed is the way from a file's bytes in memory to the result, decoding included.
+threads. The time is measured from a file's bytes in memory to the result, decoding included.
 
 Each picture is read by one peer after the other, so that whatever else the machine does meets all of them alike; a peer
 is stopped while it is not its turn. What a picture takes when it comes for the first time is told apart from what it
@@ -63,7 +63,7 @@ _PEERS: Final = {
 
 
 class _Contestant(NamedTuple):
-    """How to start one row of the table.
+    """Command behind one row of the table.
 
     Attributes:
         name: The row's name.
@@ -80,9 +80,9 @@ class Summary(NamedTuple):
     """One row of the table.
 
     Attributes:
-        first: Milliseconds a picture, the first time.
-        again: Milliseconds a picture, the other times.
-        lines: A picture.
+        first: Milliseconds per picture, the first time.
+        again: Milliseconds per picture, the other times.
+        lines: Lines per picture.
         score: Of the labelled pictures; None if there are none.
         peak_memory: In bytes.
     """
@@ -95,7 +95,7 @@ class Summary(NamedTuple):
 
 
 def summarize(readings: Sequence[Sequence[Reading]], labels: Sequence[Sequence[LabelledLine] | None]) -> Summary:
-    """Puts the readings of one peer together.
+    """Summarize the readings of one peer.
 
     Args:
         readings: For each picture, its readings; at least one picture and two readings.
@@ -115,7 +115,7 @@ def summarize(readings: Sequence[Sequence[Reading]], labels: Sequence[Sequence[L
 
 
 def format_table(summaries: Mapping[str, Summary], ours: Collection[str]) -> str:
-    """Makes a Markdown table.
+    """Format a Markdown table.
 
     Args:
         summaries: By name, in the order of the rows.
@@ -124,7 +124,10 @@ def format_table(summaries: Mapping[str, Summary], ours: Collection[str]) -> str
     first = min(summaries[name].first for name in ours)
     again = min(summaries[name].again for name in ours)
     rows = [
-        "| | first, ms a picture | ratio | again, ms a picture | ratio | lines a picture | line F1 | peak RSS, MB |",
+        (
+            "| | first, ms per picture | ratio | again, ms per picture | ratio "
+            "| lines per picture | line F1 | peak RSS, MB |"
+        ),
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, summary in summaries.items():
@@ -235,13 +238,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         dest="peers",
         action="append",
         choices=[*_PEERS, _NO_PEER],
-        help="whom to compare with, repeatable (default: all)",
+        help="peer to compare with, repeatable (default: all)",
     )
     parser.add_argument(
         "--ours",
         action="append",
         choices=installed,
-        help="which of our engines to run, repeatable (default: all that are installed)",
+        help="our engine to run, repeatable (default: all installed)",
     )
     parser.add_argument(
         "--warm-up",
@@ -249,19 +252,19 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="DIR",
-        help="other pictures, to read before, repeatable (default: none)",
+        help="other pictures to read first, repeatable (default: none)",
     )
     parser.add_argument(
         "--repetitions", type=int, default=5, help="readings of each picture after the first (default: 5)"
     )
     parser.add_argument(
-        "--threads", type=int, default=available_cpus(), help="threads of each (default: the CPUs available)"
+        "--threads", type=int, default=available_cpus(), help="threads per peer (default: the available CPUs)"
     )
     parser.add_argument(
         "--environments",
         type=Path,
         default=_ROOT / "build" / "peers",
-        help="where the peers are installed, and write their logs (default: build/peers)",
+        help="where to install the peers and write their logs (default: build/peers)",
     )
     options = parser.parse_args(arguments)
     options.peers = [name for name in options.peers or _PEERS if name != _NO_PEER]
@@ -271,17 +274,17 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line."""
+    """Run the command line."""
     options = _parse(arguments)
     for directory in (*options.directories, *options.warm_up):
         if not picture_paths(directory):
             print(f"peers: {directory} has no pictures; name a folder of picture files", file=sys.stderr)
             return 1
     if not options.ours:
-        print("peers: no engine of ours is installed; run scripts/setup.sh --dev", file=sys.stderr)
+        print("peers: none of our engines is installed; run scripts/setup.sh --dev", file=sys.stderr)
         return 1
     if options.repetitions < 1 or options.threads < 1:
-        print("peers: --repetitions and --threads have to be at least 1", file=sys.stderr)
+        print("peers: --repetitions and --threads must be at least 1", file=sys.stderr)
         return 1
     try:
         peer_options = _peer_options(load_settings(), options.threads)

@@ -1,4 +1,4 @@
-"""Servers for the benchmarks: real ones, on the loopback interface, each a process of its own."""
+"""Real servers for the benchmarks, on the loopback interface, one process each."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ __all__ = ["ServerFailed", "check_running", "serving", "wait_until_ready"]
 _ROOT = Path(__file__).parents[1]
 _MODULES = ("ocr_system", "ocr_cls", "ocr_det", "ocr_rec")
 
-# They only bound how long a server that hangs is waited for.
+# Timeouts for servers that hang.
 _START_SECONDS = 300
 _STOP_SECONDS = 60
 
@@ -30,12 +30,12 @@ class ServerFailed(Exception):
 def serving(
     command: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None
 ) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
-    """Starts a server, and ends it with the block.
+    """Start a server, and stop it at the end of the block.
 
     Args:
-        command: What starts it, with `{port}` for the port; empty is PaddleHub's command with the four modules.
-        folder: Where its home and its log are.
-        variables: What is added to the environment.
+        command: Start command, with `{port}` for the port; if empty, PaddleHub's with the four modules.
+        folder: Folder for its home and its log.
+        variables: Additional environment variables.
 
     Yields:
         Its process and its URL.
@@ -51,7 +51,7 @@ def serving(
         command = _install_modules(folder, env)
     words = [word.replace("{port}", str(port)) for word in command]
     with (folder / "log").open("wb") as output:
-        # A group of its own, because a command that wraps another does not always pass signals on.
+        # A separate process group, because wrapper commands do not always forward signals.
         process = subprocess.Popen(words, env=env, stdout=output, stderr=output, start_new_session=True)
     try:
         yield process, f"http://127.0.0.1:{port}"
@@ -66,10 +66,10 @@ def serving(
 
 
 def _install_modules(folder: Path, env: dict[str, str]) -> list[str]:
-    """Gives PaddleHub a home with the modules, and returns the command that serves them."""
+    """Create a PaddleHub home with the modules, and return the command that serves them."""
     hub = Path(sys.executable).parent / "hub"
     if not hub.is_file():
-        raise ServerFailed(f"{hub} is missing; run scripts/setup.sh, or name another server's command after --")
+        raise ServerFailed(f"{hub} is missing; run scripts/setup.sh, or pass another server's command after --")
     env.update(HUB_HOME=str(folder / "hub"), PYTHONWARNINGS="ignore:No ccache found")
     folders = [str(_ROOT / "modules" / name) for name in _MODULES]
     log = folder / "install.log"
@@ -81,7 +81,7 @@ def _install_modules(folder: Path, env: dict[str, str]) -> list[str]:
 
 
 def wait_until_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
-    """Waits until a server has loaded its models.
+    """Wait until a server has loaded its models.
 
     Raises:
         ServerFailed: It ended, or took too long.
@@ -100,12 +100,12 @@ def wait_until_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) ->
 
 
 def check_running(process: "subprocess.Popen[bytes]", log: Path, when: str) -> None:
-    """Raises ServerFailed where a server has ended; `when` completes the sentence."""
+    """Raise ServerFailed if a server has ended; `when` completes the message."""
     if process.poll() is not None:
         raise ServerFailed(f"the server ended with status {process.returncode} {when}: {_last_words(log)}")
 
 
 def _last_words(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    # gunicorn's last line only says that a worker has failed; the reason stands before it.
+    # gunicorn's last line only says that a worker has failed; the reason is above it.
     return " / ".join(line[:300] for line in lines[-3:]) or "nothing was printed"

@@ -5,8 +5,8 @@ picture, with a few ordinary ones before and after it. Every answer is checked. 
 process that answers, and that of all processes with shared pages counted once. 1 MB is a million bytes.
 
 COMMAND starts the server; the default is PaddleHub's with the four modules. `{port}` in its words is replaced by the
-port to listen on, which is in the variable PORT, too. PPOCR_HOST is set to the loopback interface, and all other
-variables of the environment are passed on. The exit status is 1 where a request failed or a figure is above its limit.
+port to listen on, which is also in the variable PORT. PPOCR_HOST is set to the loopback interface, and all other
+variables of the environment are passed on. The exit status is 1 if a request failed or a figure exceeds its limit.
 """
 
 import argparse
@@ -65,7 +65,7 @@ class Figures(NamedTuple):
 
 
 def summarize(samples: Sequence[Sample], ready: int, pictures: int) -> tuple[Figures, Figures]:
-    """Summarizes the samples of a run.
+    """Summarize the samples of a run.
 
     Args:
         samples: All of them.
@@ -81,7 +81,7 @@ def summarize(samples: Sequence[Sample], ready: int, pictures: int) -> tuple[Fig
     def figures(values: Sequence[int], peaks: Sequence[int]) -> Figures:
         def between(of: Sequence[int], first: int, last: int) -> list[int]:
             chosen = [value for value, number in zip(of, numbers, strict=True) if first <= number < last]
-            # Pictures that were too quick to be sampled: the next moment is theirs.
+            # The pictures were too fast to be sampled: use the next sample.
             return chosen or [next(value for value, number in zip(of, numbers, strict=True) if number >= last)]
 
         huge = pictures + _ORDINARY
@@ -100,7 +100,7 @@ def summarize(samples: Sequence[Sample], ready: int, pictures: int) -> tuple[Fig
 
 
 def _send_all(url: str, pictures: int, seed: int, tally: Tally) -> float:
-    """Sends all pictures; returns the seconds that those before the ordinary ones took."""
+    """Send all pictures; return the seconds taken by those before the ordinary ones."""
     start = time.perf_counter()
     plans = plan_pictures(pictures, seed)
     part = pictures // _PARTS
@@ -137,10 +137,10 @@ def _print_table(columns: tuple[Figures, Figures], pictures: int) -> None:
 
 
 def _exceeded(columns: tuple[Figures, Figures], options: argparse.Namespace) -> Iterator[str]:
-    """A line for each figure above its limit; of the two ways of counting, the one with more counts."""
+    """Yield a line for each figure above its limit; the higher of the two counts is decisive."""
     most = max(max(column.maximum, column.huge) for column in columns) / 1e6
     if options.max_mb is not None and most > options.max_mb:
-        yield f"the most memory is {most:.0f} MB, above --max-mb {options.max_mb:g}"
+        yield f"peak memory is {most:.0f} MB, above --max-mb {options.max_mb:g}"
     growth = max(column.growth for column in columns)
     if growth > options.max_growth:
         yield f"the growth is {growth:.1f} %, above --max-growth {options.max_growth:g}"
@@ -160,7 +160,7 @@ def _write_series(path: Path, samples: Sequence[Sample]) -> None:
 
 
 def _soak(options: argparse.Namespace) -> Iterator[str]:
-    """Does it all and prints the table; yields a line for each thing that is not as it should be."""
+    """Run the soak and print the table; yield a line for each failed check."""
     tally = Tally()
     with (
         tempfile.TemporaryDirectory(prefix="soak-") as folder,
@@ -177,7 +177,7 @@ def _soak(options: argparse.Namespace) -> Iterator[str]:
     columns = summarize(memory.samples, memory.ready, options.pictures)
     _print_table(columns, options.pictures)
     print(
-        f"\n{options.pictures} pictures in {seconds:.0f} s, {options.pictures / seconds:.1f} a second; "
+        f"\n{options.pictures} pictures in {seconds:.0f} s, {options.pictures / seconds:.1f} per second; "
         f"{tally.lines} lines for ocr_system, {tally.lines_read / max(1, tally.lines):.1%} of them read; "
         f"requests failed: {len(tally.failures)}; processes replaced: {memory.replaced_workers()}"
     )
@@ -189,22 +189,25 @@ def _soak(options: argparse.Namespace) -> Iterator[str]:
 def _picture_count(text: str) -> int:
     count = int(text)
     if count < _PARTS or count % _PARTS:
-        raise argparse.ArgumentTypeError(f"{count} is no multiple of {_PARTS}")
+        raise argparse.ArgumentTypeError(f"{count} is not a multiple of {_PARTS}")
     return count
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--pictures", type=_picture_count, default=600, help=f"how many, a multiple of {_PARTS} (default: 600)"
+        "--pictures",
+        type=_picture_count,
+        default=600,
+        help=f"number of pictures, a multiple of {_PARTS} (default: 600)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="other numbers give other pictures (default: 0)")
-    parser.add_argument("--series", type=Path, metavar="FILE", help="where to write all samples as CSV")
-    parser.add_argument("--max-mb", type=float, metavar="MB", help="limit of the most memory (default: none)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the pictures (default: 0)")
+    parser.add_argument("--series", type=Path, metavar="FILE", help="CSV file to write all samples to")
+    parser.add_argument("--max-mb", type=float, metavar="MB", help="limit of the peak memory (default: none)")
     parser.add_argument("--max-growth", type=float, default=3.0, metavar="PERCENT", help="limit (default: 3)")
     parser.add_argument("--max-after-huge", type=float, default=10.0, metavar="PERCENT", help="limit (default: 10)")
-    parser.add_argument("command", nargs="*", metavar="COMMAND", help="what starts the server, after --")
+    parser.add_argument("command", nargs="*", metavar="COMMAND", help="command that starts the server, after --")
     options = parser.parse_args(arguments)
     try:
         complaints = list(_soak(options))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 __all__ = ["MemoryLog", "Sample", "recording"]
 
 _INTERVAL = 0.05  # seconds
-# To find out what is shared, the kernel goes through all pages of a process: 20 ms and more for a large one.
+# To find shared pages, the kernel walks all pages of a process: 20 ms or more for a large one.
 _SHARING_INTERVAL = 2.0
 _PROC = Path("/proc")
 
@@ -40,7 +40,7 @@ class MemoryLog:
     """The samples of a recording.
 
     Attributes:
-        samples: In the order of time; grows while the recording goes on.
+        samples: In chronological order; grows during the recording.
         ready: How many were taken before the server was ready.
         workers: Every process that answered requests at some time.
     """
@@ -60,7 +60,7 @@ class MemoryLog:
         self._shared_since = -_SHARING_INTERVAL
 
     def mark_ready(self) -> None:
-        """Tells that the server is ready, and takes a sample of it.
+        """Record that the server is ready, and take a sample.
 
         The processes with the most ancestors in the tree are now those that answer requests; what takes the place of
         one of them later will have as many.
@@ -71,11 +71,11 @@ class MemoryLog:
             self._take()
 
     def replaced_workers(self) -> int:
-        """How many of the processes that answered requests were gone at the last sample."""
+        """Number of processes that answered requests and were gone at the last sample."""
         return len(self.workers - self._alive)
 
     def take(self) -> None:
-        """Adds a sample; none if there is no process any more."""
+        """Add a sample, unless all processes have ended."""
         with self._lock:
             self._take()
 
@@ -108,11 +108,11 @@ class MemoryLog:
 
 @contextmanager
 def recording(pid: int, picture: Callable[[], int]) -> Iterator[MemoryLog]:
-    """Samples a process and all that descend from it every 50 ms until the end of the block.
+    """Sample a process and its descendants every 50 ms until the end of the block.
 
     Args:
         pid: The process.
-        picture: Tells how many pictures have been answered.
+        picture: Returns the number of pictures answered so far.
 
     Raises:
         PermissionError: The processes belong to another user.
@@ -135,7 +135,7 @@ def recording(pid: int, picture: Callable[[], int]) -> Iterator[MemoryLog]:
 
 
 def _descendants(pid: int, depth: int = 0) -> Iterator[tuple[int, int]]:
-    """A process and what descends from it, each with the number of steps down to it."""
+    """A process and its descendants, each with its depth."""
     try:
         threads = list((_PROC / str(pid) / "task").iterdir())
     except (FileNotFoundError, ProcessLookupError):  # it has just ended
@@ -148,7 +148,7 @@ def _descendants(pid: int, depth: int = 0) -> Iterator[tuple[int, int]]:
 
 
 def _read_fields(pid: int, name: str) -> dict[str, int]:
-    """The lines `NAME: NUMBER kB` of a file about a process, in bytes; nothing if it has ended."""
+    """Parse the `NAME: NUMBER kB` lines of a process's file, in bytes; empty if it has ended."""
     try:
         text = (_PROC / str(pid) / name).read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Pictures for `soak.py`: different ones without end, from a seed, each drawn when it is needed.
+"""Pictures for `soak.py`: any number of different ones from a seed, each drawn on demand.
 
 A run has two halves, and the pictures of the second are like those of the first: the n-th picture of either half has
 the same place in the distributions of size, shape and number of lines, the same module, format and background. What
@@ -44,7 +44,7 @@ _BACKGROUNDS = ("plain", "gradient", "noise")
 _UPSIDE_DOWN_EVERY = 5
 _LARGEST_WEBP = 1_000_000  # pixels; above, a picture takes half a second to write
 
-# As small as a detector still sees it that shrinks the longer side to this many pixels.
+# The smallest text that a detector still sees when it shrinks the longer side to this many pixels.
 _SEEN_SIDE = 960
 _CELL_WIDTH, _CELL_HEIGHT = 144, 16
 _SMALLEST_LETTERS, _LARGEST_LETTERS = 8, 48
@@ -75,7 +75,7 @@ class PicturePlan(NamedTuple):
         lines: Lines of text on it.
         background: `plain`, `gradient` or `noise`.
         file_format: `JPEG`, `PNG` or `WEBP`.
-        upside_down: The page, or each line cut out of it, stands on its head.
+        upside_down: The page, or each line cut out of it, is upside down.
         seed: Of the texts, their places and the colours.
     """
 
@@ -91,7 +91,7 @@ class PicturePlan(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """What a client sends.
+    """Picture files, as a client sends them.
 
     Attributes:
         texts: The text of every line on the page.
@@ -103,7 +103,7 @@ class Drawn(NamedTuple):
 
 
 def plan_pictures(count: int, seed: int) -> list[PicturePlan]:
-    """Plans the pictures of a run.
+    """Plan the pictures of a run.
 
     Longer sides are distributed evenly in the logarithm from 20 pixels to 4000. The smallest picture of 20 x 20, one of
     4000 x 3000 with 300 lines and an empty one of that size, one of them landscape and one portrait, are in each half.
@@ -149,12 +149,12 @@ def plan_pictures(count: int, seed: int) -> list[PicturePlan]:
 
 
 def page_plan(number: int, width: int, height: int, lines: int, seed: int) -> PicturePlan:
-    """Plans one upright page for ocr_system; a JPEG with a gradient behind the text."""
+    """Plan one upright page for ocr_system; a JPEG with a gradient behind the text."""
     return PicturePlan(number, "ocr_system", width, height, lines, "gradient", "JPEG", False, seed)
 
 
 def draw(plan: PicturePlan) -> Drawn:
-    """Draws a picture.
+    """Draw a picture.
 
     Raises:
         FileNotFoundError: A font is missing; the message names the package that has it.
@@ -181,7 +181,7 @@ def _page_sides(size: int, shape: int, half: int, rng: random.Random) -> tuple[i
 
 
 def _room(width: int, height: int) -> int:
-    """The most lines that can be told apart on a page."""
+    """Maximum number of legible lines on a page."""
     seen = min(1.0, _SEEN_SIDE / max(width, height)) ** 2 * width * height
     return min(MOST_LINES, round(seen / (_CELL_WIDTH * _CELL_HEIGHT)))
 
@@ -207,7 +207,7 @@ def _background(plan: PicturePlan, rng: random.Random) -> Image.Image:
 def _write_lines(
     plan: PicturePlan, page: Image.Image, rng: random.Random
 ) -> tuple[list[str], list[tuple[int, int, int, int]]]:
-    """Writes lines in columns; returns the texts, and around each its left, top, right and bottom."""
+    """Write lines in columns; return their texts and boxes (left, top, right, bottom)."""
     texts: list[str] = []
     boxes: list[tuple[int, int, int, int]] = []
     if not plan.lines:

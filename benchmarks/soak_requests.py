@@ -1,4 +1,4 @@
-"""Clients for `soak.py`: they draw pictures, send them, and check what is answered."""
+"""Clients for `soak.py`: they draw pictures, send them, and check the answers."""
 
 import base64
 import threading
@@ -12,13 +12,13 @@ from benchmarks.soak_pictures import PicturePlan, draw
 
 __all__ = ["Tally", "send"]
 
-_ANSWER_SECONDS = 300  # only bounds how long a server that hangs is waited for
+_ANSWER_SECONDS = 300  # timeout for a server that hangs
 
 Results = list[list[dict[str, Any]]]
 
 
 class Tally:
-    """What came of the requests; clients in several threads add to it.
+    """Outcome of the requests; clients in several threads add to it.
 
     Attributes:
         answered: Pictures that have had an answer, good or bad.
@@ -35,14 +35,14 @@ class Tally:
         self._lock = threading.Lock()
 
     def add_answer(self, lines: int, lines_read: int) -> None:
-        """Counts a picture with a good answer."""
+        """Count a picture with a good answer."""
         with self._lock:
             self.answered += 1
             self.lines += lines
             self.lines_read += lines_read
 
     def add_failure(self, failure: str) -> None:
-        """Counts a picture with a bad answer or none."""
+        """Count a picture with a bad answer or none."""
         with self._lock:
             self.answered += 1
             self.failures.append(failure)
@@ -53,19 +53,19 @@ class _BadAnswer(Exception):
 
 
 def send(url: str, plans: Iterable[PicturePlan], clients: int, tally: Tally) -> None:
-    """Draws and sends pictures, one a request.
+    """Draw and send pictures, one per request.
 
     Args:
         url: The server's, without a path.
         plans: The pictures.
-        clients: How many send at the same time, each on a connection that it keeps.
-        tally: Receives what came of it.
+        clients: Number of concurrent clients, each on one persistent connection.
+        tally: Receives the outcome.
     """
-    waiting = iter(plans)  # shared: who is free takes the next
+    waiting = iter(plans)  # shared: each idle client takes the next
 
     def client() -> None:
         with requests.Session() as session:
-            session.trust_env = False  # a proxy knows no way to this machine's loopback interface
+            session.trust_env = False  # a proxy cannot reach this machine's loopback interface
             for plan in waiting:
                 texts, files = draw(plan)
                 try:

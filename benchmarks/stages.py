@@ -1,6 +1,6 @@
 """Measure where the milliseconds of a picture go, and the peak memory, over a folder of pictures.
 
-Every configuration runs in a process of its own. The pictures are read once to warm up; then each configuration reads
+Every configuration runs in its own process. The pictures are read once to warm up; then each configuration reads
 each picture in turn, so that whatever else the machine does meets all of them alike. Times are medians over the
 repetitions of a picture, averaged over the pictures.
 """
@@ -48,13 +48,13 @@ _CONFIGURATIONS = {
     "onednn": ("backend", Backend.ONEDNN),
     "native": ("backend", Backend.NATIVE),
 }
-"""By name, the setting that makes it. `paddle` is Paddle with its own OpenVINO, the last two are its other kernels."""
+"""Configurations by name. `paddle` is Paddle with its own OpenVINO, the last two are its other kernels."""
 
 _reader: Reader  # of a measuring process; set once by `_prepare`
 
 
 def _prepare(configuration: str) -> None:
-    global _reader  # the only way to hand something from a process's start to its calls
+    global _reader  # the only way to pass state from the initializer to later calls
     setting, value = _CONFIGURATIONS[configuration]
     os.environ[variable_names(setting)[0]] = value
     _reader = Reader()
@@ -73,7 +73,7 @@ def _read(path: Path) -> Reading:
 def measure(
     configurations: Sequence[str], pictures: Sequence[Path], repetitions: int
 ) -> dict[str, list[list[Reading]]]:
-    """Reads pictures with each configuration in alternation.
+    """Read pictures with each configuration in alternation.
 
     Returns:
         By configuration, for each picture its readings after warming up.
@@ -99,7 +99,7 @@ def measure(
 
 
 def summarize(readings: Sequence[Sequence[Reading]]) -> dict[str, float]:
-    """Milliseconds a picture by stage, and `total`: the mean over pictures of the median over repetitions."""
+    """Milliseconds per picture by stage, and `total`: the mean over pictures of the median over repetitions."""
     summary = {
         stage: mean(median(reading.seconds.get(stage, 0.0) for reading in picture) for picture in readings) * 1000
         for stage in STAGES
@@ -110,7 +110,7 @@ def summarize(readings: Sequence[Sequence[Reading]]) -> dict[str, float]:
 
 def _print_table(readings: dict[str, list[list[Reading]]]) -> None:
     summaries = {name: summarize(values) for name, values in readings.items()}
-    print("| ms a picture |" + "".join(f" {name} |" for name in summaries))
+    print("| ms per picture |" + "".join(f" {name} |" for name in summaries))
     print("|---|" + "---|" * len(summaries))
     for stage in (*STAGES, "total"):
         print(f"| {stage} |" + "".join(f" {summary[stage]:.1f} |" for summary in summaries.values()))
@@ -120,7 +120,7 @@ def _print_table(readings: dict[str, list[list[Reading]]]) -> None:
     ]
     print("| not engine time |" + "".join(f" {share:.1%} |" for share in shares))
     lines = [mean(picture[0].lines for picture in values) for values in readings.values()]
-    print("| lines a picture |" + "".join(f" {count:.1f} |" for count in lines))
+    print("| lines per picture |" + "".join(f" {count:.1f} |" for count in lines))
     peaks = [max(reading.peak_memory for picture in values for reading in picture) for values in readings.values()]
     print("| peak memory, MB |" + "".join(f" {peak / 1e6:.0f} |" for peak in peaks))
     first, *others = summaries
@@ -129,18 +129,18 @@ def _print_table(readings: dict[str, list[list[Reading]]]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path, metavar="DIR", help="pictures")
-    parser.add_argument("--engine", default="openvino", choices=_CONFIGURATIONS, help="what to measure (%(default)s)")
+    parser.add_argument("--engine", default="openvino", choices=_CONFIGURATIONS, help="engine to measure (%(default)s)")
     parser.add_argument(
-        "--against", action="append", default=[], choices=_CONFIGURATIONS, help="what to compare it with"
+        "--against", action="append", default=[], choices=_CONFIGURATIONS, help="engine to compare it with, repeatable"
     )
     parser.add_argument("--repetitions", type=int, default=5, help="readings of each picture (default: 5)")
     options = parser.parse_args(arguments)
     pictures = picture_paths(options.directory)
     if not pictures or options.repetitions < 1:
-        print(f"benchmark: {options.directory} has no pictures, or nothing is to be repeated", file=sys.stderr)
+        print(f"benchmark: {options.directory} has no pictures, or --repetitions is below 1", file=sys.stderr)
         return 1
     try:
         _print_table(measure([options.engine, *options.against], pictures, options.repetitions))

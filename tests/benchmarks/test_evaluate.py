@@ -69,7 +69,7 @@ def test_a_folder_without_labels_is_an_error_in_one_line(tmp_path: Path) -> None
     result = run(tmp_path)
 
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == f"evaluate: {tmp_path} has no picture with a .csv file beside it\n"
+    assert result.stderr == f"evaluate: {tmp_path} has no picture with a .csv file next to it\n"
 
 
 def test_receipts_are_read_well_enough(shared_data: Path) -> None:

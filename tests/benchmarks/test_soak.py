@@ -119,7 +119,7 @@ def test_every_limit_that_is_passed_and_failed_requests_are_named_a_line_each() 
     failures, *limits = result.stderr.splitlines()
     assert failures.startswith(f"soak: {len(failing)} requests failed, the first: picture ")
     assert limits == [
-        f"soak: the most memory is {most:.0f} MB, above --max-mb 150",
+        f"soak: peak memory is {most:.0f} MB, above --max-mb 150",
         f"soak: the growth is {growth:.1f} %, above --max-growth 3",
         f"soak: the memory kept of the huge picture is {kept:.1f} %, above --max-after-huge 10",
     ]
