@@ -1,4 +1,4 @@
-"""What tests share: the real models, and optional data that lies beside the repository."""
+"""Shared fixtures: the real models, and optional data next to the repository."""
 
 import os
 from pathlib import Path
@@ -48,14 +48,14 @@ def default_models() -> dict[str, ModelFiles]:
 
 @pytest.fixture(scope="session", params=RUNTIMES, ids=str)
 def settings(request: pytest.FixtureRequest, default_models: dict[str, ModelFiles]) -> Settings:
-    """What `settings_for` says, for each engine: whatever uses it, or `services`, is tested with both."""
+    """Settings for each engine: tests that use this, or `services`, run with both."""
     assert default_models
     return settings_for(request.param)
 
 
 @pytest.fixture(scope="session")
 def services(settings: Settings) -> dict[str, Service]:
-    """The four services by name. They share one engine a model, so that only the first test pays for loading."""
+    """The four services by name. They share one engine per model, so that only the first test pays for loading."""
     return {name: create_service(name, settings) for name in MODULES}
 
 

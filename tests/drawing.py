@@ -23,7 +23,7 @@ _CHINESE = (_FONT_FOLDER / "wqy/wqy-microhei.ttc", "fonts-wqy-microhei")
 
 
 class Placed(NamedTuple):
-    """A line of text and where it stands on a page.
+    """A line of text and its position on a page.
 
     Attributes:
         text: One line, Latin or Chinese.
@@ -47,7 +47,7 @@ def font_for(text: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def draw_page(lines: Sequence[Placed], width: int, height: int, ink: Colour = BLACK, paper: Colour = WHITE) -> BgrImage:
-    """Draws lines onto a page of the given size; (height, width, 3) uint8 BGR."""
+    """Draw lines onto a page of the given size; (height, width, 3) uint8 BGR."""
     page = Image.new("RGB", (width, height), paper)
     pen = ImageDraw.Draw(page)
     for line in lines:
@@ -56,14 +56,14 @@ def draw_page(lines: Sequence[Placed], width: int, height: int, ink: Colour = BL
 
 
 def draw_line(text: str, size: int = 40, margin: int = 20, ink: Colour = BLACK, paper: Colour = WHITE) -> BgrImage:
-    """Draws one line with a margin of `margin` pixels all around."""
+    """Draw one line with a margin of `margin` pixels all around."""
     left, top, right, bottom = font_for(text, size).getbbox(text, anchor="lt")
     width, height = int(right - left) + 2 * margin, int(bottom - top) + 2 * margin
     return draw_page([Placed(text, margin, margin, size)], width, height, ink, paper)
 
 
 def draw_downwards(text: str, size: int = 48, margin: int = 40) -> BgrImage:
-    """Draws letters below one another, as vertical Chinese is written."""
+    """Draw letters below one another, as vertical Chinese is written."""
     font = font_for(text, size)
     page = Image.new("RGB", (size + 2 * margin, len(text) * size + 2 * margin), WHITE)
     pen = ImageDraw.Draw(page)
@@ -73,19 +73,19 @@ def draw_downwards(text: str, size: int = 48, margin: int = 40) -> BgrImage:
 
 
 def rotate(image: BgrImage, degrees: float, paper: Colour = WHITE) -> BgrImage:
-    """Rotates counter-clockwise around the centre onto a page that is large enough for all of it."""
+    """Rotate counter-clockwise around the centre onto a page that is large enough for all of it."""
     page = Image.fromarray(image[:, :, ::-1])
     return _bgr(page.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=paper))
 
 
 def add_noise(image: BgrImage, deviation: float, seed: int) -> BgrImage:
-    """Adds normally distributed noise of the given deviation, in grey levels, to every sample."""
+    """Add normally distributed noise of the given deviation, in grey levels, to every sample."""
     noise = np.random.default_rng(seed).normal(0, deviation, image.shape)
     return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
 def shrink(image: BgrImage, factor: float) -> BgrImage:
-    """Makes a picture smaller by `factor`, averaging pixels."""
+    """Make a picture smaller by `factor`, averaging pixels."""
     small: BgrImage = cv2.resize(image, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
     return small
 

@@ -1,4 +1,4 @@
-"""How alike two answers are: texts by edit distance, quadrangles by intersection over union."""
+"""Similarity of two answers: texts by edit distance, quadrangles by intersection over union."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -40,7 +40,7 @@ def edit_similarity(one: str, other: str) -> float:
 def match_quadrangles(
     expected: Sequence[npt.ArrayLike], found: Sequence[npt.ArrayLike], min_iou: float = 0.5
 ) -> list[Pair]:
-    """Pairs quadrangles one to one, those with the largest intersection over union first.
+    """Pair quadrangles one to one, those with the largest intersection over union first.
 
     Args:
         expected: (4, 2) corners each, in order around the quadrangle.

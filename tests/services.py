@@ -31,7 +31,7 @@ class Service(NamedTuple):
 
     @property
     def engines(self) -> tuple[Engine, ...]:
-        """What has to be loaded before it can answer."""
+        """Engines that must be loaded before it can answer."""
         return self.reader.engines
 
 

@@ -1,4 +1,4 @@
-"""What the documents promise is what the code does."""
+"""Agreement of the documentation with the code."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What importing parts of the package loads: a command line that prints help must not wait for paddle."""
+"""Modules loaded by importing parts of the package: a command line that prints help must not wait for paddle."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""When a process is to be replaced; each case in a process of its own, which grows as told."""
+"""When to replace a process; each case runs in a separate process that grows on demand."""
 
 import logging
 import multiprocessing
@@ -18,7 +18,7 @@ def grow(megabytes: float) -> bytearray:
 
 
 def in_a_process(run: Callable[[], object]) -> object:
-    """Runs something in a process that is forked from this one."""
+    """Run a function in a forked process."""
 
     def child(result: Connection) -> None:
         result.send(run())

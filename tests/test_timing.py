@@ -1,4 +1,4 @@
-"""Where time goes, with several threads at work."""
+"""Timing of stages, with several threads."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What all deployments say about the service: images, ports, paths, and nothing that is secret."""
+"""Consistency of all deployments: images, ports, paths, and no secrets."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""NumPy with the small library that stands in for OpenBLAS in the lean image."""
+"""NumPy with the stub that replaces OpenBLAS in the lean image."""
 
 import importlib.util
 import shutil

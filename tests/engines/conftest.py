@@ -1,4 +1,4 @@
-"""What engines are compared with."""
+"""Reference answers for engines."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.services import POOL
 
 @pytest.fixture(scope="session")
 def native_answers(default_models: dict[str, ModelFiles]) -> dict[str, Float32Array]:
-    """What Paddle's own float32 kernels answer to `network_input`, by role."""
+    """Answers of Paddle's native float32 kernels to `network_input`, by role."""
     return {
         role: POOL.engine(EngineSpec(model, Backend.NATIVE, Precision.F32, 2, runtime=Runtime.PADDLE))(
             network_input(role)

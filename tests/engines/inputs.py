@@ -1,4 +1,4 @@
-"""What tests of engines share: what a real request feeds to a network, how far answers may differ, and broken files."""
+"""Shared by engine tests: inputs of real requests, tolerances for answers, and broken files."""
 
 import subprocess
 import sys
@@ -43,7 +43,7 @@ def network_input(role: str) -> Float32Array:
 
 
 def broken_model(folder: Path, whole: ModelFiles, defect: str) -> ModelFiles:
-    """Writes a copy of a model with a defect into a folder."""
+    """Write a copy of a model with a defect into a folder."""
     assert whole.params is not None
     program, params = whole.program.read_bytes(), whole.params.read_bytes()
     match defect:
@@ -71,7 +71,7 @@ def broken_model(folder: Path, whole: ModelFiles, defect: str) -> ModelFiles:
 def run_program(
     program: str, *arguments: str, cwd: Path | None = None, before: tuple[str, ...] = ()
 ) -> "subprocess.CompletedProcess[str]":
-    """Runs a Python program in a process of its own.
+    """Run a Python program in a separate process.
 
     Args:
         program: Its source.

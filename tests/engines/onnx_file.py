@@ -12,7 +12,7 @@ _FLOAT = 1  # of TensorProto.DataType
 
 
 def write_onnx(path: Path, weights: Float32Array) -> None:
-    """Writes a network that is a convolution without padding, and a sigmoid.
+    """Write a network that is a convolution without padding, and a sigmoid.
 
     Args:
         path: Where to.

@@ -32,7 +32,7 @@ def both(default_models: dict[str, ModelFiles]) -> dict[Runtime, dict[str, Servi
 
 
 class Agreement(NamedTuple):
-    """How far the engines agree about lines.
+    """Agreement of the engines about lines.
 
     Attributes:
         lines: How many there are.

@@ -1,4 +1,4 @@
-"""What every engine promises, whichever library runs the model."""
+"""Contract of every engine, whichever library runs the model."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Which library runs a model, and what is said where none can."""
+"""Choice of the library that runs a model, and the errors if none can."""
 
 from pathlib import Path
 
@@ -81,7 +81,7 @@ def test_the_automatic_choice_and_the_same_choice_by_name_share_an_engine(
 
 
 def choose_without(missing: list[str], spec: str) -> str:
-    """What is chosen, or said, by an interpreter that cannot find some packages."""
+    """Return the choice or error of an interpreter that cannot find some packages."""
     program = f"""if True:
         import sys
         from pathlib import Path

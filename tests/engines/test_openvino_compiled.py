@@ -49,7 +49,7 @@ def copied(model: ModelFiles, folder: Path) -> ModelFiles:
 
 @pytest.fixture
 def model(default_models: dict[str, ModelFiles], tmp_path: Path) -> ModelFiles:
-    """A model in a folder of its own."""
+    """A model in its own folder."""
     return copied(default_models["cls"], tmp_path / "cls")
 
 
@@ -151,7 +151,7 @@ def test_a_model_compiled_in_another_precision_is_not_used(model: ModelFiles, ca
 
 
 def in_namespace(program: str, *arguments: str, prepare: str) -> "subprocess.CompletedProcess[str]":
-    """Runs a Python program where a shell command has changed what is mounted."""
+    """Run a Python program after a shell command has changed the mounts."""
     if subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine allows no mounts of one's own")
     return run_program(program, *arguments, before=(*NAMESPACE, "sh", "-ec", f'{prepare}; exec "$0" "$@"'))

@@ -1,4 +1,4 @@
-"""OpenVINO by itself, with the real models and with broken ones."""
+"""Standalone OpenVINO, with the real models and with broken ones."""
 
 import threading
 import time

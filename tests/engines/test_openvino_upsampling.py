@@ -30,7 +30,7 @@ ends = (
 
 
 class Builder:
-    """Builds networks with random weights that begin with a convolution."""
+    """Build networks with random weights that begin with a convolution."""
 
     def __init__(self, seed: int = 0) -> None:
         self._random = np.random.default_rng(seed)

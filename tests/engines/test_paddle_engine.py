@@ -143,7 +143,7 @@ def test_a_graphics_card_is_not_silently_replaced(
 
 
 def load_elsewhere(model: ModelFiles, cwd: Path, *backends: Backend) -> subprocess.CompletedProcess[str]:
-    """Loads a model and runs it on zeros in a process of its own: Paddle may take that down."""
+    """Load a model and run it on zeros in a separate process, which Paddle may crash."""
     program = f"""if True:
         import sys
         from pathlib import Path

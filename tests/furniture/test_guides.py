@@ -1,4 +1,4 @@
-"""What the guides for contributors and reporters refer to is there."""
+"""References in the guides for contributors and reporters exist."""
 
 import re
 from pathlib import Path

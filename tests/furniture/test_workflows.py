@@ -123,7 +123,7 @@ def test_sources_are_fetched_without_leaving_a_token_behind(name: str) -> None:
 
 
 def check_version(folder: Path, tag: str, changelog: str) -> subprocess.CompletedProcess[str]:
-    """Run the first step of a release in a folder of its own."""
+    """Run the first step of a release in a separate folder."""
     (folder / "ppocr_serving").mkdir()
     (folder / "ppocr_serving" / "__init__.py").write_bytes((ROOT / "ppocr_serving" / "__init__.py").read_bytes())
     (folder / "CHANGELOG.md").write_text(changelog, encoding="utf-8")

@@ -22,7 +22,7 @@ HELLO = cv2.cvtColor(np.asarray(page(["Hello World"])), cv2.COLOR_RGB2BGR)
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """PaddleHub, with the four modules installed in a home of its own."""
+    """PaddleHub, with the four modules installed in a separate home."""
     home = tmp_path_factory.mktemp("hub")
     installed = install_modules(home)
     assert installed.returncode == 0, installed.stderr

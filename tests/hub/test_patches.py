@@ -57,7 +57,7 @@ print(json.dumps({"threads": threads, "connections": before, "control": connecti
 
 
 def run_python(source: str, hub_home: Path, *arguments: str) -> Any:
-    """Run a program in an interpreter of its own, and return the JSON of its last line."""
+    """Run a program in a separate interpreter, and return the JSON of its last line."""
     done = subprocess.run(
         [sys.executable, "-c", source, *arguments],
         env={**os.environ, "HUB_HOME": str(hub_home)},

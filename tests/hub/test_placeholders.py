@@ -23,7 +23,7 @@ def run_in_reach(source: str) -> ModuleType:
 
 
 def run_python(source: str, hub_home: Path, **environment: str) -> Any:
-    """Run a program in an interpreter of its own, and return the JSON of its last line."""
+    """Run a program in a separate interpreter, and return the JSON of its last line."""
     done = subprocess.run(
         [sys.executable, "-c", source],
         env={**os.environ, "HUB_HOME": str(hub_home), **environment},

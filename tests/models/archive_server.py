@@ -1,4 +1,4 @@
-"""A profile of tiny files, archives that hold them, and an HTTP server that misbehaves as it is told."""
+"""A profile of tiny files, archives that hold them, and an HTTP server that misbehaves on demand."""
 
 import hashlib
 import io

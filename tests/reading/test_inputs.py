@@ -1,4 +1,4 @@
-"""Base64 of picture files: what is tolerated, and what is refused."""
+"""Base64 of picture files: tolerated and rejected input."""
 
 import base64
 from collections.abc import Callable

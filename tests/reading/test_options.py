@@ -74,7 +74,7 @@ def test_options_are_frozen() -> None:
 
 @pytest.fixture(scope="module")
 def reader(settings: Settings) -> Reader:
-    """A reader of its own, because tests look at its pool."""
+    """A separate reader, because tests inspect its pool."""
     return Reader(settings=settings, pool=EnginePool())
 
 

@@ -11,7 +11,7 @@ from ppocr_serving.reading.turns import Turns
 
 
 def enter_in_order(turns: Turns, count: int, entered: list[int]) -> list[threading.Thread]:
-    """Starts threads that take their turns, each when the one before it waits."""
+    """Start threads that take their turns, each when the one before it waits."""
 
     def take(number: int) -> None:
         with turns.turn():

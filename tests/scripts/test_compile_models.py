@@ -1,4 +1,4 @@
-"""The command that compiles models before the service starts, and its own format for them."""
+"""The command that compiles models ahead of time, and its conversion to the native format."""
 
 import logging
 import os
@@ -24,7 +24,7 @@ CONVERTED = [".bin", ".blob", ".xml"]
 
 @pytest.fixture
 def folder(default_models: dict[str, ModelFiles], tmp_path: Path) -> Path:
-    """A model directory of one's own, with the default models."""
+    """A custom model directory with the default models."""
     for role in ROLES:
         shutil.copytree(
             default_models[role].program.parent, tmp_path / "ppocr-v4-mobile" / role, ignore=lambda *_: ["*.blob"]
@@ -50,7 +50,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 
 def answer(model: ModelFiles, inputs: Float32Array) -> Float32Array:
-    """What a new engine answers that is like those of a service: the classifier's knows only lines one by one."""
+    """Return the answer of a new engine, configured as in a service: the classifier takes one line at a time."""
     shape = (1, *inputs.shape[1:]) if model.program.parent.name == "cls" else None
     spec = EngineSpec(model, precision=Precision.F32, threads=2, runtime=Runtime.OPENVINO, fixed_shape=shape)
     return OpenVinoEngine(spec)(inputs[: 1 if shape else None])
@@ -148,7 +148,7 @@ def test_onnx_models_are_converted_too(tmp_path: Path) -> None:
 def test_a_folder_without_room_is_an_error_of_one_line_and_loses_nothing(
     folder: Path, state: str, way_out: str
 ) -> None:
-    """A file system of its own, too small for a second copy or read-only, in the place of the recogniser's folder."""
+    """Mount a separate file system, read-only or too small for a second copy, over the recogniser's folder."""
     namespace = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")))
     if subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine allows no mounts of one's own")

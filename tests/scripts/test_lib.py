@@ -1,4 +1,4 @@
-"""The functions that the scripts share."""
+"""Functions shared by the scripts."""
 
 import os
 import pty
@@ -19,7 +19,7 @@ Components: main
 
 
 def run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Runs a Bash program as the scripts are run."""
+    """Run a Bash program the way the scripts are run."""
     head = f"set -euo pipefail; source '{ROOT}/scripts/lib.sh'; explain_failures example\n"
     return subprocess.run(
         ["bash", "-c", head + program, "example.sh", *arguments], capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""Set-up, as far as it can be run again where everything is installed."""
+"""Set-up, as far as it can be repeated on a complete installation."""
 
 import os
 import subprocess

@@ -19,7 +19,7 @@ def free_port() -> str:
 
 @pytest.fixture(params=["hub", "python3"])
 def image(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """What start.sh finds in an image, with a command that prints how it is run."""
+    """Image layout as start.sh finds it, with a command that prints its arguments."""
     command = tmp_path / request.param
     command.write_text('#!/bin/sh\necho "PORT=${PORT:-} $*"\n')
     command.chmod(0o755)

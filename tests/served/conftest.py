@@ -1,4 +1,4 @@
-"""Servers that many tests share: one a way of starting the service."""
+"""Servers shared by many tests: one per way of starting the service."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ def hub_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", params=WAYS)
 def launch(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Launch:
-    """Starts a server: with PaddleHub and Paddle, or without and with OpenVINO."""
+    """Start a server: with PaddleHub and Paddle, or without and with OpenVINO."""
     if request.param == "hub":
         return launch_hub(request.getfixturevalue("hub_home"))
     return launch_lean(tmp_path_factory.mktemp("lean"))

@@ -34,7 +34,7 @@ def file_of(picture: Image.Image, file_format: str = "PNG") -> bytes:
 
 
 def as_base64(picture: Image.Image, file_format: str = "PNG") -> str:
-    """What a client puts into `images`."""
+    """Encode a picture for a request's `images`."""
     return base64.b64encode(file_of(picture, file_format)).decode("ascii")
 
 

@@ -53,7 +53,7 @@ _STOP_SECONDS = 60
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on now."""
+    """A free TCP port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -85,7 +85,7 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
 
 
 def install_modules(home: Path) -> "subprocess.CompletedProcess[str]":
-    """Runs `hub install` for the four modules, as set-up does."""
+    """Run `hub install` for the four modules, as set-up does."""
     return subprocess.run(
         [HUB, "install", *(str(ROOT / "modules" / name) for name in MODULES)],
         env=environment(home),
@@ -122,7 +122,7 @@ class Served:
         return [entry for entry in self.log().splitlines() if " module=" in entry]
 
     def wait_for_log(self, text: str) -> str:
-        """Waits until the log has `text`, and returns the log."""
+        """Wait until the log has `text`, and return the log."""
         deadline = time.monotonic() + _START_SECONDS
         while text not in (log := self.log()):
             assert time.monotonic() < deadline, f"{text!r} never came: {log}"
@@ -130,7 +130,7 @@ class Served:
         return log
 
     def wait_until(self, path: str) -> requests.Response:
-        """Waits until `path` is answered with 200."""
+        """Wait until `path` is answered with 200."""
         deadline = time.monotonic() + _START_SECONDS
         while True:
             assert self.process.poll() is None, f"the server has ended: {self.log()}"
@@ -144,7 +144,7 @@ class Served:
             time.sleep(0.02)
 
     def post(self, module: str, images: object, **headers: str) -> requests.Response:
-        """Sends what a client sends."""
+        """Send a request like a client."""
         return requests.post(
             f"{self.url}/predict/{module}", json={"images": images}, headers=headers, timeout=_START_SECONDS
         )
@@ -164,7 +164,7 @@ class Served:
         return connection
 
     def wait_until_all_is_read(self) -> None:
-        """Waits until the server has read everything that was sent to it."""
+        """Wait until the server has read everything that was sent to it."""
         port = f":{self.port:04X}"
         deadline = time.monotonic() + _START_SECONDS
         while True:
@@ -190,7 +190,7 @@ class Served:
             return bytes(received)
 
     def wait(self) -> int:
-        """Waits until the process has ended, and returns its exit code."""
+        """Wait until the process has ended, and return its exit code."""
         return self.process.wait(timeout=_STOP_SECONDS)
 
     def stop(self) -> int:
@@ -203,7 +203,7 @@ class Served:
 def serving(
     home: Path, *options: str, modules: Sequence[str] = MODULES, until: str | None = "/readyz", **variables: str
 ) -> Iterator[Served]:
-    """Runs `hub serving start`, and ends it with all its children at the end of the block.
+    """Run `hub serving start`, and end it with all its children at the end of the block.
 
     Args:
         home: PaddleHub's home with the modules installed.
@@ -226,7 +226,7 @@ class Launch(Protocol):
     def __call__(
         self, workers: int = 1, /, *, until: str | None = "/readyz", **variables: str
     ) -> AbstractContextManager[Served]:
-        """Starts a server, and ends it with all its children at the end of the block.
+        """Start a server, and end it with all its children at the end of the block.
 
         Args:
             workers: Processes that answer requests.
@@ -265,7 +265,7 @@ def launch_lean(home: Path) -> Launch:
 
 @contextmanager
 def running(command: Sequence[str], port: int, home: Path, **variables: str) -> Iterator[Served]:
-    """Runs any command that starts a server, and ends it with all its children at the end of the block."""
+    """Run any command that starts a server, and end it with all its children at the end of the block."""
     server = Served(command, port, home / f"server-{port}.log", environment(home, **variables))
     try:
         yield server

@@ -1,4 +1,4 @@
-"""Which way up text is."""
+"""Classification of text as upright or upside down."""
 
 from collections.abc import Callable
 

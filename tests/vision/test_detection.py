@@ -1,4 +1,4 @@
-"""Detection: what is fed to the network, and what is read out of its probability map."""
+"""Detection: the network's input, and the boxes decoded from its probability map."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Agreement with the answers that PaddleOCR 2.10's own pipeline gave with the same models, in float32."""
+"""Agreement with the answers that PaddleOCR 2.10's pipeline gave with the same models, in float32."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ ORACLE = "oracle/paddleocr_2.10_ppocrv4.json"
 
 
 class Agreement(NamedTuple):
-    """How far two sets of lines agree.
+    """Agreement of two sets of lines.
 
     Attributes:
         expected: Lines of the oracle.

@@ -1,4 +1,4 @@
-"""The whole way from pixels to text, with the real models, on pictures whose text is known because it was drawn."""
+"""The full pipeline from pixels to text, with the real models, on drawn pictures of known text."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -185,7 +185,7 @@ def test_lines_below_drop_score_are_left_out(read: Reader, settings: Settings) -
 
 @pytest.fixture(scope="session")
 def unclassified(settings: Settings) -> Reader:
-    """Reads without the angle classifier."""
+    """Read without the angle classifier."""
     task = create_service("ocr_system", with_values(settings, use_angle_cls=False))
     return lambda image: task.run([image], Stopwatch())[0]
 

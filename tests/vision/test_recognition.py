@@ -1,4 +1,4 @@
-"""What text says: batches, CTC decoding, and the recogniser with its real model."""
+"""Recognition: batches, CTC decoding, and the recogniser with its real model."""
 
 import itertools
 import threading
@@ -171,7 +171,7 @@ probability_maps = st.builds(
 
 
 def slow_decode(line: Float32Array) -> Text:
-    """Greedy CTC step by step: a class counts where it is no blank and differs from the step before."""
+    """Greedy CTC step by step: a class counts if it is not a blank and differs from the step before."""
     letters, scores, before = [], [], 0
     for step in line.tolist():
         best = step.index(max(step))
