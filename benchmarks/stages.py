@@ -140,12 +140,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     pictures = picture_paths(options.directory)
     if not pictures or options.repetitions < 1:
-        print(f"benchmark: {options.directory} has no pictures, or --repetitions is below 1", file=sys.stderr)
+        print(f"stages: {options.directory} has no pictures, or --repetitions is below 1", file=sys.stderr)
         return 1
     try:
         _print_table(measure([options.engine, *options.against], pictures, options.repetitions))
     except (OcrError, OSError) as error:
-        print(f"benchmark: {error}", file=sys.stderr)
+        print(f"stages: {error}", file=sys.stderr)
         return 1
     return 0
 

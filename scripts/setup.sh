@@ -131,6 +131,8 @@ python_step() {
     fi
     local base
     base=$(find_python python3.11 python3 python) || exit # find_python has printed the reason
+    # Clearing it would empty what the link leads to.
+    [[ ! -L $root/.venv ]] || fail "$root/.venv is a link; remove it, or set up in the directory that it belongs to"
     # --clear: a virtual environment that was moved, is incomplete or has lost its interpreter cannot be repaired.
     report python "creating $root/.venv with $base"
     quietly python "$base" -m venv --clear "$root/.venv" ||

@@ -37,4 +37,4 @@ def test_a_folder_without_pictures_is_an_error_in_one_line(tmp_path: Path) -> No
     result = run(tmp_path)
 
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == f"benchmark: {tmp_path} has no pictures, or --repetitions is below 1\n"
+    assert result.stderr == f"stages: {tmp_path} has no pictures, or --repetitions is below 1\n"
