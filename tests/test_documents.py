@@ -7,6 +7,7 @@ import pytest
 
 from ppocr_serving.models import profile_names
 from ppocr_serving.settings import load_settings, variable_names
+from ppocr_serving.web.hubserving import MODULES
 from tests.flat_settings import field_names
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +45,11 @@ def test_all_profiles_are_documented(document: str) -> None:
     assert set(profile_names()) <= set(table(document))
 
 
+@pytest.mark.parametrize("document", READMES)
+def test_all_modules_are_documented(document: str) -> None:
+    assert set(MODULES) <= set(table(document))
+
+
 def test_both_readmes_have_the_same_commands_and_answers() -> None:
     blocks = [re.findall(r"^```.*?^```", (ROOT / name).read_text(encoding="utf-8"), re.M | re.S) for name in READMES]
 
@@ -51,12 +57,19 @@ def test_both_readmes_have_the_same_commands_and_answers() -> None:
     assert blocks[0] == blocks[1]
 
 
+def test_the_readmes_name_every_page_of_the_documentation() -> None:
+    pages = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+
+    for name in READMES:
+        assert pages <= set(re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text(encoding="utf-8")))
+
+
 @pytest.mark.parametrize(
     "document", [*READMES, "CHANGELOG.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
 )
 def test_links_lead_somewhere(document: str) -> None:
     path = ROOT / document
-    targets = re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
 
     missing = [target for target in targets if "://" not in target and not (path.parent / target).exists()]
     assert not missing
