@@ -174,7 +174,7 @@ def regrouped(inputs: Iterable[Float32Array], batch_size: int) -> list[Float32Ar
 
 
 def _drop(_answer: Float32Array) -> None:
-    """Reads nothing."""
+    """Read nothing."""
 
 
 def _run(calls: Iterable[Call]) -> None:

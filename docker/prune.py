@@ -168,7 +168,7 @@ def strip(root: Path) -> int:
 
 
 def _is_aligned(library: Path) -> bool:
-    """Whether every loaded segment of a 64-bit little-endian ELF file is properly aligned."""
+    """Return whether every loaded segment of a 64-bit little-endian ELF file is properly aligned."""
     data = library.read_bytes()
     (table,) = struct.unpack_from("<Q", data, 32)
     entry_size, entries = struct.unpack_from("<HH", data, 54)

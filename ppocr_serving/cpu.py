@@ -1,4 +1,4 @@
-"""What the processor offers to this process."""
+"""CPUs and instruction sets available to this process."""
 
 import math
 import os
@@ -11,7 +11,7 @@ _CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
 def available_cpus(cgroup_root: Path = _CGROUP_ROOT, membership: Path = Path("/proc/self/cgroup")) -> int:
-    """Counts the CPUs that this process may keep busy.
+    """Count the CPUs that this process may keep busy.
 
     Args:
         cgroup_root: Where the cgroup file system (version 1 or 2) is mounted.
@@ -66,7 +66,7 @@ def instruction_sets(cpuinfo: Path = Path("/proc/cpuinfo")) -> tuple[str, ...]:
 
 
 def supports_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Tells whether the processor multiplies bfloat16 in hardware (AVX-512 BF16 or AMX).
+    """Return whether the processor multiplies bfloat16 in hardware (AVX-512 BF16 or AMX).
 
     Elsewhere bfloat16 is emulated and slower than float32.
     """

@@ -1,4 +1,4 @@
-"""Every error that this package raises on purpose.
+"""Errors that this package raises deliberately.
 
 Messages are one line, safe to show to a client, and name the thing, the value it had and the way out. No class here
 knows HTTP: `ppocr_serving.web.errors` maps classes to status codes along their hierarchy.
@@ -40,7 +40,7 @@ class InvalidRequest(OcrError):
 
 
 class ImageDecodeError(InvalidRequest):
-    """The bytes of one picture are no base64, no supported picture, truncated, or of zero size."""
+    """The bytes of one picture are not valid base64, not a supported picture, truncated, or of zero size."""
 
     code = "image_decode_error"
 

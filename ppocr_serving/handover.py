@@ -30,7 +30,7 @@ class Handover:
         return self._exit.fileno()
 
     def give(self, connections: Sequence[socket.socket]) -> bool:
-        """Puts connections into the queue; the caller closes its own ends afterwards, without shutting them down.
+        """Put connections into the queue; the caller closes its own ends afterwards, without shutting them down.
 
         Args:
             connections: From 1 to `most`, with nothing read from them that has not been answered.
@@ -45,7 +45,7 @@ class Handover:
         return True
 
     def take(self) -> list[socket.socket]:
-        """Takes the next connections out of the queue; none where another process was faster."""
+        """Take the next connections out of the queue; none where another process was faster."""
         try:
             _, files, _, _ = socket.recv_fds(self._exit, 1, self.most)
         except BlockingIOError:

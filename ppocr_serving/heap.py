@@ -1,4 +1,4 @@
-"""How the C library's allocator treats this process."""
+"""Settings of the C library's allocator."""
 
 import ctypes
 
@@ -13,7 +13,7 @@ _LARGE_BYTES = 4 * 2**20
 
 
 def return_freed_memory() -> None:
-    """Lets memory that has been freed go back to the system rather than to be kept for later.
+    """Return freed memory to the system instead of keeping it for later.
 
     One arena serves all threads: with one each, every thread keeps what its largest request needed. Blocks of 4 MiB and
     more (pictures, feature maps) are mapped by themselves and unmapped when they are freed; by default the allocator

@@ -1,4 +1,4 @@
-"""How much memory a process may take before another one takes its place."""
+"""Memory limit of a process, and whose turn it is to be replaced."""
 
 import logging
 import mmap
@@ -25,7 +25,7 @@ def resident_mb() -> float:
 
 
 class MemoryLimit:
-    """Tells the processes of a server when it is time to be replaced, one after the other.
+    """Decide when the processes of a server are replaced, one after the other.
 
     Must be created before the processes are forked: they share whose turn it is.
 
@@ -57,7 +57,7 @@ class MemoryLimit:
             )
 
     def claim(self, requests: int) -> bool:
-        """Whether this process is to be replaced now; then no other one is until the replacement calls `begin`.
+        """Return whether this process is to be replaced now; then no other one is until the replacement calls `begin`.
 
         Args:
             requests: How many this process has answered.

@@ -1,4 +1,4 @@
-"""What was read: documents of pages, pages of lines, lines of words.
+"""Results: documents of pages, pages of lines, lines of words.
 
 Coordinates are whole pixels of the picture as a viewer shows it (EXIF orientation applied), origin top left, x to the
 right, y down.
@@ -71,7 +71,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What was read from one source.
+    """Everything read from one source.
 
     Attributes:
         pages: In order; a picture has one.

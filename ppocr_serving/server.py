@@ -116,7 +116,7 @@ class _Body:
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no type hints
-    """Starts a worker in place of one that takes its time to retire, too, and not only of one that has ended."""
+    """Start a worker in place of one that takes its time to retire, too, and not only of one that has ended."""
 
     def setup(self, app: BaseApplication) -> None:
         """Called by gunicorn at the start and at SIGHUP: takes the number of workers from the configuration."""
@@ -278,7 +278,7 @@ def _require_free(host: str, port: int) -> None:
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hints
-    """Serves an application until SIGTERM or SIGINT; requests in flight are finished.
+    """Serve an application until SIGTERM or SIGINT; requests in flight are finished.
 
     A process that has more memory than allowed is replaced. That loses no request: new connections wait in the backlog
     or are another process's, what is in flight is answered, and idle connections stay open and are the next process's,
@@ -323,7 +323,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         super().__init__()
 
     def run(self) -> None:
-        """Serves, and ends the process, or the worker processes that come to their end in here, too."""
+        """Serve, and end the process, or the worker processes that come to their end in here, too."""
         try:
             _Arbiter(self).run()
         except SystemExit as end:

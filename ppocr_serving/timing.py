@@ -1,4 +1,4 @@
-"""Where the milliseconds of one request go."""
+"""Wall time of one request by stage."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ STAGES = (
 
 
 class Stopwatch:
-    """Adds up wall time by stage. One belongs to one request: it is not shared between threads.
+    """Add up wall time by stage. One belongs to one request: it is not shared between threads.
 
     Attributes:
         seconds: Time by stage, in seconds; only stages that ran.
@@ -35,7 +35,7 @@ class Stopwatch:
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        """Times the enclosed block as part of `stage`, without the blocks inside it that are part of other stages."""
+        """Time the enclosed block as part of `stage`, without the blocks inside it that are part of other stages."""
         outer, self._inner = self._inner, 0.0
         self.seconds.setdefault(stage, 0.0)  # in the order in which stages begin
         start = time.perf_counter()
@@ -47,7 +47,7 @@ class Stopwatch:
             self._inner = outer + elapsed
 
     def include(self, others: "Sequence[Stopwatch]") -> None:
-        """Adds what took place at the same time in several threads: the mean of their times."""
+        """Add what took place at the same time in several threads: the mean of their times."""
         for other in others:
             for stage, seconds in other.seconds.items():
                 self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds / len(others)

@@ -1,4 +1,4 @@
-"""Tells upright lines of text from those that stand on their head."""
+"""Tells upright lines of text from upside-down ones."""
 
 from paddlehub.module.module import moduleinfo
 
@@ -10,12 +10,12 @@ from .params import PARAMS
 @moduleinfo(
     name="ocr_cls",
     version="1.0.0",
-    summary="Tells upright lines of text from those that stand on their head.",
+    summary="Tells upright lines of text from upside-down ones.",
     author="ppocr-serving",
     author_email="",
     type="cv/text_recognition",
 )
 class OcrCls(OcrModule):
-    """Tells upright lines of text from those that stand on their head."""
+    """Tell upright lines of text from upside-down ones."""
 
     params = PARAMS

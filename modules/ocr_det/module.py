@@ -16,6 +16,6 @@ from .params import PARAMS
     type="cv/text_recognition",
 )
 class OcrDet(OcrModule):
-    """Finds the lines of text in pictures."""
+    """Find the lines of text in pictures."""
 
     params = PARAMS

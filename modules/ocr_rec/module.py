@@ -16,6 +16,6 @@ from .params import PARAMS
     type="cv/text_recognition",
 )
 class OcrRec(OcrModule):
-    """Reads single lines of text."""
+    """Read single lines of text."""
 
     params = PARAMS

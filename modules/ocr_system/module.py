@@ -16,6 +16,6 @@ from .params import PARAMS
     type="cv/text_recognition",
 )
 class OcrSystem(OcrModule):
-    """Finds and reads the text in pictures."""
+    """Find and read the text in pictures."""
 
     params = PARAMS

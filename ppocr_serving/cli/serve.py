@@ -54,5 +54,5 @@ def _require_writable() -> None:
     except OSError as error:
         folder = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108  # named only
         raise InvalidSetting(
-            f"nothing can be written to {folder}: it is full or read-only; make room, or mount a tmpfs there"
+            f"cannot write to {folder}: it is full or read-only; free some space, or mount a tmpfs there"
         ) from error

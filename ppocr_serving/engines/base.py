@@ -1,4 +1,4 @@
-"""What an engine is, and what describes one."""
+"""Engine protocol, and the specification of an engine."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["Backend", "Engine", "EngineSpec", "Float32Array", "Precision", "Runt
 Float32Array = npt.NDArray[np.float32]
 
 T = TypeVar("T")
-"""What somebody reads out of an engine's answer."""
+"""Type of what is read out of an engine's answer."""
 
 
 class Runtime(StrEnum):
@@ -44,7 +44,7 @@ class Precision(StrEnum):
 
 
 def computes_bfloat16(precision: Precision) -> bool:
-    """Whether OpenVINO, which can, is to compute in bfloat16 on this processor."""
+    """Return whether OpenVINO is to compute in bfloat16 on this processor."""
     return precision is Precision.BF16 or (precision is Precision.AUTO and supports_bfloat16())
 
 
@@ -52,7 +52,7 @@ class Engine(Protocol):
     """A loaded model with one input and one output. Calls from several threads are safe: they take turns."""
 
     def __call__(self, inputs: Float32Array) -> Float32Array:
-        """Runs the model.
+        """Run the model.
 
         Args:
             inputs: (N, C, H, W) float32, contiguous.
@@ -66,7 +66,7 @@ class Engine(Protocol):
         ...
 
     def run(self, inputs: Float32Array, read: Callable[[Float32Array], T]) -> T:
-        """Runs the model and reads its answer where it lies, which saves a copy of millions of numbers.
+        """Run the model and read its answer where it lies, which saves a copy of millions of numbers.
 
         Args:
             inputs: (N, C, H, W) float32, contiguous.
@@ -81,11 +81,11 @@ class Engine(Protocol):
         ...
 
     def release_memory(self) -> None:
-        """Gives back what calls on large inputs left allocated, where the runtime has a say in that."""
+        """Give back what calls on large inputs left allocated, where the runtime can."""
         ...
 
     def load(self) -> None:
-        """Loads the model now rather than at the first call; does nothing when it is loaded.
+        """Load the model now rather than at the first call; do nothing when it is loaded.
 
         Raises:
             EngineError: The model could not be loaded.

@@ -13,7 +13,7 @@ __all__ = ["compiled_path", "write_compiled"]
 
 
 def compiled_path(model: ModelFiles, variant: str) -> Path:
-    """Names the compiled form of a model.
+    """Name the compiled form of a model.
 
     Args:
         model: The model's files.
@@ -30,7 +30,7 @@ def compiled_path(model: ModelFiles, variant: str) -> Path:
 
 
 def write_compiled(path: Path, content: bytes) -> None:
-    """Writes a compiled model, and removes those that it replaces.
+    """Write a compiled model, and remove those that it replaces.
 
     Raises:
         OSError: It cannot be written.

@@ -47,16 +47,16 @@ class OpenVinoEngine:
         return self._spec.model
 
     def load(self) -> None:
-        """Reads the compiled model, or compiles the model now; see `Engine.load`."""
+        """Read the compiled model, or compile the model now; see `Engine.load`."""
         with self._lock:
             self._load_locked()
 
     def __call__(self, inputs: Float32Array) -> Float32Array:
-        """Runs the model; see `Engine.__call__`."""
+        """Run the model; see `Engine.__call__`."""
         return self.run(inputs, np.copy)
 
     def run(self, inputs: Float32Array, read: Callable[[Float32Array], T]) -> T:
-        """Runs the model; see `Engine.run`."""
+        """Run the model; see `Engine.run`."""
         with self._lock:
             self._load_locked()
             try:
@@ -69,13 +69,13 @@ class OpenVinoEngine:
             return read(self._request.get_output_tensor(0).data)
 
     def release_memory(self) -> None:
-        """Frees the feature maps, which are kept for the next call, as large as the largest input needed them."""
+        """Free the feature maps, which are kept for the next call, as large as the largest input needed them."""
         with self._lock:
             if self._request is not None:
                 self._compiled.release_memory()
 
     def save_compiled(self) -> Path:
-        """Compiles the model and writes it beside the model's files, where `load` looks for it.
+        """Compile the model and write it beside the model's files, where `load` looks for it.
 
         Returns:
             The file, which fits processors with the same instruction sets and the same version of OpenVINO.
@@ -127,7 +127,7 @@ class OpenVinoEngine:
 
 
 def convert_model(model: ModelFiles) -> ModelFiles:
-    """Rewrites a model in OpenVINO's own format, and removes the files that it was read from.
+    """Rewrite a model in OpenVINO's own format, and remove the files that it was read from.
 
     Compiled, the model then takes a twentieth of the space: what is written beside it refers to its weights, while it
     has copies of those of other formats. Answers stay the same bit for bit.
@@ -166,7 +166,7 @@ def convert_model(model: ModelFiles) -> ModelFiles:
         raise EngineError(f"{folder}: {error.strerror}; make the folder writable") from error
     except RuntimeError as error:  # as above
         raise EngineError(
-            f"{folder}: OpenVINO cannot write the converted model: {_reason(error)}; make room there"
+            f"{folder}: OpenVINO cannot write the converted model: {_reason(error)}; free some space there"
         ) from error
     return converted
 
@@ -204,7 +204,7 @@ def _is_own_format(model: ModelFiles) -> bool:
 
 
 def _weights(model: ModelFiles) -> dict[str, str]:
-    """Where a compiled model finds the weights that are not inside it."""
+    """Return where a compiled model finds the weights that it does not contain."""
     return {"WEIGHTS_PATH": str(model.params)} if _is_own_format(model) else {}
 
 

@@ -37,12 +37,12 @@ class PaddleEngine:
         self._predictor: Any = None
 
     def load(self) -> None:
-        """Creates the predictor now; see `Engine.load`."""
+        """Create the predictor now; see `Engine.load`."""
         with self._lock:
             self._load_locked()
 
     def __call__(self, inputs: Float32Array) -> Float32Array:
-        """Runs the model; see `Engine.__call__`."""
+        """Run the model; see `Engine.__call__`."""
         with self._lock:
             self._load_locked()
             try:
@@ -58,11 +58,11 @@ class PaddleEngine:
             return outputs
 
     def run(self, inputs: Float32Array, read: Callable[[Float32Array], T]) -> T:
-        """Runs the model; see `Engine.run`. Paddle copies its answers out by itself."""
+        """Run the model; see `Engine.run`. Paddle copies its answers out by itself."""
         return read(self(inputs))
 
     def release_memory(self) -> None:
-        """Does nothing: the allocator of Paddle decides what it keeps."""
+        """Do nothing: Paddle's allocator decides what it keeps."""
 
     def _load_locked(self) -> None:
         if self._predictor is not None:
@@ -116,7 +116,7 @@ def _require_program(path: Path) -> None:
         raise EngineError(f"{path}: {error.strerror}; run scripts/fetch_models.py again") from error
     if content != start:
         raise EngineError(
-            f"{path}: it is no Paddle program, it starts with {content!r}; run scripts/fetch_models.py again"
+            f"{path}: it is not a Paddle program: it starts with {content!r}; run scripts/fetch_models.py again"
         )
 
 

@@ -10,7 +10,7 @@ from ppocr_serving.errors import InvalidSetting
 __all__ = ["PACKAGES", "EnginePool", "choose_runtime", "installed_runtimes"]
 
 PACKAGES = {Runtime.OPENVINO: "openvino", Runtime.PADDLE: "paddlepaddle"}
-"""What pip calls the runtimes."""
+"""Distribution of each runtime."""
 
 _MODULES = {Runtime.OPENVINO: "openvino", Runtime.PADDLE: "paddle"}
 _ONLY_OPENVINO = {".onnx": "a model in the ONNX format", ".xml": "a model in OpenVINO's own format"}
@@ -40,7 +40,7 @@ class EnginePool:
 
 
 def choose_runtime(spec: EngineSpec) -> Runtime:
-    """Decides which library runs a model: OpenVINO where it is installed and can, because it is faster and leaner.
+    """Decide which library runs a model: OpenVINO where it is installed and can, because it is faster and leaner.
 
     Returns:
         Any but `AUTO`.
@@ -76,7 +76,7 @@ def _what_only_paddle_can(spec: EngineSpec) -> str | None:
 
 
 def installed_runtimes() -> list[Runtime]:
-    """Which runtimes this Python has, the preferred one first."""
+    """Return the runtimes that this Python has, the preferred one first."""
     return [runtime for runtime, module in _MODULES.items() if find_spec(module) is not None]
 
 

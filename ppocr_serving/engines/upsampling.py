@@ -20,7 +20,7 @@ REVISION = 1
 
 
 def pack_upsampling(model: Any) -> bool:
-    """Rewrites the end of a network in place, if it has the form described above.
+    """Rewrite the end of a network in place, if it has the form described above.
 
     Args:
         model: An `openvino.Model`.
@@ -70,7 +70,7 @@ def _is_block_upsampling(node: Any) -> bool:
 
 
 def _channel_operation(node: Any) -> tuple[Float32Array, Float32Array] | str | None:
-    """What a node does to each channel by itself: factors and summands, the name of a function, or None."""
+    """Return what a node does to each channel by itself: factors and summands, the name of a function, or None."""
     kind = node.get_type_name()
     if kind in ("Relu", "Sigmoid"):
         return str(kind)
@@ -104,7 +104,7 @@ def _constant(output: Any) -> Float32Array | None:
 
 
 def _packed(source: Any, chain: list[Any]) -> tuple[Any, list[tuple[int, int]], int]:
-    """Builds the chain anew with the pixels of a block as channels.
+    """Build the chain anew with the pixels of a block as channels.
 
     Returns:
         The last node, whose channels are (row and column in the block of each transposed convolution, first to last,
@@ -138,7 +138,7 @@ def _packed(source: Any, chain: list[Any]) -> tuple[Any, list[tuple[int, int]], 
 
 
 def _unpacked(packed: Any, source: Any, blocks: list[tuple[int, int]], channels: int) -> Any:
-    """Rearranges channels into pixels: (N, blocks * channels, H, W) to (N, channels, H * heights, W * widths)."""
+    """Rearrange channels into pixels: (N, blocks * channels, H, W) to (N, channels, H * heights, W * widths)."""
     from openvino import opset13 as ops
 
     def integers(*values: int) -> Any:

@@ -1,4 +1,4 @@
-"""What `hub serving start` runs in place of PaddleHub's own application and servers."""
+"""Replacement for PaddleHub's own application and servers."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -35,7 +35,7 @@ class ModelFiles(msgspec.Struct, frozen=True):
 
 
 def default_model_dir() -> Path:
-    """Where models lie unless a setting says otherwise.
+    """Return the folder of models unless a setting says otherwise.
 
     It belongs to the interpreter's own prefix, so a virtual environment carries its own models and neither the home
     directory nor the working directory matters.
@@ -44,7 +44,7 @@ def default_model_dir() -> Path:
 
 
 def resolve_model(directory: Path, role: str) -> ModelFiles:
-    """Finds the files of one model.
+    """Find the files of one model.
 
     Args:
         directory: Holds `inference.pdmodel` (preferred: every engine takes it) or `inference.json`, and
@@ -71,10 +71,10 @@ def resolve_model(directory: Path, role: str) -> ModelFiles:
 
 
 def load_dictionary(path: Path) -> tuple[str, ...]:
-    r"""Reads the characters that a recognition model knows, in the order of its outputs.
+    r"""Read the characters that a recognition model knows, in the order of its outputs.
 
     Args:
-        path: UTF-8 text, one entry a line. Only `\n` and `\r\n` end a line: an entry may be a space, a full-width
+        path: UTF-8 text, one entry per line. Only `\n` and `\r\n` end a line: an entry may be a space, a full-width
             space, or a character that Unicode counts as a line break. An empty line is an empty entry, so that the
             entries after it keep their numbers.
 
@@ -82,7 +82,7 @@ def load_dictionary(path: Path) -> tuple[str, ...]:
         The entries, without the blank of CTC and without an added space.
 
     Raises:
-        ModelNotFound: The file is missing, empty or no UTF-8.
+        ModelNotFound: The file is missing, empty or not UTF-8.
     """
     way_out = f"{_WAY_OUT} PPOCR_REC_DICT to the dictionary of the recognition model"
     try:

@@ -4,7 +4,7 @@ __all__ = ["check_member_name"]
 
 
 def check_member_name(name: str) -> str:
-    """Checks that a member's name stays inside the directory that it would be unpacked into.
+    """Check that a member's name stays inside the directory that it would be unpacked into.
 
     Args:
         name: As it stands in the archive, with `/` between parts.

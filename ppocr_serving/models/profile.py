@@ -31,7 +31,7 @@ __all__ = [
 _PROFILE_DIR = Path(__file__).parent / "profiles"
 
 Role = Literal["det", "cls", "rec"]
-"""What a model does: find lines, tell which way up they are, read them."""
+"""Purpose of a model: detection, orientation of lines, recognition."""
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -58,7 +58,7 @@ class WheelSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
 
     @property
     def label(self) -> str:
-        """What messages call this source."""
+        """Name of this source in messages."""
         return f"{self.package}=={self.version}"
 
 
@@ -76,11 +76,11 @@ class ArchiveSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"url {self.url!r} is no http or https address")
+            raise ValueError(f"url {self.url!r} is not an http or https address")
 
     @property
     def label(self) -> str:
-        """What messages call this source."""
+        """Name of this source in messages."""
         return self.url
 
 
@@ -109,7 +109,7 @@ class _SourcedMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where one model comes from.
+    """Source of one model.
 
     Attributes:
         source: Key in the profile's `sources`.
@@ -187,7 +187,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         msgspec.structs.force_setattr(self, "thresholds", MappingProxyType(dict(self.thresholds)))
 
     def files(self) -> tuple[ProfileFile, ...]:
-        """All files of the profile, two a model and the dictionary."""
+        """All files of the profile, two per model and the dictionary."""
         files = []
         for role, model in zip(ROLES, (self.det, self.cls, self.rec), strict=True):
             program = f"inference{PurePosixPath(model.program.member).suffix}"

@@ -32,7 +32,7 @@ Source = str | Path | bytes | BgrImage
 
 
 class InputLimits(NamedTuple):
-    """How much one request may bring.
+    """Limits of one request.
 
     Attributes:
         max_images: Most pictures.

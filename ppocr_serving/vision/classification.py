@@ -1,4 +1,4 @@
-"""Which way up the text is: 0 or 180 degrees."""
+"""Classification of a line's orientation: 0 or 180 degrees."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -36,12 +36,12 @@ class Angle(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClassificationOptions:
-    """What the classifier takes and answers.
+    """Input and output of the classifier.
 
     Attributes:
         image_shape: Channels, height and width that the network takes.
         labels: Names of the network's outputs.
-        batch_size: The most crops in one engine call, at least 1.
+        batch_size: Maximum number of crops per engine call, at least 1.
     """
 
     image_shape: tuple[int, int, int] = (3, 48, 192)
@@ -50,7 +50,7 @@ class ClassificationOptions:
 
 
 class TextClassifier:
-    """Tells upright lines of text from those that stand on their head.
+    """Tell upright lines of text from upside-down ones.
 
     Args:
         engine: (N, 3, H, W) in, (N, 2) probabilities out.
@@ -62,14 +62,14 @@ class TextClassifier:
         self._options = options
 
     def __call__(self, crops: Iterable[BgrImage], watch: Stopwatch) -> list[Angle]:
-        """Classifies crops.
+        """Classify crops.
 
         Args:
             crops: (h, w, 3) uint8 BGR each, single lines of text. Consumed batch by batch.
             watch: Receives the stages `cls_prepare` and `cls_engine`.
 
         Returns:
-            One angle a crop, in their order.
+            One angle per crop, in their order.
 
         Raises:
             EngineError: The network failed, or its classes do not fit the labels.

@@ -1,4 +1,4 @@
-"""Where the text is: detection by differentiable binarization (DB).
+"""Text detection by differentiable binarization (DB).
 
 `prepare` and `decode` are pure functions around one engine call, so that either can be tested, timed and replaced by
 itself.
@@ -47,7 +47,7 @@ _NORMALIZED = tuple(
 
 @dataclass(frozen=True, slots=True)
 class DetectionOptions:
-    """How a picture is fed to the detector and how its answer is read.
+    """Options of the detector's input and of reading its answer.
 
     Attributes:
         limit_side_len: Pixels, see `limit_type`.
@@ -71,7 +71,7 @@ class DetectionOptions:
 
 
 class TextDetector:
-    """Finds the lines of text in a picture.
+    """Find the lines of text in a picture.
 
     Args:
         engine: A DB network: (1, 3, H, W) in, (1, 1, H, W) probabilities out.
@@ -83,7 +83,7 @@ class TextDetector:
         self._usual_pixels = usual_pixels
 
     def __call__(self, image: BgrImage, options: DetectionOptions, watch: Stopwatch) -> BoxArray:
-        """Detects text.
+        """Detect text.
 
         Args:
             image: (H, W, 3) uint8 BGR, any size from 1x1.
@@ -109,7 +109,7 @@ class TextDetector:
 
 
 def prepare(image: BgrImage, options: DetectionOptions) -> Float32Array:
-    """Resizes and normalises a picture for the network.
+    """Resize and normalise a picture for the network.
 
     Sides become multiples of 32, each rounded by itself, so the proportions may change slightly. Unlike in PaddleOCR,
     a shorter side below 64 pixels is brought to 64, at up to four times the size; docs/accuracy.md says why.
@@ -157,7 +157,7 @@ def _to_stride(side: int) -> int:
 
 
 def decode(probability_map: Float32Array, height: int, width: int, options: DetectionOptions) -> BoxArray:
-    """Reads boxes out of the network's answer.
+    """Read boxes out of the network's answer.
 
     Args:
         probability_map: (h, w) float32 in [0, 1].

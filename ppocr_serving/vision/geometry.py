@@ -26,7 +26,7 @@ TURN_RATIO = 1.5
 
 
 def order_clockwise(boxes: BoxArray) -> BoxArray:
-    """Orders the corners of quadrangles clockwise from their top left.
+    """Order the corners of quadrangles clockwise from their top left.
 
     Top left is the corner with the smallest x + y, bottom right the largest; of the other two, the top right has the
     smaller y - x.
@@ -50,7 +50,7 @@ def order_clockwise(boxes: BoxArray) -> BoxArray:
 
 
 def reading_order(boxes: BoxArray) -> npt.NDArray[np.intp]:
-    """Orders boxes top to bottom and, within a row, left to right.
+    """Order boxes top to bottom and, within a row, left to right.
 
     Boxes are sorted by their top left corner; then each is moved before its predecessors as long as those are in the
     same row (`ROW_TOLERANCE`) and further right. Rows may therefore chain down a slanted line of text.
@@ -73,7 +73,7 @@ def reading_order(boxes: BoxArray) -> npt.NDArray[np.intp]:
 
 
 def crop_quadrangle(image: BgrImage, box: npt.NDArray[np.float32]) -> BgrImage:
-    """Cuts a quadrangle out of a picture and straightens it.
+    """Cut a quadrangle out of a picture and straighten it.
 
     Cubic interpolation; what lies outside the picture repeats its edge. A crop at least `TURN_RATIO` times as high as
     wide is turned by 90° counter-clockwise, so that vertical lines lie down.

@@ -12,7 +12,7 @@ from ppocr_serving.vision.pictures import BgrImage
 __all__ = ["batch_lines", "line_width", "scale_line"]
 
 _NORMALIZED = np.linspace(-1, 1, 256, dtype=np.float32)[:, np.newaxis]
-"""What the networks take for a sample of 8 bits."""
+"""Network input for each 8-bit sample."""
 
 
 def line_width(crop: BgrImage, height: int) -> int:
@@ -22,7 +22,7 @@ def line_width(crop: BgrImage, height: int) -> int:
 
 
 def scale_line(crop: BgrImage, height: int, max_width: int) -> BgrImage:
-    """Scales a crop to a line's height.
+    """Scale a crop to a line's height.
 
     Args:
         crop: (h, w, 3) uint8 BGR.
@@ -40,7 +40,7 @@ def scale_line(crop: BgrImage, height: int, max_width: int) -> BgrImage:
 
 
 def batch_lines(crops: Sequence[BgrImage], height: int, width: int) -> Float32Array:
-    """Makes one batch of lines.
+    """Make one batch of lines.
 
     Args:
         crops: (h, w, 3) uint8 BGR each; those of another height are scaled.

@@ -46,17 +46,17 @@ _STRIP_PIXELS = 2**18
 
 
 def picture_size(data: bytes, max_pixels: int) -> tuple[int, int]:
-    """Reads the declared size of an encoded picture, without decoding it.
+    """Read the declared size of an encoded picture, without decoding it.
 
     Args:
         data: The bytes of a JPEG, PNG, BMP, WebP, TIFF or GIF file.
-        max_pixels: The most pixels that a picture may have.
+        max_pixels: Maximum number of pixels of a picture.
 
     Returns:
         Width and height in pixels, as stored (before EXIF orientation).
 
     Raises:
-        ImageDecodeError: `data` is no picture of a supported format, or has zero size.
+        ImageDecodeError: `data` is not a picture in a supported format, or has zero size.
         LimitExceeded: The declared size is above `max_pixels`.
     """
     with _open(data, max_pixels) as picture:
@@ -64,7 +64,7 @@ def picture_size(data: bytes, max_pixels: int) -> tuple[int, int]:
 
 
 def decode_picture(data: bytes, max_pixels: int) -> BgrImage:
-    """Decodes a picture file to the pixels that a viewer shows.
+    """Decode a picture file to the pixels that a viewer shows.
 
     EXIF orientation is applied. Of a TIFF the first page is taken, of a GIF the first frame. Transparent pictures are
     composited on white, or on black where what is visible is light, so that the text stands out. 16-bit and float
@@ -72,13 +72,13 @@ def decode_picture(data: bytes, max_pixels: int) -> BgrImage:
 
     Args:
         data: The bytes of a JPEG, PNG, BMP, WebP, TIFF or GIF file.
-        max_pixels: The most pixels that a picture may have.
+        max_pixels: Maximum number of pixels of a picture.
 
     Returns:
         (H, W, 3) uint8, BGR.
 
     Raises:
-        ImageDecodeError: `data` is no picture, is damaged or truncated, or has zero size.
+        ImageDecodeError: `data` is not a picture, is damaged or truncated, or has zero size.
         LimitExceeded: The declared size is above `max_pixels`.
     """
     with _open(data, max_pixels) as picture:
@@ -98,7 +98,7 @@ def decode_picture(data: bytes, max_pixels: int) -> BgrImage:
 def _open(data: bytes, max_pixels: int) -> Image.Image:
     try:
         picture = Image.open(io.BytesIO(data), formats=_FORMATS)
-    except Exception as error:  # as above: any failure to read a header means that this is no picture
+    except Exception as error:  # as above: any failure to read a header means that this is not a picture
         raise ImageDecodeError(f"is not a picture in a supported format; send one of {', '.join(_FORMATS)}") from error
     width, height = picture.size
     if width < 1 or height < 1:
@@ -111,7 +111,7 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
 
 
 def _decode_jpeg(data: bytes) -> BgrImage:
-    """Decodes a JPEG file in RGB or grey with OpenCV: the same library as Pillow's, but without Pillow's copies."""
+    """Decode a JPEG file in RGB or grey with OpenCV: the same library as Pillow's, but without Pillow's copies."""
     if data.find(b"\xff\xd9", _start_of_scan(data)) < 0:  # OpenCV would fill up with grey what is missing
         raise OSError("its end is missing")
     image: BgrImage | None = cv2.imdecode(
@@ -123,7 +123,7 @@ def _decode_jpeg(data: bytes) -> BgrImage:
 
 
 def _start_of_scan(data: bytes) -> int:
-    """Where the pixels of a JPEG file begin. What comes before may hold whole files, such as a thumbnail."""
+    """Return where the pixels of a JPEG file begin. What comes before may hold whole files, such as a thumbnail."""
     position = 2  # behind the file's own marker
     while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
         if data[position + 1] == 0xFF:  # markers may be filled up
@@ -134,7 +134,7 @@ def _start_of_scan(data: bytes) -> int:
 
 
 def _orient(image: BgrImage, orientation: int) -> BgrImage:
-    """Turns and mirrors pixels as EXIF's orientation says: 1 to 8, anything else is upright."""
+    """Turn and mirror pixels as EXIF's orientation says: 1 to 8, anything else is upright."""
     if orientation in (5, 6, 7, 8):
         image = image.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):

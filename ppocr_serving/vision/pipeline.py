@@ -22,7 +22,7 @@ _CERTAIN = 0.9  # confidence from which a line is taken to stand upright; docs/a
 
 @dataclass(frozen=True, slots=True)
 class PipelineOptions:
-    """What may differ from one call to the next.
+    """Options of one call.
 
     Attributes:
         detection: How lines are found.
@@ -52,7 +52,7 @@ class TextSystem:
         self._recognizer = recognizer
 
     def __call__(self, images: Iterable[BgrImage], options: PipelineOptions, watch: Stopwatch) -> list[Page]:
-        """Reads pictures.
+        """Read pictures.
 
         All lines of all pictures share the recogniser's batches, so that many small pictures cost little more than
         one large one.
@@ -109,7 +109,7 @@ def to_box(corners: npt.NDArray[np.float32]) -> Box:
 
 
 class _Turning:
-    """Reads again, turned by 180°, the lines of one call that are upside down."""
+    """Read again, turned by 180°, the lines of one call that are upside down."""
 
     def __init__(self, classifier: TextClassifier, thresh: float, recognizer: TextRecognizer, watch: Stopwatch) -> None:
         self._classifier = classifier
@@ -118,7 +118,7 @@ class _Turning:
         self._watch = watch
 
     def read_upright(self, lines: Sequence[BgrImage], texts: list[Text], counts: Sequence[int]) -> None:
-        """Replaces, in `texts`, what was read from lines that are upside down.
+        """Replace, in `texts`, what was read from lines that are upside down.
 
         Such lines read badly, so only lines that read badly are looked at, and turned if they read better then. Where
         one of them was, other lines of the picture may be upside down as well, and some of those read well (a number,
@@ -141,7 +141,7 @@ class _Turning:
             texts[index] = text
 
     def _turned(self, indices: Sequence[int], lines: Sequence[BgrImage]) -> Iterator[tuple[int, Text]]:
-        """What those of the lines say, turned by 180°, that the classifier takes for upside down."""
+        """Return what the lines say, turned by 180°, that the classifier takes for upside down."""
         angles = self._classifier((lines[index] for index in indices), self._watch)
         chosen = [index for index, angle in zip(indices, angles, strict=True) if angle.is_upside_down(self._thresh)]
         upright = [np.ascontiguousarray(lines[index][::-1, ::-1]) for index in chosen]

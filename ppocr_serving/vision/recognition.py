@@ -1,4 +1,4 @@
-"""What the text says: recognition by connectionist temporal classification (CTC).
+"""Text recognition by connectionist temporal classification (CTC).
 
 Reference: Graves et al., "Connectionist Temporal Classification", ICML 2006 (greedy decoding).
 """
@@ -52,7 +52,7 @@ class Batch(NamedTuple):
 
 
 class Packing(NamedTuple):
-    """Which lines share an engine call.
+    """Rules for which lines share an engine call.
 
     Attributes:
         sizes: How many lines a call may have, the most first, down to 1.
@@ -67,12 +67,12 @@ class Packing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RecognitionOptions:
-    """How crops are fed to the recogniser and how its answer is read.
+    """Input and output of the recogniser.
 
     Attributes:
         image_shape: Channels, height and usual width of what the network takes; longer lines make it wider.
         characters: What the network's classes 1, 2, ... stand for; class 0 is CTC's blank.
-        packing: Which lines share an engine call.
+        packing: Rules for which lines share an engine call.
     """
 
     image_shape: tuple[int, int, int]
@@ -81,7 +81,7 @@ class RecognitionOptions:
 
 
 class TextRecognizer:
-    """Reads lines of text.
+    """Read lines of text.
 
     Args:
         engines: (N, 3, H, W) in, (N, T, classes) probabilities out; at least one. Several run at the same time, each
@@ -96,7 +96,7 @@ class TextRecognizer:
         self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="recognizer")
 
     def line(self, crop: BgrImage) -> BgrImage:
-        """Scales a crop to what the network takes, which is all that recognition needs to keep of it.
+        """Scale a crop to what the network takes, which is all that recognition needs to keep of it.
 
         Args:
             crop: (h, w, 3) uint8 BGR, a single line of text.
@@ -107,7 +107,7 @@ class TextRecognizer:
         return scale_line(crop, self._options.image_shape[1], _WIDTHS[-1])
 
     def __call__(self, crops: Iterable[BgrImage], watch: Stopwatch) -> list[Text]:
-        """Recognises crops.
+        """Recognise crops.
 
         Args:
             crops: (h, w, 3) uint8 BGR each, single lines of text. Consumed one by one; only lines scaled to the
@@ -115,7 +115,7 @@ class TextRecognizer:
             watch: Receives the stages `rec_prepare`, `rec_engine` and `rec_decode`.
 
         Returns:
-            One text a crop, in their order.
+            One text per crop, in their order.
 
         Raises:
             EngineError: The network failed, or its classes do not fit the dictionary.
@@ -191,7 +191,7 @@ class LineQueue:
         self._lock = threading.Lock()
 
     def take(self, wide: bool) -> Batch | None:
-        """Hands out a batch.
+        """Return the next batch.
 
         Args:
             wide: Whether of the widest lines that are left, or else of the narrowest.
@@ -208,7 +208,7 @@ class LineQueue:
             return Batch(tuple(self._order[part.start : part.stop]), self._padded[part[-1]])
 
     def clear(self) -> None:
-        """Drops the lines that are left."""
+        """Drop the lines that are left."""
         with self._lock:
             self._rest = range(0)
 
@@ -231,7 +231,7 @@ def _padded(width: int, usual_width: int) -> int:
 
 
 def decode(probabilities: Float32Array, characters: Sequence[str]) -> list[Text]:
-    """Reads texts out of the network's answer: the best class of each step, repetitions merged, blanks dropped.
+    """Read texts out of the network's answer: the best class of each step, repetitions merged, blanks dropped.
 
     Args:
         probabilities: (N, T, classes) float32 in [0, 1].
@@ -246,7 +246,7 @@ def decode(probabilities: Float32Array, characters: Sequence[str]) -> list[Text]
     classes = probabilities.shape[2]
     if classes != len(characters) + 1:
         raise EngineError(
-            f"the recogniser tells {classes} classes apart, but the dictionary has {len(characters)} characters and "
+            f"the recogniser outputs {classes} classes, but the dictionary has {len(characters)} characters and "
             f"the blank; use the dictionary that belongs to the model"
         )
     return [

@@ -16,7 +16,7 @@ _CHUNK = 2**18
 
 
 class Stream(Protocol):
-    """What a body is read from. The server bounds the time that this takes."""
+    """Source of a body. The server bounds the time that this takes."""
 
     def read(self, size: int, /) -> bytes:
         """Return `size` bytes, and fewer only at the end.
@@ -47,7 +47,7 @@ def read_body(stream: Stream, share: Share, largest: int) -> bytes:
     Args:
         stream: The server's input.
         share: Room for what arrives is taken from it, as it arrives: a declared length takes none.
-        largest: The most bytes allowed.
+        largest: Maximum number of bytes.
 
     Raises:
         InvalidRequest: The body is malformed, breaks off, or takes too long.

@@ -1,4 +1,4 @@
-"""What errors are called over HTTP: one table, found along an error's class hierarchy."""
+"""HTTP status of each error: one table, found along an error's class hierarchy."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ __all__ = ["HttpError", "to_http"]
 
 
 class HttpError(NamedTuple):
-    """How an error is answered.
+    """HTTP form of an error.
 
     Attributes:
         http_status: The HTTP status code.
@@ -32,5 +32,5 @@ _TABLE: dict[type[BaseException], HttpError] = {
 
 
 def to_http(error: BaseException) -> HttpError:
-    """Finds how an error is answered: the entry of the nearest of its classes; unknown ones are the server's fault."""
+    """Find how an error is answered: the entry of the nearest of its classes; unknown ones are the server's fault."""
     return next(_TABLE[cls] for cls in type(error).__mro__ if cls in _TABLE)

@@ -11,7 +11,7 @@ __all__ = ["RequestRecord", "configure_logging"]
 
 
 def configure_logging() -> None:
-    """Sends this package's log to standard error, where the platforms of containers collect it."""
+    """Send this package's log to standard error, where the platforms of containers collect it."""
     logger = logging.getLogger("ppocr_serving")
     if logger.handlers:
         return
@@ -24,7 +24,7 @@ def configure_logging() -> None:
 
 @dataclass(slots=True)
 class RequestRecord:
-    """What is logged of a request: counts, times and the outcome; never a picture, a text or a header's secret.
+    """Log record of a request: counts, times and the outcome; never a picture, a text or a header's secret.
 
     Attributes:
         request_id: The platform's id of the request, or one of ours.

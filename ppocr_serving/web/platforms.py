@@ -1,4 +1,4 @@
-"""What serverless platforms ask for beside the contract.
+"""Routes that serverless platforms call in addition to the contract.
 
 Aliyun Function Compute calls `/initialize`, `/pre-stop` and `/pre-freeze` in an instance's life and sends events to
 `/invoke`; Tencent SCF sends events to `/event-invoke`. An event is either the body of a prediction or a request that an
@@ -34,7 +34,7 @@ class _GatewayEvent(msgspec.Struct, rename={"is_base64": "isBase64Encoded"}):
 
 
 def add_platform_routes(app: Flask, prediction: Prediction, readiness: Readiness) -> None:
-    """Adds the platforms' routes to an application.
+    """Add the platforms' routes to an application.
 
     Args:
         app: The application.
@@ -108,7 +108,7 @@ def _event_body(event: _GatewayEvent) -> bytes:
     if event.body is None:  # how gateways put a request without a body
         return b""
     if not event.is_base64:
-        return event.body.encode("utf-8", "surrogatepass")  # what is no UTF-8 is refused with the JSON
+        return event.body.encode("utf-8", "surrogatepass")  # what is not UTF-8 is refused with the JSON
     try:
         return binascii.a2b_base64(event.body, strict_mode=True)
     except (binascii.Error, ValueError) as error:

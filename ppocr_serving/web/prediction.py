@@ -27,7 +27,7 @@ class Prediction:
 
     Attributes:
         budget: Room for bodies.
-        largest_body: The most bytes of a body.
+        largest_body: Maximum number of bytes of a body.
     """
 
     def __init__(self, readers: Mapping[str, Reader], settings: ServerSettings, readiness: Readiness) -> None:

@@ -19,7 +19,7 @@ _RETRY_AFTER_SECONDS = "1"
 
 
 def answer_error(error: Exception) -> Response:
-    """Answers an error as the contract says; a fault of the server goes to the log, and the client gets its id.
+    """Answer an error as the contract says; a server fault goes to the log, and the client gets the request's id.
 
     Must be called while a request is handled.
     """
@@ -30,7 +30,7 @@ def answer_error(error: Exception) -> Response:
     record.error = error.code if isinstance(error, OcrError) else type(error).__name__
     if how.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("id=%s failed", record.request_id, exc_info=error)
-        message = f"the server failed; its log has the reason under the id {record.request_id}"
+        message = f"the server failed; the log has the reason under the id {record.request_id}"
     else:
         message = str(error)
     response = json_response(encode_error(message, how.status), how.http_status)

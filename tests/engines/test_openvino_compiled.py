@@ -153,7 +153,7 @@ def test_a_model_compiled_in_another_precision_is_not_used(model: ModelFiles, ca
 def in_namespace(program: str, *arguments: str, prepare: str) -> "subprocess.CompletedProcess[str]":
     """Run a Python program after a shell command has changed the mounts."""
     if subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this machine allows no mounts of one's own")
+        pytest.skip("this machine allows no mounts of the user")
     return run_program(program, *arguments, before=(*NAMESPACE, "sh", "-ec", f'{prepare}; exec "$0" "$@"'))
 
 

@@ -93,7 +93,7 @@ def snapshot(directory: Path) -> dict[str, bytes | None]:
 
 
 class ArchiveServer:
-    """Answers each request with the next of the answers for its path; the last one stays."""
+    """Answer each request with the next of the answers for its path; the last one stays."""
 
     def __init__(self, port: int, answers: dict[str, list[Answer]]) -> None:
         self.base = f"http://127.0.0.1:{port}"
@@ -108,7 +108,7 @@ class ArchiveServer:
 
 @contextmanager
 def running_server() -> Iterator[ArchiveServer]:
-    """Serves on the loopback interface and a free port until the block ends."""
+    """Serve on the loopback interface and a free port until the block ends."""
     answers: dict[str, list[Answer]] = {}
 
     class Handler(BaseHTTPRequestHandler):
@@ -133,7 +133,7 @@ def running_server() -> Iterator[ArchiveServer]:
 
 
 def body(content: bytes, sent: int | None = None, with_length: bool = True) -> Answer:
-    """Answers 200 with content, of which only the first `sent` bytes are sent."""
+    """Answer 200 with content, of which only the first `sent` bytes are sent."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
@@ -146,7 +146,7 @@ def body(content: bytes, sent: int | None = None, with_length: bool = True) -> A
 
 
 def status(code: int) -> Answer:
-    """Answers with a status and no content."""
+    """Answer with a status and no content."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(code)
@@ -157,7 +157,7 @@ def status(code: int) -> Answer:
 
 
 def redirect(location: str, code: int = 302) -> Answer:
-    """Answers with a redirect."""
+    """Answer with a redirect."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(code)
@@ -169,7 +169,7 @@ def redirect(location: str, code: int = 302) -> Answer:
 
 
 def stall(content: bytes, seconds: float) -> Answer:
-    """Sends half of the content and then nothing for a while."""
+    """Send half of the content and then nothing for a while."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)

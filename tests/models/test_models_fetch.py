@@ -47,7 +47,7 @@ def profile_from(tmp_path: Path, url: str, pinned: bool = True, digest: str | No
 
 
 def old_files(dest: Path) -> dict[str, bytes | None]:
-    """Puts an older, different state of the profile in place."""
+    """Put an older, different state of the profile in place."""
     (dest / "tiny" / "det").mkdir(parents=True)
     (dest / "tiny" / "det" / "inference.pdmodel").write_bytes(b"older")
     (dest / "other").mkdir()
@@ -137,8 +137,8 @@ def test_redirects_are_followed(tmp_path: Path, server: ArchiveServer) -> None:
         (stall(TAR, 1.0), 3, "no answer for too long, 3 times"),
         (body(TAR[: len(TAR) // 2]), 1, "damaged or truncated"),
         (body(TAR[: len(TAR) // 2], with_length=False), 1, "damaged or truncated"),
-        (body(b"<html>not here</html>"), 1, "no tar or zip archive"),
-        (body(b""), 1, "no tar or zip archive"),
+        (body(b"<html>not here</html>"), 1, "not a tar or zip archive"),
+        (body(b""), 1, "not a tar or zip archive"),
         (body(tar_bytes({**FILES, "det/inference.pdmodel": b"det progrAm"})), 1, r"SHA-256 is \w+, expected"),
         (body(tar_bytes({**FILES, "../evil": b"x"})), 1, r"holds '\.\.'"),
         (body(tar_bytes({**FILES, "/evil": b"x"})), 1, "is absolute"),

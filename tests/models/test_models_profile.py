@@ -72,7 +72,7 @@ def test_a_paddle_3_program_keeps_its_form_on_disk(tmp_path: Path) -> None:
     [
         ('name = "tiny"', 'name = "../tiny"', "name"),
         ('name = "tiny"', 'name = "tiny"\nextra = 1', "extra"),
-        ("https://", "file://", "no http or https address"),
+        ("https://", "file://", "not an http or https address"),
         ('kind = "archive"', 'kind = "ftp"', "kind|ftp"),
         ('source = "all"', 'source = "none"', "'none' is not one of"),
         ("det/inference.pdmodel", "../inference.pdmodel", "holds '..'"),

@@ -151,7 +151,7 @@ def test_a_folder_without_room_is_an_error_of_one_line_and_loses_nothing(
     """Mount a separate file system, read-only or too small for a second copy, over the recogniser's folder."""
     namespace = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")))
     if subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this machine allows no mounts of one's own")
+        pytest.skip("this machine allows no mounts of the user")
     place = folder / "rec"
     original = place.rename(folder / "original")
     place.mkdir()
@@ -172,5 +172,5 @@ def test_models_of_another_engine_are_left_alone(folder: Path) -> None:
     before = contents(folder)
     done = compile_models(folder, "--convert", PPOCR_ENGINE="paddle")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == ("compile_models: the models do not run on OpenVINO by itself; set PPOCR_ENGINE=openvino\n")
+    assert done.stderr == ("compile_models: the models need standalone OpenVINO; set PPOCR_ENGINE=openvino\n")
     assert contents(folder) == before

@@ -18,7 +18,7 @@ from ppocr_serving.settings import load_settings
 
 
 class BreakingEngine:
-    """Answers its first call with no character at all; the second breaks, and all after it.
+    """Answer its first call with no character at all; the second breaks, and all after it.
 
     Args:
         classes: How many the model has.
@@ -61,7 +61,7 @@ class BreakingPool(EnginePool):
 
 
 def main() -> None:
-    """Serves until the process is told to stop."""
+    """Serve until the process is told to stop."""
     settings = load_settings()
     classes = len(load_dictionary(settings.models.dictionary())) + 2  # the blank and the space
     reader = Reader(settings=settings, pool=BreakingPool(classes), roles=("rec",))

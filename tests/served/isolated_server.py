@@ -39,7 +39,7 @@ def _lead_everything_outside(folder: Path) -> None:
 
 
 def main() -> None:
-    """Runs the service from its start to its end."""
+    """Run the service from its start to its end."""
     way, home = sys.argv[1], Path(sys.argv[2])
     launch = launch_hub(home) if way == "hub" else launch_lean(home)
     _lead_everything_outside(home)

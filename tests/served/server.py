@@ -61,7 +61,7 @@ def free_port() -> int:
 
 
 def has_ended(pid: int) -> bool:
-    """Whether no thread of a process is left; nobody may have asked for its exit code yet."""
+    """Return whether no thread of a process is left; nobody may have asked for its exit code yet."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
         threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
@@ -156,7 +156,7 @@ class Served:
         return answer.json()["results"]
 
     def begin(self, module: str, images: object) -> HTTPConnection:
-        """Sends a request, whose answer is to be fetched from the connection; the server has read it then."""
+        """Send a request, whose answer is to be fetched from the connection; the server has read it then."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=_START_SECONDS)
         body = json.dumps({"images": images})
         connection.request("POST", f"/predict/{module}", body, {"Content-Type": "application/json"})
@@ -181,7 +181,7 @@ class Served:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def raw(self, data: bytes, timeout: float = _STOP_SECONDS) -> bytes:
-        """Sends bytes, whatever they are, and returns all that is answered until the server closes the connection."""
+        """Send bytes, whatever they are, and return all that is answered until the server closes the connection."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
             connection.sendall(data)
             received = bytearray()
@@ -194,7 +194,7 @@ class Served:
         return self.process.wait(timeout=_STOP_SECONDS)
 
     def stop(self) -> int:
-        """Ends the process as a platform does, and returns its exit code."""
+        """End the process as a platform does, and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.wait()
 

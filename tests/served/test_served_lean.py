@@ -147,7 +147,7 @@ def test_without_room_for_temporary_files_it_says_so(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert done.stdout == (
-        "ppocr_serving: nothing can be written to /tmp: it is full or read-only; make room, or mount a tmpfs there\n"
+        "ppocr_serving: cannot write to /tmp: it is full or read-only; free some space, or mount a tmpfs there\n"
     )
 
 

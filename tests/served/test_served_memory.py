@@ -44,12 +44,12 @@ def wait_for(condition: Callable[[], bool], server: Served) -> None:
 
 
 def wait_for_ready(server: Served, processes: int) -> None:
-    """Waits until as many processes have loaded their models since the server was started."""
+    """Wait until as many processes have loaded their models since the server was started."""
     wait_for(lambda: server.log().count("INFO ready") >= processes, server)
 
 
 def pass_the_limit(server: Served) -> None:
-    """Makes the only process large and old enough to be replaced: each new size of a picture takes memory."""
+    """Make the only process large and old enough to be replaced: each new size of a picture takes memory."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as connection:
         talk(connection, 32)
         for number, width in enumerate(range(960, 320, -32)):
@@ -63,7 +63,7 @@ def pass_the_limit(server: Served) -> None:
 
 
 def talk(connection: socket.socket, requests_at_once: int) -> None:
-    """Sends requests in one go and reads as many answers."""
+    """Send requests in one go and read as many answers."""
     connection.sendall(HEALTH * requests_at_once)
     received = b""
     while received.count(b"\r\n\r\nok\n") < requests_at_once:
@@ -74,7 +74,7 @@ def talk(connection: socket.socket, requests_at_once: int) -> None:
 
 
 class Client:
-    """Sends pictures of all sizes, one after the other, on one connection, which it never opens again."""
+    """Send pictures of all sizes, one after the other, on one connection, which it never opens again."""
 
     def __init__(self, server: Served, seed: int) -> None:
         self._random = random.Random(seed)
@@ -114,7 +114,7 @@ def pipeline(server: Served, stop: threading.Event) -> None:
 
 
 def drive(server: Served, ready: int) -> None:
-    """Lets clients work until so many processes have been ready since the server was started."""
+    """Let clients work until so many processes have been ready since the server was started."""
     stop = threading.Event()
     clients = [Client(server, seed) for seed in range(CLIENTS)]
     with ThreadPoolExecutor(CLIENTS + 1) as pool:

@@ -15,7 +15,7 @@ EVENT_PATHS = ("/invoke", "/event-invoke")
 
 
 def call(served: Served, path: str, payload: bytes, **headers: str) -> requests.Response:
-    """Sends an event as the platforms do: any bytes, of no particular type."""
+    """Send an event as the platforms do: any bytes, of no particular type."""
     all_headers = {"Content-Type": "application/octet-stream", **headers}
     return requests.post(served.url + path, data=payload, headers=all_headers, timeout=60)
 

@@ -180,7 +180,7 @@ def test_lines_below_drop_score_are_left_out(read: Reader, settings: Settings) -
     assert strict.run([image], Stopwatch()) == [[]]
 
 
-# ---- lines that stand on their head
+# ---- lines that are upside down
 
 
 @pytest.fixture(scope="session")

@@ -206,7 +206,7 @@ def test_repetitions_are_merged_and_blanks_dropped(classes: tuple[int, ...], tex
 
 @pytest.mark.parametrize("characters", [ALPHABET[:-1], (*ALPHABET, "x")])
 def test_a_dictionary_of_another_model_is_an_error(characters: tuple[str, ...]) -> None:
-    with pytest.raises(EngineError, match=rf"5 classes apart, but the dictionary has {len(characters)} characters"):
+    with pytest.raises(EngineError, match=rf"outputs 5 classes, but the dictionary has {len(characters)} characters"):
         decode(certain(1), characters)
 
 

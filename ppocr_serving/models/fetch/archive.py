@@ -28,7 +28,7 @@ _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOF
 
 
 def extract_members(archive: Path, members: Mapping[str, Path], max_bytes: int) -> frozenset[str]:
-    """Writes some members of an archive to files, after every member of it has been checked.
+    """Write some members of an archive to files, after every member of it has been checked.
 
     Args:
         archive: A zip (wheels are), or a tar that is plain or compressed with gzip, bzip2 or xz.
@@ -51,7 +51,7 @@ def extract_members(archive: Path, members: Mapping[str, Path], max_bytes: int) 
             with _decompressed(stream) as plain, tarfile.open(fileobj=plain, mode="r:") as tar:
                 return _extract_tar(tar, members, max_bytes)
     except _BROKEN as error:
-        raise DownloadError(f"{archive.name}: damaged or truncated, or no tar or zip archive ({error})") from error
+        raise DownloadError(f"{archive.name}: damaged or truncated, or not a tar or zip archive ({error})") from error
     except (ValueError, NotImplementedError, RuntimeError) as error:
         # RuntimeError and NotImplementedError are how zipfile refuses encryption and methods it does not know.
         raise DownloadError(f"{archive.name}: refused, {error}") from error

@@ -31,7 +31,7 @@ class _TransientError(Exception):
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to http and https only, and never from https down to http."""
+    """Follow redirects to http and https only, and never from https down to http."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
@@ -45,12 +45,12 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def is_url(source: str) -> bool:
-    """Whether a source is an http or https address and not a path."""
+    """Return whether a source is an http or https address and not a path."""
     return urlsplit(source).scheme in _SCHEMES
 
 
 def download_url(url: str, target: Path, limits: DownloadLimits, progress: Progress) -> None:
-    """Downloads one address into a new file, completely or with an error.
+    """Download one address into a new file, completely or with an error.
 
     Args:
         url: `http` or `https`; proxies come from the usual environment variables.
@@ -114,7 +114,7 @@ def _download_once(
 
 
 def _network(url: str, call: Callable[[], _Answer]) -> _Answer:
-    """Sorts what the network does into what may be tried again and what may not, apart from errors of the disk."""
+    """Sort failures of the network into those worth a retry and those that are final; pass disk errors through."""
     try:
         return call()
     except urllib.error.HTTPError as error:
@@ -134,7 +134,7 @@ def _network(url: str, call: Callable[[], _Answer]) -> _Answer:
 
 
 def download_wheel(source: WheelSource, directory: Path, progress: Progress) -> Path:
-    """Downloads a pinned wheel with pip, so that the user's own index, mirror, proxy and certificates count.
+    """Download a pinned wheel with pip, so that the user's own index, mirror, proxy and certificates count.
 
     Args:
         source: Package, version and the hash that pip must find.

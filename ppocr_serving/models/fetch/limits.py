@@ -1,4 +1,4 @@
-"""How much patience and space a download may take."""
+"""Limits of a download: time and space."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ __all__ = ["DownloadLimits"]
 
 
 class DownloadLimits(msgspec.Struct, frozen=True):
-    """How long and how much.
+    """Time and size limits.
 
     Attributes:
         attempts: Tries for one address, at least 1.

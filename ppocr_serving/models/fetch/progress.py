@@ -10,7 +10,7 @@ _REDRAW_SECONDS = 0.1
 
 
 class Progress:
-    """Writes progress to a text stream, or nowhere.
+    """Write progress to a text stream, or nowhere.
 
     Args:
         stream: Usually standard error; None for silence.
@@ -27,13 +27,13 @@ class Progress:
         return self._stream if self._stream is not None and self._stream.isatty() else None
 
     def line(self, text: str) -> None:
-        """Writes one line of its own."""
+        """Write one line of its own."""
         if self._stream is not None:
             self.end_bar()
             print(text, file=self._stream, flush=True)
 
     def bar(self, done: int, total: int | None) -> None:
-        """Draws the bar of the download under way, on terminals only.
+        """Draw the bar of the download under way, on terminals only.
 
         Args:
             done: Bytes so far.
@@ -53,7 +53,7 @@ class Progress:
         print(f"\r  {megabytes} MB\x1b[K", end="", file=terminal, flush=True)
 
     def end_bar(self) -> None:
-        """Ends the line that the bar is drawn on, if there is one."""
+        """End the line that the bar is drawn on, if there is one."""
         if self._drawn:
             self._drawn = False
             print(file=self._stream, flush=True)

@@ -24,7 +24,7 @@ _OLD = "old"
 
 
 def is_complete(profile: Profile, dest: Path) -> bool:
-    """Whether all files of a profile are there and are the right ones.
+    """Return whether all files of a profile are there and are the right ones.
 
     Args:
         profile: What should be there.
@@ -46,7 +46,7 @@ def fetch_profile(
     progress: Progress | None = None,
     limits: DownloadLimits | None = None,
 ) -> bool:
-    """Puts a profile's files into the model directory, or changes nothing.
+    """Put a profile's files into the model directory, or change nothing.
 
     Everything is downloaded, checked and written to disk in a directory beside the final one, which then takes its
     place by renaming. Files of the profile that were there before, right or wrong, stay until then.
@@ -97,7 +97,7 @@ def _is_right(path: Path, file: ProfileFile) -> bool:
 
 @contextmanager
 def _created(directory: Path) -> Iterator[None]:
-    """Creates a directory with its parents, and on an error removes those that it had to create."""
+    """Create a directory with its parents, and on an error remove those that it had to create."""
     missing = []
     for path in (directory, *directory.parents):
         if path.exists():
@@ -117,7 +117,7 @@ def _created(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[bool]:
-    """Waits until no other process fetches into a directory; yields False where the file system cannot lock."""
+    """Wait until no other process fetches into a directory; yield False where the file system cannot lock."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
@@ -131,7 +131,7 @@ def _locked(directory: Path) -> Iterator[bool]:
 
 
 def _clean_up(profile: Profile, dest: Path) -> None:
-    """Removes what a killed fetch left; if it was killed between the two renames, its old files come back first."""
+    """Remove what a killed fetch left; if it was killed between the two renames, its old files come back first."""
     target = dest / profile.name
     for work in dest.glob(f".{profile.name}.????????.tmp"):
         if not os.path.lexists(target) and os.path.lexists(work / _OLD):
