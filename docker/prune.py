@@ -57,7 +57,6 @@ _HUB = (
     Prune("standalone OpenVINO; Paddle bundles one, and the lean image is for this one", ("openvino", "openvino-*")),
     Prune("Paddle's C++ headers", ("paddle/include",)),
     Prune("graphs for Paddle's training compiler, which alone imports it", ("networkx*",)),
-    Prune("measures polygons in the tests", ("shapely*",)),
     Prune(
         "LAPACK for matrix decompositions and Warp for training losses; Paddle loads them on first use",
         (

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 NOT_IN_IMAGES = {
-    "hatchling", "networkx", "pathspec", "pluggy", "shapely", "tomlkit", "trove-classifiers",
+    "hatchling", "networkx", "pathspec", "pluggy", "tomlkit", "trove-classifiers",
 }  # fmt: skip  # docker/prune.py removes them
 
 
