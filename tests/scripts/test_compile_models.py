@@ -143,7 +143,9 @@ def test_onnx_models_are_converted_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "way_out"), [("ro", "make the folder writable"), ("rw", "free some space there")], ids=["read-only", "full"]
+    ("state", "way_out"),
+    [("ro", "make the folder writable"), ("rw", "free some space there")],
+    ids=["read-only", "full"],
 )
 def test_a_folder_without_room_is_an_error_of_one_line_and_loses_nothing(
     folder: Path, state: str, way_out: str
