@@ -99,6 +99,8 @@ class _Body:
             raise OSError("the body is malformed") from error
         if self._is_late:
             raise TimeoutError("the body takes too long")
+        if len(part) < size:  # the end: the answer may take as long as it likes
+            self.stop_watching()
         return part
 
     def stop_watching(self) -> None:

@@ -38,11 +38,12 @@ def _serve() -> None:
     settings = load_settings()
 
     # What is wrong so far is said before the heavy part is imported.
+    from ppocr_serving.models import ROLES
     from ppocr_serving.reading.reader import Reader
     from ppocr_serving.server import serve
     from ppocr_serving.web.hubserving import MODULES
 
-    reader = Reader(settings=settings)
+    reader = Reader(settings=settings, roles=ROLES)  # ocr_cls is served whatever ocr_system does
     serve(dict.fromkeys(MODULES, reader), settings.server)
 
 

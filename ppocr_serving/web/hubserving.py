@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ppocr_serving.errors import InvalidRequest
+from ppocr_serving.errors import InvalidRequest, LimitExceeded
 from ppocr_serving.models import Role
 from ppocr_serving.reading.inputs import InputLimits, PictureFiles, check_files, naming_item
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.reading.reader import Reader
-from ppocr_serving.results import Page
+from ppocr_serving.results import Box, Page
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.pictures import BgrImage
 
@@ -36,6 +36,8 @@ Results = list[list[dict[str, Any]]]
 _ITEM_PATH = re.compile(r"\$\[(\d+)\]")
 _FOUND = re.compile(r"got `(\w+)`")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# The detector's memory grows with the square: a client must not set what the operator may.
+_MAX_SIDE_LENGTH = 2000
 _MAX_OPTIONS_BYTES = 4096  # many times what all options take
 _KEYS = frozenset({"images", "options", "paths"})
 
@@ -69,7 +71,11 @@ class PredictRequest(NamedTuple):
 
 def rows_of_page(page: Page) -> list[dict[str, Any]]:
     """Return the lines of a page as `ocr_system` answers them."""
-    return [{"text": line.text, "confidence": line.confidence, "text_region": line.box} for line in page.lines]
+    return [{"text": line.text, "confidence": line.confidence, "text_region": _region(line.box)} for line in page.lines]
+
+
+def _region(box: Box) -> list[list[int]]:
+    return [[x, y] for x, y in box]
 
 
 def _system(reader: Reader, images: Iterable[BgrImage], options: ReadOptions | None, watch: Stopwatch) -> Results:
@@ -77,7 +83,7 @@ def _system(reader: Reader, images: Iterable[BgrImage], options: ReadOptions | N
 
 
 def _det(reader: Reader, images: Iterable[BgrImage], options: ReadOptions | None, watch: Stopwatch) -> Results:
-    return [[{"text_region": box} for box in boxes] for boxes in reader.detect(images, options, watch)]
+    return [[{"text_region": _region(box)} for box in boxes] for boxes in reader.detect(images, options, watch)]
 
 
 def _cls(reader: Reader, images: Iterable[BgrImage], _: ReadOptions | None, watch: Stopwatch) -> Results:
@@ -119,7 +125,7 @@ def parse_request(body: bytes, limits: InputLimits) -> PredictRequest:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"the body is not valid JSON ({error}); send {_EXAMPLE}") from error
     # Some clients send an empty list of paths beside the pictures.
-    if "paths" in request and bytes(request["paths"]).split() not in ([b"[]"], [b"[", b"]"]):
+    if "paths" in request and bytes(request["paths"]).translate(None, b" \t\r\n") != b"[]":
         raise InvalidRequest("paths: files of the server cannot be read over HTTP; send the pictures in images")
     unknown = sorted(request.keys() - _KEYS)
     if unknown:
@@ -168,7 +174,11 @@ def _options(raw: msgspec.Raw) -> ReadOptions:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"options: is not valid JSON ({error})") from error
     with naming_item("options:"):
-        return ReadOptions.from_mapping(values)
+        options = ReadOptions.from_mapping(values)
+        side = options.det_limit_side_len
+        if side is not None and side > _MAX_SIDE_LENGTH:
+            raise LimitExceeded(f"det_limit_side_len is {side}; the limit is {_MAX_SIDE_LENGTH} per request")
+    return options
 
 
 def _kind(error: msgspec.ValidationError) -> str:

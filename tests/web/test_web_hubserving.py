@@ -85,6 +85,12 @@ def test_a_byte_order_mark_is_fine() -> None:
     assert len(parse_request(body, LIMITS).pictures.files) == 1
 
 
+def test_a_client_cannot_make_the_detector_take_what_it_likes() -> None:
+    body = json.dumps({"images": [PICTURE], "options": {"det_limit_side_len": 2001}}).encode()
+    with pytest.raises(LimitExceeded, match="options: det_limit_side_len is 2001; the limit is 2000 per request"):
+        parse_request(body, LIMITS)
+
+
 def test_options_are_read_options() -> None:
     body = json.dumps({"images": [PICTURE], "options": {"drop_score": 0.25, "det_limit_type": "min"}}).encode()
     assert parse_request(body, LIMITS).options == ReadOptions(drop_score=0.25, det_limit_type="min")
