@@ -356,9 +356,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
 
     def _warm_up(self) -> None:
         try:
-            self._readiness.warm_up()
+            # Not after a request that has been waiting: what that takes would raise the limit for good.
+            self._readiness.warm_up(when_loaded=self.memory_limit.begin)
             self._was_ready[0] = 1
-            self.memory_limit.begin()
         except BaseException as error:
             if isinstance(error, OcrError):
                 _log.error("cannot start: %s", error)

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from operator import methodcaller
@@ -43,10 +43,13 @@ class Readiness:
         """Whether the models are loaded and have answered once."""
         return self._ready.is_set()
 
-    def warm_up(self) -> None:
+    def warm_up(self, when_loaded: Callable[[], None] = lambda: None) -> None:
         """Load all models and read a small picture, for which engines build what they build at first use.
 
         A request that is waiting meanwhile is answered before that picture is read.
+
+        Args:
+            when_loaded: Called when the models are loaded, before anything is read.
 
         Raises:
             EngineError: A model cannot be loaded or run.
@@ -56,6 +59,7 @@ class Readiness:
         with ThreadPoolExecutor(len(engines)) as pool:
             for _ in pool.map(methodcaller("load"), engines):
                 pass  # an exception of the call is raised here
+        when_loaded()
         self._loaded.set()
         if self._awaited.is_set():
             self._has_read.wait()
