@@ -45,7 +45,7 @@ def _cgroup_quotas(root: Path, membership: Path) -> list[float]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="ascii").strip()
+        return path.read_text(encoding="utf-8", errors="surrogateescape").strip()
     except OSError:
         return ""
 

@@ -40,7 +40,7 @@ class MemoryLimit:
         self._shared = mmap.mmap(-1, 2)
 
     def begin(self) -> None:
-        """Called in each process when its models are loaded: from now on it has the limit, and is no longer awaited."""
+        """Apply the limit to this process, which is no longer awaited; call it once the models are loaded."""
         self._shared[_REPLACING] = 0
         if not self._limit_mb:
             return

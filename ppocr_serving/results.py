@@ -24,7 +24,7 @@ class Word:
     Attributes:
         text: What it says.
         confidence: The mean probability of its characters, in [0, 1].
-        box: Where it stands.
+        box: Its corners.
     """
 
     text: str
@@ -39,7 +39,7 @@ class Line:
     Attributes:
         text: What it says.
         confidence: The mean probability of its characters, in [0, 1].
-        box: Where it stands.
+        box: Its corners.
         words: Its words, in the order in which they are read; empty unless they were asked for.
     """
 

@@ -118,7 +118,7 @@ class _Body:
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no type hints
-    """Start a worker in place of one that takes its time to retire, too, and not only of one that has ended."""
+    """Also replace workers that are slow to retire, not only those that have ended."""
 
     def setup(self, app: BaseApplication) -> None:
         """Called by gunicorn at the start and at SIGHUP: takes the number of workers from the configuration."""
@@ -152,7 +152,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
 
     @property
     def is_slow_to_retire(self) -> bool:
-        """Whether a replacement is to be started before this worker has ended."""
+        """True if a replacement should start before this worker has ended."""
         return bool(self._slow_to_retire[0])
 
     def set_accept_enabled(self, enabled: bool) -> None:
@@ -215,7 +215,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
         """Called by gunicorn for a connection, new ones included.
 
         gunicorn lets a thread wait for a new connection's first byte; as many silent connections as there are
-        threads would keep everybody waiting. Here the connection goes to where gunicorn puts it after that wait.
+        threads would block every other client. Here the connection goes to where gunicorn puts it after that wait.
         """
         if conn.initialized or conn.data_ready:
             super().enqueue_req(conn)

@@ -25,7 +25,7 @@ __all__ = [
     "SideLength",
     "UnclipRatio",
     "load_settings",
-    "parse_port",
+    "parse_setting",
     "variable_names",
     "warn_of_unknown_variables",
 ]
@@ -47,7 +47,7 @@ _Port = Annotated[int, msgspec.Meta(ge=1, le=65535, extra={"variables": ("PORT",
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Which models run, and on what.
+    """Models, and the runtime and hardware that they use.
 
     Attributes:
         profile: The set of models. In the environment and in files: a profile's name, or the path of its TOML file.
@@ -105,7 +105,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How pictures are read. `ReadOptions` overrides all but `max_pixels` for one call.
+    """Options for reading pictures. `ReadOptions` overrides all but `max_pixels` for one call.
 
     Attributes:
         det_limit_side_len: Pixels; see `det_limit_type`.
@@ -119,7 +119,7 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
         use_angle_cls: Look for lines that are upside down.
         cls_thresh: Confidence above which a line is turned.
         drop_score: Lines with less confidence are dropped from whole pictures.
-        max_pixels: Most pixels of a picture.
+        max_pixels: Maximum pixels per picture.
     """
 
     det_limit_side_len: SideLength = 960
@@ -143,8 +143,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         port: Port to listen on, from `PORT`, else from `FC_CUSTOM_LISTEN_PORT`.
         workers: Processes that answer requests; each loads its own models.
         max_body_mb: Largest request body in MiB.
-        max_images: Most pictures per request.
-        max_request_pixels: Most pixels of all pictures of a request together.
+        max_images: Maximum number of pictures per request.
+        max_request_pixels: Maximum pixels of all pictures of a request together.
         max_concurrency: Requests per process that are computed at the same time; the rest waits.
         max_queue: Requests per process that may wait before further ones are refused.
         queue_timeout: Seconds that a request may wait.
@@ -198,18 +198,18 @@ def _fields() -> Iterator[tuple[str, _Field]]:
 _FIELDS: Mapping[str, _Field] = dict(_fields())
 
 
-def parse_port(name: str, text: str) -> int:
-    """Parse the number of a port.
+def parse_setting(field: str, name: str, text: str) -> Any:
+    """Parse one setting that arrives on a command line.
 
     Args:
+        field: Its name in one of the sections.
         name: What the message calls it.
-        text: A number from 1 to 65535.
+        text: The value.
 
     Raises:
-        InvalidSetting: It is anything else.
+        InvalidSetting: The value is not allowed.
     """
-    port: int = parse_text(name, text, _Port, InvalidSetting)
-    return port
+    return parse_text(name, text, _FIELDS[field].hint, InvalidSetting)
 
 
 def variable_names(field: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Tells upright lines of text from upside-down ones."""
+"""Tell upright lines of text from upside-down ones."""
 
 from paddlehub.module.module import moduleinfo
 

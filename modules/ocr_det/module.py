@@ -1,4 +1,4 @@
-"""Finds the lines of text in pictures."""
+"""Find the lines of text in pictures."""
 
 from paddlehub.module.module import moduleinfo
 

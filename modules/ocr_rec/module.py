@@ -1,4 +1,4 @@
-"""Reads single lines of text."""
+"""Read single lines of text."""
 
 from paddlehub.module.module import moduleinfo
 

@@ -1,4 +1,4 @@
-"""Finds and reads the text in pictures."""
+"""Find and read the text in pictures."""
 
 from paddlehub.module.module import moduleinfo
 

@@ -95,7 +95,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """Everything that tells one engine from another; equal specifications share one engine.
+    """Identity of an engine; equal specifications share one engine.
 
     Attributes:
         model: The model's files.

@@ -95,7 +95,7 @@ class PaddleEngine:
 
 def _usable_backends(spec: EngineSpec) -> Iterator[Backend]:
     if spec.use_gpu:
-        yield spec.backend  # it does not matter there, so there is no other to try
+        yield spec.backend  # ignored on a GPU, so there is no fallback
         return
     backends = list(Backend)
     for backend in backends[backends.index(spec.backend) :]:

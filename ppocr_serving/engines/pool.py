@@ -1,4 +1,4 @@
-"""One engine per model for everybody who shares a pool."""
+"""Pool of engines, one per specification."""
 
 import threading
 from dataclasses import replace
@@ -17,7 +17,7 @@ _ONLY_OPENVINO = {".onnx": "a model in the ONNX format", ".xml": "a model in Ope
 
 
 class EnginePool:
-    """Engines by their specification: whoever asks twice for the same gets the same one.
+    """Engines by their specification; equal specifications return the same engine.
 
     Models are loaded at an engine's first call, so nothing exists before a server forks its workers.
     """

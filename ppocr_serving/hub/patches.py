@@ -1,6 +1,6 @@
 """Every function of PaddleHub that is replaced, each with the reason.
 
-`startup` calls `apply` right after a module of PaddleHub has been executed and before anybody else can use it. What
+`startup` calls `apply` right after a module of PaddleHub has been executed and before other code can use it. What
 replaces a function imports the rest of this package when it is called, so importing PaddleHub stays as cheap as it was.
 """
 
@@ -84,7 +84,7 @@ def _execute(original: Callable[[], int]) -> int:
 
 def _parse_args(original: Callable[[Any], Any], command: Any) -> Any:
     """Parse `hub serving start`: say in one line what is wrong, and let `-p` beat the port of a `-c` file."""
-    from ppocr_serving.settings import parse_port
+    from ppocr_serving.settings import parse_setting
 
     arguments = command.args
     port = arguments.port
@@ -96,7 +96,9 @@ def _parse_args(original: Callable[[Any], Any], command: Any) -> Any:
     _require_installed(modules)
     if isinstance(port, str):  # it was given: PaddleHub's default is a number
         arguments.port = port
-    arguments.port = parse_port("port", str(arguments.port))
+    arguments.port = parse_setting("port", "port", str(arguments.port))
+    if arguments.use_multiprocess:
+        arguments.workers = parse_setting("workers", "--workers", str(arguments.workers))
     return modules
 
 

@@ -116,7 +116,7 @@ def _has_content(path: Path) -> bool:
 
 def _contents(directory: Path) -> str:
     try:
-        names = sorted(path.name + "/" * path.is_dir() for path in directory.iterdir())
+        names = sorted(f"{path.name}/" if path.is_dir() else path.name for path in directory.iterdir())
     except OSError as error:
         return f"{error.strerror}"
     shown = ", ".join(names[:10]) or "nothing"

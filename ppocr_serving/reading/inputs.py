@@ -35,9 +35,9 @@ class InputLimits(NamedTuple):
     """Limits of one request.
 
     Attributes:
-        max_images: Most pictures.
-        max_pixels: Most pixels of a picture.
-        max_request_pixels: Most pixels of all pictures together.
+        max_images: Maximum number of pictures.
+        max_pixels: Maximum pixels per picture.
+        max_request_pixels: Maximum pixels of all pictures together.
     """
 
     max_images: int
@@ -114,7 +114,7 @@ def decode_pictures(files: Iterable[bytes], max_pixels: int, watch: Stopwatch) -
 
     Args:
         files: The bytes of each file.
-        max_pixels: Most pixels of a picture.
+        max_pixels: Maximum pixels per picture.
         watch: Receives the stage `decode`.
 
     Yields:
@@ -134,7 +134,7 @@ def read_source(source: Source, max_pixels: int) -> BgrImage:
 
     Args:
         source: A file's path, a file's bytes, or (H, W, 3) uint8 BGR.
-        max_pixels: Most pixels of the picture.
+        max_pixels: Maximum pixels of the picture.
 
     Raises:
         InvalidRequest: The file cannot be read, or the array is not a picture.

@@ -66,6 +66,7 @@ class Reader:
             roles = ROLES if settings.reading.use_angle_cls else ("det", "rec")
         self.roles = tuple(roles)
         self._defaults = pipeline_options(settings.reading)
+        self._assembled: dict[Role, tuple[Engine, ...]] = {}
         # What is missing is said now, not at the first picture.
         for role in self.roles:
             getattr(self, _STAGES[role])
@@ -226,19 +227,24 @@ class Reader:
         return TextRecognizer(engines, RecognitionOptions(models.rec_image_shape, characters, packing))
 
     def _engines(self, role: Role) -> tuple[Engine, ...]:
+        if role not in self._assembled:
+            self._assembled[role] = tuple(map(self._pool.engine, self._specs(role)))
+        return self._assembled[role]
+
+    def _specs(self, role: Role) -> list[EngineSpec]:
         spec = self._spec(role)
-        if not self._runs_on_openvino(role):
-            return (self._pool.engine(spec),)
+        if choose_runtime(spec) is not Runtime.OPENVINO:
+            return [spec]
         if role == "cls":
             # Compiled for one line at a time: a change of the batch's size takes as long as several lines.
-            spec = replace(spec, fixed_shape=(1, *self.settings.models.cls_image_shape))
-        if role != "rec":
-            return (self._pool.engine(spec),)
+            return [replace(spec, fixed_shape=(1, *self.settings.models.cls_image_shape))]
+        if role == "det":
+            return [spec]
         # Several engines with few lines and threads each are faster than one with many lines and all threads; but each
         # has memory of its own.
         lanes = min(spec.threads, _MAX_LANES)
         each, more = divmod(spec.threads, lanes)
-        return tuple(self._pool.engine(replace(spec, threads=each + (lane < more), lane=lane)) for lane in range(lanes))
+        return [replace(spec, threads=each + (lane < more), lane=lane) for lane in range(lanes)]
 
     def _runs_on_openvino(self, role: Role) -> bool:
         return choose_runtime(self._spec(role)) is Runtime.OPENVINO

@@ -1,4 +1,4 @@
-"""When a process is ready: its models are loaded and one picture has been read."""
+"""Readiness of a process: its models are loaded and one picture has been read."""
 
 import logging
 import threading
@@ -40,7 +40,7 @@ class Readiness:
 
     @property
     def ready(self) -> bool:
-        """Whether the models are loaded and have answered once."""
+        """True once the models are loaded and have answered once."""
         return self._ready.is_set()
 
     def warm_up(self, when_loaded: Callable[[], None] = lambda: None) -> None:
@@ -65,7 +65,7 @@ class Readiness:
             self._has_read.wait()
         have_run: set[Engine] = set()
         for reader in self._readers:
-            # Whoever asks whether this process is ready waits for it; a reader that shares its engines adds nothing.
+            # Readiness probes wait for this; a reader that shares its engines adds nothing.
             if not have_run.issuperset(reader.engines):
                 reader.try_out(_PAGE)
                 have_run.update(reader.engines)

@@ -111,7 +111,7 @@ class TextDetector:
 def prepare(image: BgrImage, options: DetectionOptions) -> Float32Array:
     """Resize and normalise a picture for the network.
 
-    Sides become multiples of 32, each rounded by itself, so the proportions may change slightly. Unlike in PaddleOCR,
+    Sides become multiples of 32, each rounded independently, so proportions may change slightly. Unlike in PaddleOCR,
     a shorter side below 64 pixels is brought to 64, at up to four times the size; docs/accuracy.md says why.
 
     Args:

@@ -192,7 +192,7 @@ def _to_8_bits(picture: Image.Image) -> Image.Image:
 
 
 def picture_paths(directory: Path) -> list[Path]:
-    """The picture files in a folder, sorted, known by their endings; none where there is no such folder."""
+    """Return the picture files in a folder by extension, sorted; none if the folder does not exist."""
     if not directory.is_dir():
         return []
     return sorted(path for path in directory.iterdir() if path.suffix.lower() in _SUFFIXES)

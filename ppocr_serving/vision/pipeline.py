@@ -17,7 +17,7 @@ from ppocr_serving.vision.recognition import Text, TextRecognizer
 
 __all__ = ["PipelineOptions", "TextSystem", "to_box"]
 
-_CERTAIN = 0.9  # confidence from which a line is taken to stand upright; docs/accuracy.md has the measurement
+_CERTAIN = 0.9  # minimum confidence at which a line is assumed to be upright; docs/accuracy.md has the measurement
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def create_app(readers: Mapping[str, Reader], settings: ServerSettings, readines
     Args:
         readers: What is served, by module.
         settings: Limits and time-outs.
-        readiness: Tells when the models are loaded; whoever runs the application lets it warm up.
+        readiness: Reports whether the models are loaded; whoever runs the application lets it warm up.
     """
     app = Flask(__name__, static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # they would be answered with a page

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 Results = list[list[dict[str, Any]]]
-"""What the contract calls `results`, ready for JSON."""
+"""The contract's `results`, ready for JSON."""
 
 _ITEM_PATH = re.compile(r"\$\[(\d+)\]")
 _FOUND = re.compile(r"got `(\w+)`")
@@ -170,6 +170,8 @@ def _options(raw: msgspec.Raw) -> ReadOptions:
     try:
         values = msgspec.json.decode(raw, type=dict[str, Any])
     except msgspec.ValidationError as error:
+        if _FOUND.search(str(error)) is None:  # it is an object, with a number in it that is out of range
+            raise InvalidRequest("options: a number in it is out of range") from error
         raise InvalidRequest(f'options: is {_kind(error)}; send an object such as {{"drop_score": 0.6}}') from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"options: is not valid JSON ({error})") from error

@@ -23,7 +23,7 @@ class Prediction:
     Args:
         readers: What is served, by module.
         settings: Limits and time-outs.
-        readiness: Tells when the models are loaded.
+        readiness: Reports whether the models are loaded.
 
     Attributes:
         budget: Room for bodies.
@@ -67,7 +67,7 @@ class Prediction:
 
         Raises:
             InvalidRequest, LimitExceeded: The body is not allowed.
-            Overloaded, NotReady: There is no turn, or no model, within the time-out.
+            Overloaded, NotReady: The wait for a turn or for the models timed out.
             EngineError: A network failed.
         """
         reader = self._readers[name]

@@ -96,6 +96,12 @@ def test_options_are_read_options() -> None:
     assert parse_request(body, LIMITS).options == ReadOptions(drop_score=0.25, det_limit_type="min")
 
 
+def test_a_number_beyond_all_numbers_is_named_as_such() -> None:
+    body = f'{{"images": ["{PICTURE}"], "options": {{"drop_score": 1e400}}}}'.encode()
+    with pytest.raises(InvalidRequest, match="options: a number in it is out of range"):
+        parse_request(body, LIMITS)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

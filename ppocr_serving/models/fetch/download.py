@@ -27,7 +27,7 @@ _SCHEMES = ("http", "https")
 
 
 class _TransientError(Exception):
-    """Something that may go away when it is tried again."""
+    """A failure that a retry may resolve."""
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
