@@ -1,7 +1,9 @@
 """Paddle Inference, on its own kernels, oneDNN's or OpenVINO's."""
 
+import itertools
 import logging
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -11,10 +13,16 @@ from typing import Any
 
 from ppocr_serving.engines.base import Backend, EngineSpec, Float32Array, Precision, T, computes_bfloat16
 from ppocr_serving.errors import EngineError, InvalidSetting
+from ppocr_serving.models import ModelFiles
 
 __all__ = ["PaddleEngine"]
 
 _log = logging.getLogger(__name__)
+
+_VARIABLE_NAME = re.compile(rb"\b[a-z]\w*\.[a-z]+_[0-9]+")  # conv2d_0.w_0, batch_norm_3.tmp_2
+_names_lock = threading.Lock()
+_names_in_use: set[int] = set()
+_numbers = itertools.count()
 
 
 class PaddleEngine:
@@ -121,16 +129,64 @@ def _require_program(path: Path) -> None:
 
 
 def _create_predictor(inference: Any, spec: EngineSpec, backend: Backend) -> Any:
-    config = _configure(inference, spec, backend)
-    # OpenVINO's compiled model is written to the working directory unless told where, and reading it again saves no
-    # measurable time.
     with tempfile.TemporaryDirectory(prefix="ppocr_serving-") as folder:
+        model = spec.model
+        if backend is Backend.OPENVINO and not _is_first_with_its_names(model.program):
+            model = _rename_input(model, Path(folder))
+        config = _configure(inference, spec, model, backend)
+        # OpenVINO's compiled model is written to the working directory unless told where, and reading it again saves
+        # no measurable time.
         config.set_optim_cache_dir(folder)
         return inference.create_predictor(config)
 
 
-def _configure(inference: Any, spec: EngineSpec, backend: Backend) -> Any:
-    config = inference.Config(str(spec.model.program), str(spec.model.params))
+# Paddle keeps the networks that OpenVINO runs under a hash of the names in their programs. A second predictor of the
+# same program, or of one trained from it, can get the same hash: its network then replaces the first one, which the
+# first predictor goes on using after it has been freed. So no two predictors of a process may have the same names.
+# Parsing takes 0.1 to 0.4 s, which only the second one has to pay.
+
+
+def _is_first_with_its_names(program: Path) -> bool:
+    names = hash(frozenset(_VARIABLE_NAME.findall(program.read_bytes())))
+    with _names_lock:
+        is_first = names not in _names_in_use
+        _names_in_use.add(names)
+    return is_first
+
+
+def _rename_input(model: ModelFiles, folder: Path) -> ModelFiles:
+    """Copy a program into a folder, and give its input a name that no other predictor of this process has.
+
+    Returns:
+        The copy, beside a link to the weights; the model itself where the program cannot be parsed, so that Paddle says
+        what is wrong with it.
+    """
+    from google.protobuf.message import DecodeError
+    from paddle.base.proto.framework_pb2 import ProgramDesc
+
+    if model.params is None:  # not one of Paddle's formats
+        return model
+    program = ProgramDesc()
+    try:
+        program.ParseFromString(model.program.read_bytes())
+    except DecodeError:
+        return model
+    feeds = [operator for block in program.blocks for operator in block.ops if operator.type == "feed"]
+    new_names = {name: f"{name}_{next(_numbers)}" for feed in feeds for slot in feed.outputs for name in slot.arguments}
+    for block in program.blocks:
+        for variable in block.vars:
+            variable.name = new_names.get(variable.name, variable.name)
+        for operator in block.ops:
+            for slot in (*operator.inputs, *operator.outputs):
+                slot.arguments[:] = [new_names.get(name, name) for name in slot.arguments]
+    renamed, params = folder / model.program.name, folder / model.params.name
+    renamed.write_bytes(program.SerializeToString())
+    params.symlink_to(model.params.resolve())
+    return ModelFiles(renamed, params)
+
+
+def _configure(inference: Any, spec: EngineSpec, model: ModelFiles, backend: Backend) -> Any:
+    config = inference.Config(str(model.program), str(model.params))
     config.disable_glog_info()
     if spec.use_gpu:
         config.enable_use_gpu(500, 0)
