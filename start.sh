@@ -69,7 +69,7 @@ with socket.socket(family, kind) as probe:
         sys.exit(98 if error.errno == errno.EADDRINUSE else 0)
 ' "${PPOCR_HOST:-0.0.0.0}" "$port" 2>/dev/null || status=$?
 [ "$status" -ne 98 ] ||
-    fail "port $port is in use; stop what listens there, or start with --port N or PORT=N" 1
+    fail "port $port is in use; stop the process using it, or start with --port N or PORT=N" 1
 
 root=$(cd -- "$(dirname -- "$0")" && pwd -P)
 

@@ -3,7 +3,7 @@
 Importing the package is cheap: engines and OpenCV load where they are first used.
 """
 
-TYPE_CHECKING = False  # `typing` is not imported for this
+TYPE_CHECKING = False  # avoids importing `typing`
 if TYPE_CHECKING:
     from ppocr_serving.errors import OcrError
     from ppocr_serving.reading.options import ReadOptions
@@ -14,7 +14,7 @@ __all__ = ["Document", "Line", "OcrError", "Page", "ReadOptions", "Reader", "Wor
 
 __version__ = "1.0.0"
 
-_HOMES = {
+_SUBMODULES = {
     "OcrError": "errors",
     "ReadOptions": "reading.options",
     "Reader": "reading.reader",
@@ -26,8 +26,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _SUBMODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_SUBMODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""`python -m ppocr_serving`."""
+"""Entry point of `python -m ppocr_serving`."""
 
 import sys
 

@@ -11,7 +11,7 @@ _CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
 def available_cpus(cgroup_root: Path = _CGROUP_ROOT, membership: Path = Path("/proc/self/cgroup")) -> int:
-    """Count the CPUs that this process may keep busy.
+    """Count the CPUs that this process may use.
 
     Args:
         cgroup_root: Where the cgroup file system (version 1 or 2) is mounted.
@@ -19,7 +19,7 @@ def available_cpus(cgroup_root: Path = _CGROUP_ROOT, membership: Path = Path("/p
 
     Returns:
         The smaller of the scheduler's affinity mask and the CPU quotas of all enclosing cgroups, rounded up; at
-        least 1. `os.cpu_count()` would answer with the whole machine inside a container that may use half a CPU.
+        least 1. `os.cpu_count()` would count those of the entire machine, even in a container limited to half a CPU.
     """
     limits = [float(len(os.sched_getaffinity(0))), *_cgroup_quotas(cgroup_root, membership)]
     return max(1, math.ceil(min(limits)))
@@ -52,9 +52,9 @@ def _read(path: Path) -> str:
 
 @cache
 def instruction_sets(cpuinfo: Path = Path("/proc/cpuinfo")) -> tuple[str, ...]:
-    """The vector and matrix instruction sets of the processor, sorted, as Linux names them.
+    """Return the processor's vector and matrix instruction sets, sorted, as Linux names them.
 
-    Code that was compiled on another processor runs on this one, as well as it can, if these are the same.
+    Code compiled on another processor runs here, at full speed, if both have the same sets.
     """
     flags = {
         flag

@@ -1,7 +1,7 @@
 """Errors that this package raises deliberately.
 
-Messages are one line, safe to show to a client, and name the thing, the value it had and the way out. No class here
-knows HTTP: `ppocr_serving.web.errors` maps classes to status codes along their hierarchy.
+Messages are one line, safe to show to a client, and name the thing, its value and the way out. Nothing here depends on
+HTTP: `ppocr_serving.web.errors` maps classes to status codes along their hierarchy.
 """
 
 from typing import ClassVar
@@ -27,14 +27,14 @@ class OcrError(Exception):
     """Base of all errors of this package.
 
     Attributes:
-        code: A stable word for logs and metrics; it does not change when the message does.
+        code: Stable identifier for logs and metrics, independent of the message.
     """
 
     code: ClassVar[str] = "error"
 
 
 class InvalidRequest(OcrError):
-    """The caller's input does not have the form that is asked for."""
+    """The caller's input does not have the required form."""
 
     code = "invalid_request"
 
@@ -64,7 +64,7 @@ class ModuleNotServed(OcrError):
 
 
 class PathNotServed(OcrError):
-    """A request that a gateway passes on names a path that does not exist."""
+    """A request forwarded by a gateway names a path that does not exist."""
 
     code = "path_not_served"
 
@@ -82,19 +82,19 @@ class NotReady(OcrError):
 
 
 class InvalidSetting(OcrError):
-    """A setting has a value that is not allowed, or contradicts the machine it runs on."""
+    """A setting has a value that is not allowed, or that this machine does not support."""
 
     code = "invalid_setting"
 
 
 class ModelNotFound(OcrError):
-    """A model, its dictionary or its profile does not exist or is not usable."""
+    """A model, its dictionary or its profile is missing or unusable."""
 
     code = "model_not_found"
 
 
 class DownloadError(OcrError):
-    """Model files could not be fetched; what was there before is untouched."""
+    """Model files could not be fetched; existing files are untouched."""
 
     code = "download_error"
 

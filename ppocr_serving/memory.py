@@ -1,4 +1,4 @@
-"""Memory limit of a process, and whose turn it is to be replaced."""
+"""Memory limit per process, and the order in which processes are replaced."""
 
 import logging
 import mmap
@@ -11,27 +11,27 @@ _log = logging.getLogger(__name__)
 
 _STATM = Path("/proc/self/statm")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-# A process grows with its first pictures, because engines allocate what they compute in. A limit below that would have
-# it replaced all the time, and hardly a request answered in between.
-_LEAST_GROWTH = 1.25
-_LEAST_REQUESTS = 32
+# A process grows with its first pictures, because engines allocate their working memory. With a limit below that, it
+# would be replaced over and over, with hardly a request answered in between.
+_MIN_GROWTH = 1.25
+_MIN_REQUESTS = 32
 
 _REPLACING, _WARNED = range(2)
 
 
 def resident_mb() -> float:
-    """Resident memory of this process in MiB, the pages that it shares with others included."""
+    """Return the resident memory of this process in MiB, including shared pages."""
     return int(_STATM.read_text(encoding="ascii").split()[1]) * _PAGE_BYTES / 2**20
 
 
 class MemoryLimit:
     """Decide when the processes of a server are replaced, one after the other.
 
-    Must be created before the processes are forked: they share whose turn it is.
+    Must be created before the processes are forked: they share the record of which one is being replaced.
 
     Args:
-        limit_mb: Resident memory in MiB that a process may have when it has answered a request, with what it computes
-            for others at that moment; 0 allows any.
+        limit_mb: Resident memory in MiB that a process may have after answering a request, including what other
+            requests use at that moment; 0 for no limit.
     """
 
     def __init__(self, limit_mb: int) -> None:
@@ -40,12 +40,12 @@ class MemoryLimit:
         self._shared = mmap.mmap(-1, 2)
 
     def begin(self) -> None:
-        """Apply the limit to this process, which is no longer awaited; call it once the models are loaded."""
+        """Apply the limit to this process, and end any replacement under way; call once the models are loaded."""
         self._shared[_REPLACING] = 0
         if not self._limit_mb:
             return
         fresh = resident_mb()
-        self._threshold_mb = max(self._limit_mb, _LEAST_GROWTH * fresh)
+        self._threshold_mb = max(self._limit_mb, _MIN_GROWTH * fresh)
         if self._threshold_mb > self._limit_mb and not self._shared[_WARNED]:
             self._shared[_WARNED] = 1
             _log.warning(
@@ -57,21 +57,21 @@ class MemoryLimit:
             )
 
     def claim(self, requests: int) -> bool:
-        """Return whether this process is to be replaced now; then no other one is until the replacement calls `begin`.
+        """Return whether to replace this process now; if so, no other one is until the replacement calls `begin`.
 
         Args:
-            requests: How many this process has answered.
+            requests: Number of requests that this process has answered.
         """
-        if requests < _LEAST_REQUESTS or self._shared[_REPLACING]:
+        if requests < _MIN_REQUESTS or self._shared[_REPLACING]:
             return False
         now = resident_mb()
         if now <= self._threshold_mb:
             return False
-        # Two processes can come here in the same microsecond. Then both are replaced at once, which loses no request.
+        # Two processes may get here at the same moment. Both are then replaced at once, which loses no request.
         self._shared[_REPLACING] = 1
         _log.info(
-            "process %d has %.0f MB, more than the limit of %.0f (PPOCR_MAX_MEMORY_MB is %d): it finishes its requests "
-            "and is replaced",
+            "process %d has %.0f MB, more than the limit of %.0f (PPOCR_MAX_MEMORY_MB is %d): it will finish its "
+            "requests and be replaced",
             os.getpid(),
             now,
             self._threshold_mb,

@@ -1,6 +1,6 @@
 """Results: documents of pages, pages of lines, lines of words.
 
-Coordinates are whole pixels of the picture as a viewer shows it (EXIF orientation applied), origin top left, x to the
+Coordinates are integer pixels of the picture as a viewer shows it (EXIF orientation applied), origin top left, x to the
 right, y down.
 """
 
@@ -14,15 +14,15 @@ Point = tuple[int, int]
 """x and y."""
 
 Box = tuple[Point, Point, Point, Point]
-"""Four corners, clockwise as seen from the corner at the text's top left."""
+"""Four corners, clockwise as displayed, starting at the text's top left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word of a line, or one character of a script that has no spaces.
+    """One word of a line, or one character of a script without spaces.
 
     Attributes:
-        text: What it says.
+        text: The word.
         confidence: The mean probability of its characters, in [0, 1].
         box: Its corners.
     """
@@ -37,10 +37,10 @@ class Line:
     """One line of text.
 
     Attributes:
-        text: What it says.
+        text: The text that was read.
         confidence: The mean probability of its characters, in [0, 1].
         box: Its corners.
-        words: Its words, in the order in which they are read; empty unless they were asked for.
+        words: Its words in reading order; empty unless requested.
     """
 
     text: str
@@ -54,9 +54,9 @@ class Page:
     """One picture, or one page of a document.
 
     Attributes:
-        width: Pixels.
-        height: Pixels.
-        lines: What was read, top to bottom; empty where no text was found.
+        width: Width in pixels.
+        height: Height in pixels.
+        lines: The lines, top to bottom; empty if no text was found.
     """
 
     width: int
@@ -75,8 +75,8 @@ class Document:
 
     Attributes:
         pages: In order; a picture has one.
-        name: The path of the source; empty where it has none.
-        error: Why the source could not be read, with no pages then; None if it was read.
+        name: The path of the source; empty if it has none.
+        error: Why the source could not be read (it then has no pages); None if it was read.
     """
 
     pages: tuple[Page, ...]

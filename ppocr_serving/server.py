@@ -42,24 +42,25 @@ _log = logging.getLogger(__name__)
 
 WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-# Platforms keep connections open and send the next POST on one that has been idle for minutes; where the server has
-# dropped it meanwhile, that request is lost.
+# Platforms keep connections open and send the next POST on one that has been idle for minutes; if the server has
+# closed it in the meantime, that request is lost.
 _KEEP_ALIVE_SECONDS = 3600
-# A worker whose main loop has not come round for this long is taken for dead and replaced. A call of Paddle's engine,
-# which holds Python's global lock, takes seconds at the very most.
+# A worker whose main loop has not advanced for this long is considered dead and replaced. A call of Paddle's engine,
+# which holds the GIL, takes a few seconds at most.
 _STUCK_SECONDS = 120
-# From the first to the last byte of a body: 32 MiB in this time are 2 Mbit/s.
+# From the first to the last byte of a body: 32 MiB in this time is about 2 Mbit/s.
 _BODY_SECONDS = 120.0
-# A client that neither sends nor takes anything for this long in the middle of a request gives its thread back.
+# A client that neither sends nor receives anything for this long in the middle of a request loses its thread.
 _SILENT_SECONDS = 5
-# A process that is replaced because of its memory ends before its replacement starts, since both at a time may be more
-# than there is. Where its last requests take longer than this, new ones wait no longer and it starts beside them.
-_ALONE_SECONDS = 5
-# What is left then, after the time that requests may wait, is cut off: a client may send a byte now and then for ever.
+# A process over its memory limit exits before its replacement starts, since memory may not suffice for both. If its
+# last requests take longer than this, the replacement starts anyway, so that new requests need not wait.
+_EXCLUSIVE_SECONDS = 5
+# Requests still running after this, plus the time that requests may wait, are cut off: a client could send a byte now
+# and then forever.
 _RETIRE_SECONDS = 240
-_IDLE_CONNECTIONS = 800  # kept open between requests; platforms allow a process 1024 files
+_IDLE_CONNECTIONS = 800  # kept open between requests; platforms allow 1024 files per process
 
-# How malformed HTTP is answered; what is not in this table is a bad request.
+# Status for malformed HTTP; anything not in this table is a bad request.
 _MALFORMED_HTTP = {
     http_errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     http_errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -69,12 +70,12 @@ _MALFORMED_HTTP = {
 
 
 class _Body:
-    """A request's body, which takes a bounded time and fails as a stream does.
+    """A request's body, with a time limit, whose failures are OSErrors.
 
     Args:
-        stream: gunicorn's own.
-        connection: Its reading side is shut down when the time is over; a client that sends a byte now and then would
-            keep a thread for ever.
+        stream: gunicorn's stream.
+        connection: Its reading side is shut down when the time is up; otherwise a client that sends a byte now and then
+            could occupy a thread forever.
     """
 
     def __init__(self, stream: Any, connection: socket.socket) -> None:
@@ -84,7 +85,7 @@ class _Body:
         self._is_late = False
 
     def read(self, size: int, /) -> bytes:
-        """Return `size` bytes, and fewer only at the end.
+        """Return `size` bytes; fewer only at the end.
 
         Raises:
             OSError: The body is malformed, breaks off, or takes too long.
@@ -99,12 +100,12 @@ class _Body:
             raise OSError("the body is malformed") from error
         if self._is_late:
             raise TimeoutError("the body takes too long")
-        if len(part) < size:  # the end: the answer may take as long as it likes
+        if len(part) < size:  # the end: the time limit does not apply to the answer
             self.stop_watching()
         return part
 
     def stop_watching(self) -> None:
-        """Give the connection back, however much of the body has been read."""
+        """End the time limit, however much of the body has been read."""
         if self._watchdog is not None:
             self._watchdog.cancel()
 
@@ -113,20 +114,20 @@ class _Body:
 
     def _cut_off(self) -> None:
         self._is_late = True
-        with contextlib.suppress(OSError):  # the client may have gone meanwhile
+        with contextlib.suppress(OSError):  # the client may already be gone
             self._connection.shutdown(socket.SHUT_RD)
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no type hints
-    """Also replace workers that are slow to retire, not only those that have ended."""
+    """Arbiter that also replaces workers that are slow to retire, not only those that have exited."""
 
     def setup(self, app: BaseApplication) -> None:
-        """Called by gunicorn at the start and at SIGHUP: takes the number of workers from the configuration."""
+        """Load the configuration, including the number of workers, at startup and on SIGHUP."""
         self._retiring = 0
         super().setup(app)
 
     def manage_workers(self) -> None:
-        """Called by gunicorn every second, and whenever a worker has ended."""
+        """Start missing workers, every second and whenever a worker has exited."""
         retiring = sum(worker.is_slow_to_retire for worker in self.WORKERS.values())
         if retiring != self._retiring:
             self.num_workers += retiring - self._retiring
@@ -135,29 +136,29 @@ class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no type hints
 
 
 class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
-    """A worker that is replaced when it has too much memory, and that keeps to the contract where gunicorn does not.
+    """A worker that is replaced when it uses too much memory, and that keeps the contract where gunicorn does not.
 
-    Silent connections cost it no thread, and malformed HTTP is answered as the contract says.
+    Silent connections do not occupy a thread, and malformed HTTP is answered according to the contract.
 
-    One that retires takes no new connections: they wait, or another worker takes them. It answers the requests that it
-    has, hands its idle connections over, and ends. gunicorn starts the next worker then.
+    A retiring worker accepts no new connections: they wait, or another worker accepts them. It answers its remaining
+    requests, hands over its idle connections, and exits. gunicorn then starts the next worker.
     """
 
     def __init__(self, *arguments: Any) -> None:
-        """Called by gunicorn, before the fork."""
+        """Initialize the worker in gunicorn's main process, before the fork."""
         super().__init__(*arguments)
-        self._slow_to_retire = mmap.mmap(-1, 1)  # gunicorn's main process has to see it
+        self._slow_to_retire = mmap.mmap(-1, 1)  # shared with gunicorn's main process
         self._has_finished = False
-        self._retires_since: float | None = None
+        self._retiring_since: float | None = None
 
     @property
     def is_slow_to_retire(self) -> bool:
-        """True if a replacement should start before this worker has ended."""
+        """True if a replacement should start before this worker has exited."""
         return bool(self._slow_to_retire[0])
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Called by gunicorn in each round of its main loop."""
-        enabled = enabled and self._retires_since is None
+        """Start or stop accepting connections, including those handed over, in each round of the main loop."""
+        enabled = enabled and self._retiring_since is None
         if enabled != self._accepting:
             if enabled:
                 self.poller.register(self.app.handover, selectors.EVENT_READ, self._accept_handed_over)
@@ -166,26 +167,26 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
         super().set_accept_enabled(enabled)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Called by gunicorn in each round of its main loop."""
+        """Handle events, and retire if necessary, in each round of the main loop."""
         super().wait_for_and_dispatch_events(timeout)
-        # Not among the events: some of them may be about a connection that is handed over.
-        if self._retires_since is None and self._has_finished:
+        # Not while events are handled: some of them may concern a connection that is handed over.
+        if self._retiring_since is None and self._has_finished:
             self._has_finished = False
             if self.alive and self.app.memory_limit.claim(self.nr):
-                self._retires_since = time.monotonic()
+                self._retiring_since = time.monotonic()
                 self.set_accept_enabled(False)
-        if self._retires_since is not None and self.alive:
-            self._retire(time.monotonic() - self._retires_since)
+        if self._retiring_since is not None and self.alive:
+            self._retire(time.monotonic() - self._retiring_since)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
-        """Called by gunicorn in its main loop when a request has been answered."""
+        """Note in the main loop that a request has been answered."""
         super().finish_request(conn, fs)
         self._has_finished = True
 
     def _retire(self, seconds: float) -> None:
         for idle in (self.keepalived_conns, self.pending_conns):
             while idle:
-                batch = list(itertools.islice(idle, Handover.most))
+                batch = list(itertools.islice(idle, Handover.max_batch))
                 if not self.app.handover.give([conn.sock for conn in batch]):
                     break
                 for conn in batch:
@@ -195,7 +196,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
                 self.nr_conns -= len(batch)
         if not self.nr_conns or seconds > self.app.retire_seconds:
             self.alive = False
-        elif seconds > _ALONE_SECONDS:
+        elif seconds > _EXCLUSIVE_SECONDS:
             self._slow_to_retire[0] = 1
 
     def _accept_handed_over(self, handover: Handover) -> None:
@@ -203,7 +204,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
             try:
                 conn = gthread.TConn(self.cfg, connection, connection.getpeername(), connection.getsockname())
             except OSError:
-                connection.close()  # its client has gone
+                connection.close()  # its client is gone
                 continue
             conn.init()
             self.nr_conns += 1
@@ -212,10 +213,10 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
             self.finish_request(conn, kept)
 
     def enqueue_req(self, conn: Any) -> None:
-        """Called by gunicorn for a connection, new ones included.
+        """Hand a connection to a thread, but a new one only once it has sent something.
 
-        gunicorn lets a thread wait for a new connection's first byte; as many silent connections as there are
-        threads would block every other client. Here the connection goes to where gunicorn puts it after that wait.
+        gunicorn has a thread wait for a new connection's first byte; as many silent connections as there are threads
+        would block every other client. Here the connection goes straight to where gunicorn puts it after that wait.
         """
         if conn.initialized or conn.data_ready:
             super().enqueue_req(conn)
@@ -225,14 +226,14 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
         self.finish_request(conn, deferred)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:  # noqa: ARG002
-        """Called by gunicorn for what never became a request; it closes the connection afterwards."""
+        """Answer what never became a request; gunicorn closes the connection afterwards."""
         if not isinstance(exc, http_errors.ParseException):
             _log.error("a connection failed", exc_info=exc)
-            status, message = HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log has the reason"
+            status, message = HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; see its log for the reason"
         else:
             status = _MALFORMED_HTTP.get(type(exc), HTTPStatus.BAD_REQUEST)
             message = f"the request is not valid HTTP: {' '.join(str(exc).split())[:200]}"
-            _log.info("malformed HTTP: %s, status=%d", type(exc).__name__, status)  # no details: they can hold a secret
+            _log.info("malformed HTTP: %s, status=%d", type(exc).__name__, status)  # details may contain a secret
         body = encode_error(message, "101")
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n"
@@ -241,18 +242,18 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
         try:
             write_nonblock(client, head.encode("ascii") + body)
         except OSError:
-            _log.debug("the client of a malformed request went away")
+            _log.debug("the client of a malformed request has disconnected")
 
 
 def serve(readers: Mapping[str, Reader], settings: ServerSettings) -> None:
     """Common entry point for every launcher: serve until the process is told to stop.
 
     Args:
-        readers: What is served, by module; several modules may share a reader.
-        settings: Address, processes, limits and time-outs.
+        readers: Reader of each served module; several modules may share one.
+        settings: Address, processes, limits and timeouts.
 
     Raises:
-        InvalidSetting: The address cannot be listened on.
+        InvalidSetting: The server cannot listen on the address.
     """
     _require_free(settings.host, settings.port)
     return_freed_memory()
@@ -263,7 +264,7 @@ def serve(readers: Mapping[str, Reader], settings: ServerSettings) -> None:
 
 
 def _require_free(host: str, port: int) -> None:
-    # gunicorn would try for five seconds, and end in a stack trace where the address is not this machine's.
+    # gunicorn would retry for five seconds, and end in a stack trace if the address does not belong to this machine.
     try:
         (family, kind, _, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         with socket.socket(family, kind) as probe:
@@ -272,30 +273,28 @@ def _require_free(host: str, port: int) -> None:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise InvalidSetting(
-                f"port {port} is in use; stop what listens there, or choose another one with PORT"
+                f"port {port} is in use; stop the process using it, or choose another one with PORT"
             ) from error
-        raise InvalidSetting(
-            f"{host}:{port}: cannot be listened on ({error.strerror}); set PPOCR_HOST or PORT"
-        ) from error
+        raise InvalidSetting(f"cannot listen on {host}:{port} ({error.strerror}); set PPOCR_HOST or PORT") from error
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hints
     """Serve an application until SIGTERM or SIGINT; requests in flight are finished.
 
-    A process that has more memory than allowed is replaced. That loses no request: new connections wait in the backlog
-    or are another process's, what is in flight is answered, and idle connections stay open and are the next process's,
-    with whatever arrives on them meanwhile. What is cut off is a request that takes more than four minutes longer than
-    requests may wait for their turn.
+    A process that exceeds its memory limit is replaced without losing a request: new connections wait in the backlog or
+    go to another process, requests in flight are answered, and idle connections stay open and pass to the next process,
+    with whatever arrives on them in the meantime. The only requests cut off are those that take over four minutes more
+    than requests may wait for their turn.
 
     Args:
-        app: What to serve.
+        app: The application.
         readiness: Warmed up in each process after the fork.
-        settings: Address, processes, number of threads, time-outs and the limit of memory.
+        settings: Address, processes, number of threads, timeouts and memory limit.
 
     Attributes:
-        memory_limit: When a process is to be replaced.
-        handover: Where its connections go.
-        retire_seconds: How long it may take to answer the requests that it has.
+        memory_limit: Decides when a process is replaced.
+        handover: Queue for its connections.
+        retire_seconds: Time limit for answering its remaining requests.
     """
 
     def __init__(self, app: WsgiApplication, readiness: Readiness, settings: ServerSettings) -> None:
@@ -305,7 +304,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         self.handover = Handover()
         self.retire_seconds = _RETIRE_SECONDS + settings.queue_timeout
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        # One per request that computes or waits, and some for health checks.
+        # One per running or waiting request, and some for health checks.
         threads = settings.max_concurrency + settings.max_queue + 8
         self._options: dict[str, Any] = {
             "bind": f"{host}:{settings.port}",
@@ -325,22 +324,22 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         super().__init__()
 
     def run(self) -> None:
-        """Serve, and end the process, or the worker processes that come to their end in here, too."""
+        """Serve, then exit the process; forked workers exit here, too."""
         try:
             _Arbiter(self).run()
         except SystemExit as end:
-            # Taking Python, Paddle and OpenVINO down takes seconds, and waits for threads that are out of time.
+            # A regular shutdown of Python, Paddle and OpenVINO takes seconds, and waits for threads whose time is up.
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(int(end.code or 0))
 
     def load_config(self) -> None:
-        """Called by gunicorn: hands over the options."""
+        """Pass the options to gunicorn."""
         for name, value in self._options.items():
             self.cfg.set(name, value)
 
     def load(self) -> WsgiApplication:
-        """Called by gunicorn in each process: the application."""
+        """Return the application, in each process."""
         return self._answer
 
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -349,14 +348,14 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         try:
             return self._app(environ, start_response)
         finally:
-            body.stop_watching()  # a body that is not read to its end must not end the next request
+            body.stop_watching()  # the timer of an unfinished body must not cut off the next request
 
     def _start_warm_up(self, _worker: Any) -> None:
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
 
     def _warm_up(self) -> None:
         try:
-            # Not after a request that has been waiting: what that takes would raise the limit for good.
+            # Not after a request that has been waiting: its memory would raise the limit permanently.
             self._readiness.warm_up(when_loaded=self.memory_limit.begin)
             self._was_ready[0] = 1
         except BaseException as error:
@@ -364,21 +363,22 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
                 _log.error("cannot start: %s", error)
             else:
                 _log.exception("cannot start")
-            # At the code for a failed start gunicorn gives up, because further workers would fail likewise; where one
-            # has been ready before, this one is replaced.
+            # On the exit code for a failed start gunicorn gives up, because further workers would fail, too; if one has
+            # been ready before, this one is replaced instead.
             os._exit(1 if self._was_ready[0] else Arbiter.WORKER_BOOT_ERROR)
 
     def _give_up_if_never_ready(self, arbiter: Arbiter, worker: ThreadWorker) -> None:
-        # Damaged model files crash the process where no Python code can catch it. gunicorn would replace it for ever.
+        # Damaged model files crash the process outside Python, where nothing can catch it. gunicorn would replace it
+        # forever.
         is_stopping = not arbiter.LISTENERS
         if not self._was_ready[0] and not is_stopping:
-            reason = f"process {worker.pid} died while it loaded the models; check their files and the free memory"
+            reason = f"process {worker.pid} died while loading the models; check their files and the free memory"
             _log.error("cannot start: %s", reason)
             raise HaltServer(reason, Arbiter.WORKER_BOOT_ERROR)
 
 
 def _limit_silence(arbiter: Any) -> None:
-    # Connections inherit the options from the listening socket. gunicorn itself has no such time-outs.
+    # Connections inherit the options from the listening socket. gunicorn itself has no such timeouts.
     limit = struct.pack("ll", _SILENT_SECONDS, 0)
     for listener in arbiter.LISTENERS:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
@@ -387,5 +387,5 @@ def _limit_silence(arbiter: Any) -> None:
 
 
 def _is_worth_logging(record: logging.LogRecord) -> bool:
-    # gunicorn prints a stack trace for each client that falls silent in the middle of a header.
+    # gunicorn prints a stack trace for each client that goes silent in the middle of a header.
     return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError))

@@ -1,4 +1,4 @@
-"""One frozen value of settings, nested by who needs them."""
+"""Settings as one frozen structure, with a section for each part that needs them."""
 
 import logging
 import os
@@ -42,12 +42,12 @@ ScoreMode = Literal["fast", "slow"]
 _PictureShape = tuple[
     Literal[3], Annotated[int, msgspec.Meta(ge=8, le=256)], Annotated[int, msgspec.Meta(ge=8, le=6400)]
 ]
-# The platforms' own variables; the first that is set counts.
+# Variables that platforms set; the first one set wins.
 _Port = Annotated[int, msgspec.Meta(ge=1, le=65535, extra={"variables": ("PORT", "FC_CUSTOM_LISTEN_PORT")})]
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Models, and the runtime and hardware that they use.
+    """Models, and the runtime and hardware that they run on.
 
     Attributes:
         profile: The set of models. In the environment and in files: a profile's name, or the path of its TOML file.
@@ -56,18 +56,18 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
         cls_model_dir: Folder of a custom angle classifier.
         rec_model_dir: Folder of a custom recognition model.
         rec_dict: Dictionary of the custom recognition model, one character per line.
-        engine: The library that runs the models; `auto` is `openvino` where it is installed and able.
+        engine: The library that runs the models; `auto` is `openvino` if it is installed and able.
         backend: The kernels that Paddle runs the models with.
-        precision: The number format of the computation; `auto` is bfloat16 where the processor has it.
-        threads: CPU threads per process; 0 is the process's share of the CPUs that the server may use.
+        precision: The number format of the computation; `auto` is bfloat16 if the processor supports it.
+        threads: CPU threads per process; 0 is the process's share of the CPUs available to the server.
         kept_shapes: Input shapes that each OpenVINO engine keeps prepared, besides some fifteen that all engines
-            share. More is faster where pictures differ in size, and takes 3 to 7 MB each.
+            share. More is faster if pictures differ in size; each takes 3 to 7 MB.
         use_gpu: Run on the first visible CUDA device.
-        enable_mkldnn: Use oneDNN instead of native kernels; changes nothing but the `native` back end.
+        enable_mkldnn: Use oneDNN instead of native kernels; only affects the `native` back end.
         cls_image_shape: Channels, height and width of the angle classifier's input.
         label_list: Names of the angle classifier's outputs.
         rec_image_shape: Channels, height and usual width of the recogniser's input; set by the profile.
-        use_space_char: The recogniser knows the space in addition to its dictionary.
+        use_space_char: The recogniser outputs the space in addition to its dictionary.
     """
 
     profile: Profile = msgspec.field(default_factory=lambda: load_profile(_DEFAULT_PROFILE))
@@ -112,13 +112,13 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
         det_limit_type: `max` shrinks pictures whose longer side exceeds the limit before detection, `min` enlarges
             those whose shorter side is below it.
         det_db_thresh: Probability above which a pixel is text.
-        det_db_box_thresh: Mean probability that a box needs.
-        det_db_unclip_ratio: How far boxes are grown.
-        det_db_score_mode: The area of that mean: `fast` the box, `slow` the contour.
-        use_dilation: Thicken the thresholded map before boxes are looked for.
+        det_db_box_thresh: Minimum mean probability of a box.
+        det_db_unclip_ratio: How far boxes are expanded.
+        det_db_score_mode: Area of that mean: `fast` the box, `slow` the contour.
+        use_dilation: Dilate the thresholded map before looking for boxes.
         use_angle_cls: Look for lines that are upside down.
-        cls_thresh: Confidence above which a line is turned.
-        drop_score: Lines with less confidence are dropped from whole pictures.
+        cls_thresh: Confidence above which a line is rotated.
+        drop_score: Lines with less confidence are dropped when entire pictures are read.
         max_pixels: Maximum pixels per picture.
     """
 
@@ -136,7 +136,7 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The server: only the environment and the command line set it, no module.
+    """Server settings; only the environment and the command line set them, not modules.
 
     Attributes:
         host: Address to listen on.
@@ -144,15 +144,15 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         workers: Processes that answer requests; each loads its own models.
         max_body_mb: Largest request body in MiB.
         max_images: Maximum number of pictures per request.
-        max_request_pixels: Maximum pixels of all pictures of a request together.
-        max_concurrency: Requests per process that are computed at the same time; the rest waits.
+        max_request_pixels: Maximum total pixels per request.
+        max_concurrency: Requests per process that run at the same time; the rest wait.
         max_queue: Requests per process that may wait before further ones are refused.
         queue_timeout: Seconds that a request may wait.
         graceful_timeout: Seconds that requests may take to finish once the server is told to stop.
         max_memory_mb: Resident memory in MiB above which a process is replaced between requests; 0 replaces none.
     """
 
-    host: str = "0.0.0.0"  # noqa: S104  # containers must be reachable; PPOCR_HOST narrows it
+    host: str = "0.0.0.0"  # noqa: S104  # containers must be reachable; PPOCR_HOST restricts it
     port: _Port = 9000
     workers: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
     max_body_mb: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 32
@@ -166,7 +166,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that can be set.
+    """All settings.
 
     Attributes:
         models: Which models run, and on what.
@@ -179,7 +179,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server: ServerSettings = msgspec.field(default_factory=ServerSettings)
 
     def threads(self) -> int:
-        """Return the CPU threads that a process computes with, at least 1."""
+        """Return the number of CPU threads per process, at least 1."""
         return self.models.threads or max(1, available_cpus() // self.server.workers)
 
 
@@ -191,7 +191,7 @@ class _Field(NamedTuple):
 def _fields() -> Iterator[tuple[str, _Field]]:
     for section, kind in get_type_hints(Settings).items():
         for name, hint in get_type_hints(kind, include_extras=True).items():
-            # A profile arrives by its name, and is read once it is known which source's counts.
+            # A profile is given by name, and loaded once it is known which source wins.
             yield name, _Field(section, str if hint is Profile else hint)
 
 
@@ -199,11 +199,11 @@ _FIELDS: Mapping[str, _Field] = dict(_fields())
 
 
 def parse_setting(field: str, name: str, text: str) -> Any:
-    """Parse one setting that arrives on a command line.
+    """Parse one setting from a command line.
 
     Args:
         field: Its name in one of the sections.
-        name: What the message calls it.
+        name: Its name in the error message.
         text: The value.
 
     Raises:
@@ -213,7 +213,7 @@ def parse_setting(field: str, name: str, text: str) -> Any:
 
 
 def variable_names(field: str) -> tuple[str, ...]:
-    """Return the environment variables of a field; the first that is set counts.
+    """Return the environment variables of a field; the first one set wins.
 
     Args:
         field: Its name in one of the sections.
@@ -235,7 +235,7 @@ def load_settings(
     Args:
         params: A module's defaults, from its `params.py`.
         init_args: Arguments of one module, from `config.json` or `hub.Module(...)`.
-        environ: Environment variables; None takes the process's own. An empty value counts as unset.
+        environ: Environment variables; None means the process's own. An empty value counts as unset.
 
     Returns:
         Validated settings.
@@ -277,7 +277,7 @@ def _of_module(origin: str, given: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
     for name, value in given.items():
         if name not in _FIELDS:
-            raise InvalidSetting(f"{origin}there is no setting {name!r}{suggestion(name, _FIELDS)}")
+            raise InvalidSetting(f"{origin}unknown setting {name!r}{suggestion(name, _FIELDS)}")
         section, hint = _FIELDS[name]
         if section == "server":
             variable = variable_names(name)[0]
@@ -291,14 +291,14 @@ def _of_module(origin: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def warn_of_unknown_variables(environ: Mapping[str, str] | None = None) -> None:
-    """Log a warning for each `PPOCR_*` variable that is not a setting, with the one that was probably meant.
+    """Log a warning for each `PPOCR_*` variable that is not a setting, suggesting the closest one.
 
     Args:
-        environ: Environment variables; None takes the process's own.
+        environ: Environment variables; None means the process's own.
     """
-    # A warning and no error: Kubernetes puts PPOCR_SERVICE_HOST and the like into the environment of every container
-    # beside a service called "ppocr".
+    # A warning rather than an error: Kubernetes sets PPOCR_SERVICE_HOST and the like in every container next to a
+    # service called "ppocr".
     known = {variable for field in _FIELDS for variable in variable_names(field)}
     for name in os.environ if environ is None else environ:
         if name.startswith("PPOCR_") and name not in known and "_SERVICE_" not in name and "_PORT" not in name:
-            _log.warning("%s: there is no such setting%s", name, suggestion(name, known))
+            _log.warning("%s: unknown setting%s", name, suggestion(name, known))

@@ -19,11 +19,11 @@ STAGES = (
     "cls_engine",
     "encode",
 )
-"""The stages in the order in which a picture takes them."""
+"""The stages in the order in which a picture passes through them."""
 
 
 class Stopwatch:
-    """Add up wall time by stage. One belongs to one request: it is not shared between threads.
+    """Add up the wall time of one request by stage; not to be shared between threads.
 
     Attributes:
         seconds: Time by stage, in seconds; only stages that ran.
@@ -35,7 +35,7 @@ class Stopwatch:
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        """Time the enclosed block as part of `stage`, without the blocks inside it that are part of other stages."""
+        """Time the enclosed block as part of `stage`, except for nested blocks, which count for their own stages."""
         outer, self._inner = self._inner, 0.0
         self.seconds.setdefault(stage, 0.0)  # in the order in which stages begin
         start = time.perf_counter()
@@ -47,7 +47,7 @@ class Stopwatch:
             self._inner = outer + elapsed
 
     def include(self, others: "Sequence[Stopwatch]") -> None:
-        """Add what took place at the same time in several threads: the mean of their times."""
+        """Add the times of threads that ran in parallel: the mean of each stage."""
         for other in others:
             for stage, seconds in other.seconds.items():
                 self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds / len(others)

@@ -1,4 +1,4 @@
-"""Convert values that come from outside to their declared types; say in one line what is wrong with one."""
+"""Convert external values to their declared types, with one-line error messages."""
 
 import difflib
 from collections.abc import Iterable
@@ -14,10 +14,10 @@ __all__ = ["convert", "parse_text", "suggestion"]
 
 
 def parse_text(name: str, text: str, hint: Any, error: type[OcrError]) -> Any:
-    """Parse a setting that arrives as text, for example from the environment.
+    """Parse a setting given as text, for example in the environment.
 
     Args:
-        name: What messages call it.
+        name: Its name in error messages.
         text: The value; a tuple's items are separated by commas.
         hint: The type to convert to.
         error: The class to raise.
@@ -26,7 +26,7 @@ def parse_text(name: str, text: str, hint: Any, error: type[OcrError]) -> Any:
         A value of the type.
 
     Raises:
-        OcrError: Of the class `error`: the text is not a value of the type.
+        OcrError: The text is not a value of the type; raised as `error`.
     """
     stripped = text.strip()
     if _is_path(hint):
@@ -43,23 +43,23 @@ def convert(name: str, value: object, hint: Any, error: type[OcrError], *, stric
     """Convert a value of plain types (numbers, strings, lists).
 
     Args:
-        name: What messages call it.
+        name: Its name in error messages.
         value: The value.
         hint: The type to convert to.
         error: The class to raise.
-        strict: Accept no number in place of true or false, and no string in place of a number.
+        strict: Reject numbers in place of booleans, and strings in place of numbers.
 
     Returns:
         A value of the type.
 
     Raises:
-        OcrError: Of the class `error`: the value is not one of the type.
+        OcrError: The value is not of the type; raised as `error`.
     """
     return _convert(name, value, value, hint, error, strict=strict)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: the known one that was probably meant, if there is one."""
+    """Return the suffix "did you mean ..." for a message about an unknown name; empty if no known one is similar."""
     close = difflib.get_close_matches(name, tuple(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 

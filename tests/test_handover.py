@@ -19,11 +19,11 @@ def connections(count: int) -> tuple[list[socket.socket], list[socket.socket]]:
 def handover() -> Iterator[Handover]:
     queue = Handover()
     yield queue
-    queue._entrance.close()
+    queue._sender.close()
     queue._exit.close()
 
 
-@pytest.mark.parametrize("count", [1, 2, Handover.most])
+@pytest.mark.parametrize("count", [1, 2, Handover.max_batch])
 def test_connections_arrive_with_what_was_sent_meanwhile(handover: Handover, count: int) -> None:
     clients, ours = connections(count)
     clients[0].sendall(b"before ")

@@ -227,15 +227,15 @@ def test_any_text_gives_valid_settings_or_an_error_that_names_the_variable(field
 
 @pytest.mark.parametrize("origin", ["params", "init_args"])
 def test_an_unknown_name_is_refused_with_a_suggestion(origin: str) -> None:
-    with pytest.raises(InvalidSetting, match=r"there is no setting 'drop_scores'; did you mean drop_score\?"):
+    with pytest.raises(InvalidSetting, match=r"unknown setting 'drop_scores'; did you mean drop_score\?"):
         load_settings(**{origin: {"drop_scores": 0.5}}, environ={})
-    with pytest.raises(InvalidSetting, match=r"there is no setting 'xyzzy'$"):
+    with pytest.raises(InvalidSetting, match=r"unknown setting 'xyzzy'$"):
         load_settings(**{origin: {"xyzzy": 1}}, environ={})
 
 
 def test_an_unknown_setting_of_a_profile_names_the_profile(tmp_path: Path) -> None:
     profile = profile_with(tmp_path, "det_db_treshold = 0.5")
-    with pytest.raises(InvalidSetting, match="profile tiny: there is no setting 'det_db_treshold'"):
+    with pytest.raises(InvalidSetting, match="profile tiny: unknown setting 'det_db_treshold'"):
         load_settings(environ={"PPOCR_PROFILE": profile})
 
 
@@ -249,7 +249,7 @@ def test_an_unknown_variable_is_warned_of(caplog: pytest.LogCaptureFixture) -> N
     with caplog.at_level(logging.WARNING):
         warn_of_unknown_variables({"PPOCR_DROPSCORE": "0.1", "HOME": "/root", "PPOCR_WORKERS": "2"})
     assert [record.getMessage() for record in caplog.records] == [
-        "PPOCR_DROPSCORE: there is no such setting; did you mean PPOCR_DROP_SCORE?"
+        "PPOCR_DROPSCORE: unknown setting; did you mean PPOCR_DROP_SCORE?"
     ]
 
 

@@ -14,14 +14,14 @@ def main() -> int:
     """Run the command line.
 
     Returns:
-        1 if the service cannot be started; a server that has been started ends the process by itself.
+        1 if the service cannot be started; once started, the server exits the process itself.
     """
     argparse.ArgumentParser(
         prog="python -m ppocr_serving",
-        description="Serve OCR on the port PORT (else FC_CUSTOM_LISTEN_PORT, else 9000). Settings are environment "
+        description="Serve OCR on port PORT (or FC_CUSTOM_LISTEN_PORT, or 9000). Settings are environment "
         "variables; docs/settings.md lists them.",
     ).parse_args()
-    # Some platforms keep only what is printed to the standard output.
+    # Some platforms collect standard output only.
     os.dup2(sys.stdout.fileno(), sys.stderr.fileno())
     try:
         _serve()
@@ -37,23 +37,23 @@ def _serve() -> None:
 
     settings = load_settings()
 
-    # What is wrong so far is said before the heavy part is imported.
+    # The heavy imports come last, so that the errors above are reported at once.
     from ppocr_serving.models import ROLES
     from ppocr_serving.reading.reader import Reader
     from ppocr_serving.server import serve
     from ppocr_serving.web.hubserving import MODULES
 
-    reader = Reader(settings=settings, roles=ROLES)  # ocr_cls is served whatever ocr_system does
+    reader = Reader(settings=settings, roles=ROLES)  # ocr_cls is served even if ocr_system does not use it
     serve(dict.fromkeys(MODULES, reader), settings.server)
 
 
 def _require_writable() -> None:
-    # gunicorn's processes tell each other by files that they are alive, and end in a stack trace where they cannot.
+    # gunicorn's workers report through temporary files that they are alive, and crash if they cannot write them.
     try:
         with tempfile.TemporaryFile() as probe:
             probe.write(b"probe")
     except OSError as error:
-        folder = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108  # named only
+        folder = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108  # only named in the message
         raise InvalidSetting(
             f"cannot write to {folder}: it is full or read-only; free some space, or mount a tmpfs there"
         ) from error

@@ -131,7 +131,7 @@ def _require_installed(names: Iterable[str]) -> None:
 def _require_free_port(is_occupied: Callable[[str, int], bool], host: str, port: int) -> bool:
     """Say in one line that a port is taken; PaddleHub logs it and ends with status 0."""
     if is_occupied(host, port):
-        raise InvalidSetting(f"port {port} is in use; stop what listens there, or choose another one with -p")
+        raise InvalidSetting(f"port {port} is in use; stop the process using it, or choose another one with -p")
     return False
 
 

@@ -118,7 +118,7 @@ def test_an_occupied_port_is_said_before_anything_is_set_up(host: str) -> None:
 
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
-        f"start: port {port} is in use; stop what listens there, or start with --port N or PORT=N\n"
+        f"start: port {port} is in use; stop the process using it, or start with --port N or PORT=N\n"
     )
 
 

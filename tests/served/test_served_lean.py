@@ -129,7 +129,7 @@ def test_an_occupied_port_names_the_way_out(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert done.stdout == (
-        f"ppocr_serving: port {port} is in use; stop what listens there, or choose another one with PORT\n"
+        f"ppocr_serving: port {port} is in use; stop the process using it, or choose another one with PORT\n"
     )
 
 

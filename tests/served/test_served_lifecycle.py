@@ -130,7 +130,7 @@ def test_damaged_model_files_end_the_process_with_a_clear_line(launch: Launch, t
         assert server.wait() != 0
 
         (reason,) = [entry for entry in server.log().splitlines() if "cannot start" in entry]
-        assert str(model / "inference.pdmodel") in reason or "died while it loaded the models" in reason
+        assert str(model / "inference.pdmodel") in reason or "died while loading the models" in reason
         assert server.log().count("Booting worker") == 1
 
 
@@ -140,7 +140,7 @@ def test_a_worker_that_dies_before_it_was_ever_ready_is_not_replaced_for_ever(la
 
         assert server.wait() != 0
         (reason,) = [entry for entry in server.log().splitlines() if "cannot start" in entry]
-        assert "died while it loaded the models; check their files" in reason
+        assert "died while loading the models; check their files" in reason
         assert server.log().count("Booting worker") == 1
 
 
@@ -178,7 +178,7 @@ def test_an_occupied_port_is_a_clear_error(hub_home: Path, mode: tuple[str, ...]
         )
 
     assert done.returncode != 0
-    assert done.stderr == f"hub: port {port} is in use; stop what listens there, or choose another one with -p\n"
+    assert done.stderr == f"hub: port {port} is in use; stop the process using it, or choose another one with -p\n"
 
 
 @pytest.mark.parametrize("leads_group", [True, False])
