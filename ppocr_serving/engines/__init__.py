@@ -1,4 +1,4 @@
-"""Inference engines: arrays in, arrays out. Nothing here knows what a picture or a letter is."""
+"""Inference engines: arrays in, arrays out, with no notion of pictures or letters."""
 
 from ppocr_serving.engines.base import Backend, Engine, EngineSpec, Float32Array, Precision, Runtime
 from ppocr_serving.engines.pool import PACKAGES, EnginePool, choose_runtime, installed_runtimes

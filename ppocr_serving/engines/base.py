@@ -1,4 +1,4 @@
-"""Engine protocol, and the specification of an engine."""
+"""Engine protocol and specification."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["Backend", "Engine", "EngineSpec", "Float32Array", "Precision", "Runt
 Float32Array = npt.NDArray[np.float32]
 
 T = TypeVar("T")
-"""Type of what is read out of an engine's answer."""
+"""Type of what is read from an engine's output."""
 
 
 class Runtime(StrEnum):
@@ -28,7 +28,7 @@ class Runtime(StrEnum):
 
 
 class Backend(StrEnum):
-    """The kernels that Paddle runs a model with, fastest first. Its OpenVINO is one of its own, inside its package."""
+    """The kernels that Paddle runs a model with, fastest first. Its OpenVINO is a separate copy inside its package."""
 
     OPENVINO = "openvino"
     ONEDNN = "onednn"
@@ -36,7 +36,7 @@ class Backend(StrEnum):
 
 
 class Precision(StrEnum):
-    """The number format that a model is computed in. Inputs and outputs are float32 always."""
+    """The number format that a model is computed in. Inputs and outputs are always float32."""
 
     AUTO = "auto"
     BF16 = "bf16"
@@ -66,11 +66,11 @@ class Engine(Protocol):
         ...
 
     def run(self, inputs: Float32Array, read: Callable[[Float32Array], T]) -> T:
-        """Run the model and read its answer where it lies, which saves a copy of millions of numbers.
+        """Run the model and read its output in place, which saves copying millions of numbers.
 
         Args:
             inputs: (N, C, H, W) float32, contiguous.
-            read: Receives the model's first output, float32, which holds until it returns.
+            read: Receives the model's first output, float32, which is valid until it returns.
 
         Returns:
             What `read` returned.
@@ -81,11 +81,11 @@ class Engine(Protocol):
         ...
 
     def release_memory(self) -> None:
-        """Give back what calls on large inputs left allocated, where the runtime can."""
+        """Free the memory that calls on large inputs left allocated, if the runtime can."""
         ...
 
     def load(self) -> None:
-        """Load the model now rather than at the first call; do nothing when it is loaded.
+        """Load the model now rather than at the first call; do nothing if it is already loaded.
 
         Raises:
             EngineError: The model could not be loaded.
@@ -99,18 +99,17 @@ class EngineSpec:
 
     Attributes:
         model: The model's files.
-        backend: The kernels to start with; where they cannot take the model, the next of `Backend` is used.
-        precision: `AUTO` is bfloat16 where the processor has it, else float32. Only OpenVINO computes in bfloat16.
+        backend: The preferred kernels; if they cannot load the model, the next of `Backend` are used.
+        precision: `AUTO` is bfloat16 if the processor supports it, else float32. Only OpenVINO computes in bfloat16.
         threads: CPU threads of one call, at least 1.
-        use_gpu: Runs on the first visible CUDA device; `backend` and `precision` do not matter then.
-        runtime: The library; `AUTO` is OpenVINO where it is installed and can do what the other attributes ask for.
-        lane: Engines that differ in nothing else can run at the same time.
-        kept_shapes: Shapes of input, the ones used last, that OpenVINO keeps prepared for this engine: each takes 3 to
-            7 MB. Some fifteen shapes are kept for all engines together; a change to one of those costs a tenth to a
-            third of a call, to any other one to several calls. Paddle's own OpenVINO is bounded by
+        use_gpu: Run on the first visible CUDA device, ignoring `backend` and `precision`.
+        runtime: The library; `AUTO` is OpenVINO if it is installed and supports the other attributes.
+        lane: Distinguishes otherwise equal engines, which can then run at the same time.
+        kept_shapes: Number of most recently used input shapes that OpenVINO keeps prepared for this engine, at 3 to
+            7 MB each. Some fifteen shapes are kept for all engines together; switching to one of those costs a tenth to
+            a third of a call, to any other one to several calls. Paddle's own OpenVINO is limited by
             `paddle_openvino.xml` instead.
-        fixed_shape: The only shape of input that there will be, which OpenVINO compiles the model for; None if there
-            are several.
+        fixed_shape: The only input shape, for which OpenVINO compiles the model; None if there are several.
     """
 
     model: ModelFiles

@@ -1,4 +1,4 @@
-"""Compiled models on disk: their names say what they fit, so that an unfit one is never read."""
+"""Compiled models on disk, named by what they were compiled for, so that an unsuitable one is never loaded."""
 
 import hashlib
 import os
@@ -13,15 +13,15 @@ __all__ = ["compiled_path", "write_compiled"]
 
 
 def compiled_path(model: ModelFiles, variant: str) -> Path:
-    """Name the compiled form of a model.
+    """Return the path of a model's compiled form.
 
     Args:
         model: The model's files.
         variant: The compiler's version and options.
 
     Returns:
-        A path beside the model, whether or not the file is there. It is another one for another content of the
-        model's files, another variant and a processor with other vector instructions.
+        A path next to the model, whether or not the file exists. It depends on the content of the model's files, the
+        variant and the processor's instruction sets.
     """
     files = [model.program] if model.params is None else [model.program, model.params]
     parts = [variant, " ".join(instruction_sets()), *(sha256_of(path) for path in files if path.is_file())]
@@ -33,7 +33,7 @@ def write_compiled(path: Path, content: bytes) -> None:
     """Write a compiled model, and remove those that it replaces.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     stale = set(path.parent.glob(f"{path.stem.rpartition('-')[0]}-*.blob")) - {path}
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
@@ -46,4 +46,4 @@ def write_compiled(path: Path, content: bytes) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     for other in stale:
-        other.unlink(missing_ok=True)  # another process may have been faster
+        other.unlink(missing_ok=True)  # another process may have removed it

@@ -1,4 +1,4 @@
-"""OpenVINO by itself: the same kernels as inside Paddle, without Paddle, and without holding Python's global lock."""
+"""Standalone OpenVINO: the same kernels as inside Paddle, without Paddle, and without holding the GIL."""
 
 import functools
 import logging
@@ -22,18 +22,18 @@ __all__ = ["OpenVinoEngine", "convert_model"]
 
 _log = logging.getLogger(__name__)
 
-# Where this package is installed, as the metadata of openvino ask for, `import openvino` reports to a server on the
-# internet. OpenVINO goes on without it.
+# If this package is installed, as openvino's metadata requires, `import openvino` reports to a server on the internet.
+# OpenVINO works without it.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
-_ENTRIES_PER_SHAPE = 60  # layers of one kind that a model has, at most
+_ENTRIES_PER_SHAPE = 60  # maximum number of layers of one kind in a model
 
 
 class OpenVinoEngine:
     """A model compiled by OpenVINO for one call at a time.
 
     Args:
-        spec: What to load and how; `backend` and `use_gpu` do not matter.
+        spec: What to load and how; `backend` and `use_gpu` are ignored.
     """
 
     def __init__(self, spec: EngineSpec) -> None:
@@ -47,7 +47,7 @@ class OpenVinoEngine:
         return self._spec.model
 
     def load(self) -> None:
-        """Read the compiled model, or compile the model now; see `Engine.load`."""
+        """Load the compiled model, or compile it now; see `Engine.load`."""
         with self._lock:
             self._load_locked()
 
@@ -69,24 +69,24 @@ class OpenVinoEngine:
             return read(self._request.get_output_tensor(0).data)
 
     def release_memory(self) -> None:
-        """Free the feature maps, which are kept for the next call, as large as the largest input needed them."""
+        """Free the feature maps, which are kept between calls at the size of the largest input."""
         with self._lock:
             if self._request is not None:
                 self._compiled.release_memory()
 
     def save_compiled(self) -> Path:
-        """Compile the model and write it beside the model's files, where `load` looks for it.
+        """Compile the model and write it next to the model's files, where `load` looks for it.
 
         Returns:
-            The file, which fits processors with the same instruction sets and the same version of OpenVINO.
+            The file, which suits processors with the same instruction sets and the same version of OpenVINO.
 
         Raises:
-            EngineError: The model could not be compiled, or the file not written.
+            EngineError: The model could not be compiled, or the file could not be written.
         """
         path = compiled_path(self._spec.model, _variant(self._spec))
         try:
             content = bytes(_compile(self._spec).export_model().getbuffer())
-        except RuntimeError as error:  # OpenVINO's own
+        except RuntimeError as error:  # from OpenVINO
             raise EngineError(f"{self._spec.model.program}: cannot be compiled: {_reason(error)}") from error
         try:
             write_compiled(path, content)
@@ -99,54 +99,55 @@ class OpenVinoEngine:
             self._compiled = self._read_compiled() or _compile(self._spec)
             try:
                 self._request = self._compiled.create_infer_request()
-            except RuntimeError as error:  # OpenVINO's own, for want of memory
+            except RuntimeError as error:  # from OpenVINO, when out of memory
                 raise _unloadable(self._spec.model, error) from error
 
     def _read_compiled(self) -> Any:
-        """The compiled model that was written for this processor; None where there is none that can be used."""
+        """Return the compiled model written for this processor; None if there is none that can be used."""
         path = compiled_path(self._spec.model, _variant(self._spec))
         if not path.is_file():
             others = sorted(path.parent.glob("*.blob"))
             if others:
-                _log.info("%s: compiled for another processor, version or precision, compiling anew", others[0])
+                _log.info("%s: compiled for another processor, version or precision, compiling again", others[0])
             return None
         import openvino
 
         try:
-            # Mapped and not read: processes share the pages. OpenVINO asks for memory that could be written to.
+            # Mapped rather than read, so that processes share the pages. OpenVINO requires writable memory.
             with path.open("rb") as stream:
-                self._content = mmap.mmap(stream.fileno(), 0, mmap.MAP_PRIVATE)  # what is inside stays there
+                self._content = mmap.mmap(stream.fileno(), 0, mmap.MAP_PRIVATE)  # the compiled model refers to it
             tensor = openvino.Tensor(np.frombuffer(self._content, np.uint8), shared_memory=True)
             compiled = _core().import_model(tensor, "CPU", {**_configuration(self._spec), **_weights(self._spec.model)})
-            # OpenVINO has copies in the layout that it needs; should it look again, the pages come from the file.
+            # OpenVINO has copies in the layout that it needs; if it reads the pages again, they come from the file.
             self._content.madvise(mmap.MADV_DONTNEED)
             return compiled
-        except Exception as error:  # as above; the model itself is there
-            _log.warning("%s: cannot be used, compiling anew: %s", path, _reason(error))
+        except Exception as error:  # as above; the model itself can still be compiled
+            _log.warning("%s: cannot be used, compiling again: %s", path, _reason(error))
             return None
 
 
 def convert_model(model: ModelFiles) -> ModelFiles:
-    """Rewrite a model in OpenVINO's own format, and remove the files that it was read from.
+    """Convert a model to OpenVINO's native format, and remove the original files.
 
-    Compiled, the model then takes a twentieth of the space: what is written beside it refers to its weights, while it
-    has copies of those of other formats. Answers stay the same bit for bit.
+    The compiled model then takes a twentieth of the space: it refers to the weights next to it, while for other formats
+    it contains a copy of them. Outputs stay bit-identical.
 
     Args:
         model: Any model that the engine can read.
 
     Returns:
-        The new files; `model` where it has this format already.
+        The new files; `model` if it already has this format.
 
     Raises:
-        EngineError: The model could not be read, or the files not written; then the old ones or the new ones are all
-            there.
+        EngineError: The model could not be read, or the files could not be written; either all the old or all the new
+            files then remain.
     """
-    if _is_own_format(model):
+    if _is_native_format(model):
         return model
     from openvino import save_model
 
-    # The only way to what compiling does first: without it, most weights that the compiled form needs are in no file.
+    # The only access to the first step of compiling: without it, most weights that the compiled form needs are in no
+    # file.
     from openvino._offline_transformations import apply_moc_transformations
 
     converted = ModelFiles(model.program.with_suffix(".xml"), model.program.with_suffix(".bin"))
@@ -187,7 +188,7 @@ def _read(model: ModelFiles) -> Any:
             raise EngineError(f"{path}: No such file; run scripts/fetch_models.py again")
     try:
         network = _core().read_model(str(model.program))
-        if len(network.inputs) != 1:  # none in an empty file, which it reads without an error
+        if len(network.inputs) != 1:  # an empty file has none, and is read without an error
             raise ValueError(f"it has {len(network.inputs)} inputs instead of one")
         pack_upsampling(network)
     except Exception as error:  # as above
@@ -199,13 +200,13 @@ def _unloadable(model: ModelFiles, error: Exception) -> EngineError:
     return EngineError(f"{model.program}: OpenVINO cannot load the model: {_reason(error)}")
 
 
-def _is_own_format(model: ModelFiles) -> bool:
+def _is_native_format(model: ModelFiles) -> bool:
     return model.program.suffix == ".xml"
 
 
 def _weights(model: ModelFiles) -> dict[str, str]:
     """Return where a compiled model finds the weights that it does not contain."""
-    return {"WEIGHTS_PATH": str(model.params)} if _is_own_format(model) else {}
+    return {"WEIGHTS_PATH": str(model.params)} if _is_native_format(model) else {}
 
 
 @functools.cache
@@ -224,11 +225,11 @@ def _configuration(spec: EngineSpec) -> dict[str, Any]:
         "INFERENCE_PRECISION_HINT": _precision(spec),
         "INFERENCE_NUM_THREADS": spec.threads,
         "NUM_STREAMS": 1,
-        # Engines know nothing of each other, so all of them would choose the same CPUs.
+        # Engines are unaware of each other, so all of them would choose the same CPUs.
         "ENABLE_CPU_PINNING": False,
         "CPU_RUNTIME_CACHE_CAPACITY": spec.kept_shapes * _ENTRIES_PER_SHAPE,
-        # Files of OpenVINO's own format can be referred to; other weights have to be inside the compiled model.
-        "CACHE_MODE": "OPTIMIZE_SIZE" if _is_own_format(spec.model) else "OPTIMIZE_SPEED",
+        # A compiled model can refer to weights in OpenVINO's native format; it must contain any others.
+        "CACHE_MODE": "OPTIMIZE_SIZE" if _is_native_format(spec.model) else "OPTIMIZE_SPEED",
     }
 
 

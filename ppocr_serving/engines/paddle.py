@@ -1,4 +1,4 @@
-"""Paddle Inference, on its own kernels, oneDNN's or OpenVINO's."""
+"""Paddle Inference, with its native kernels, oneDNN's or OpenVINO's."""
 
 import itertools
 import logging
@@ -28,13 +28,13 @@ _numbers = itertools.count()
 class PaddleEngine:
     """A model behind one Paddle predictor.
 
-    A predictor is not safe to share between threads: copying in, running and copying out are one critical section.
+    A predictor is not thread-safe: copying in, running and copying out are one critical section.
 
     Args:
         spec: What to load and how.
 
     Raises:
-        InvalidSetting: A GPU is asked for, and there is none.
+        InvalidSetting: A GPU is requested, but there is none.
     """
 
     def __init__(self, spec: EngineSpec) -> None:
@@ -66,7 +66,7 @@ class PaddleEngine:
             return outputs
 
     def run(self, inputs: Float32Array, read: Callable[[Float32Array], T]) -> T:
-        """Run the model; see `Engine.run`. Paddle copies its answers out by itself."""
+        """Run the model; see `Engine.run`. Paddle always copies its outputs."""
         return read(self(inputs))
 
     def release_memory(self) -> None:
@@ -81,17 +81,17 @@ class PaddleEngine:
         import paddle.inference
 
         if is_new:
-            # Paddle's own handler of SIGTERM prints a stack trace and can leave the process hanging. Later than this,
-            # taking it away would take away the handler of a server, too, which lets requests in flight finish.
+            # Paddle's SIGTERM handler prints a stack trace and can leave the process hanging. Disabling it any later
+            # would also remove a server's handler, which lets requests in flight finish.
             paddle.disable_signal_handler()
         failures = []
         for backend in _usable_backends(self._spec):
             try:
                 predictor = _create_predictor(paddle.inference, self._spec, backend)
-            except Exception as error:  # as above; the next back end may take the model
+            except Exception as error:  # as above; the next back end may load the model
                 failures.append(f"{backend}: {_first_line(error)}")
                 _log.warning(
-                    "%s: back end %s cannot take the model, trying the next", self._spec.model.program, backend
+                    "%s: back end %s cannot load the model, trying the next", self._spec.model.program, backend
                 )
                 continue
             self._input = predictor.get_input_handle(predictor.get_input_names()[0])
@@ -108,14 +108,14 @@ def _usable_backends(spec: EngineSpec) -> Iterator[Backend]:
     backends = list(Backend)
     for backend in backends[backends.index(spec.backend) :]:
         if backend is Backend.OPENVINO and spec.model.program.suffix == ".json":
-            # It would accept the file and silently run every operator on Paddle's own slow kernels.
-            _log.warning("%s: openvino reads no .json models, using onednn", spec.model.program)
+            # It would accept the file and silently run every operator on Paddle's slow native kernels.
+            _log.warning("%s: openvino cannot read .json models, using onednn", spec.model.program)
             continue
         yield backend
 
 
 def _require_program(path: Path) -> None:
-    # Paddle crashes the whole process on other content, such as a web page or a Git LFS pointer saved under the name.
+    # Paddle crashes the process on other content, such as a web page or a Git LFS pointer saved under this name.
     start = b"{" if path.suffix == ".json" else b"\n"  # JSON, or a protocol buffer whose first field is the blocks
     try:
         with path.open("rb") as stream:
@@ -124,7 +124,7 @@ def _require_program(path: Path) -> None:
         raise EngineError(f"{path}: {error.strerror}; run scripts/fetch_models.py again") from error
     if content != start:
         raise EngineError(
-            f"{path}: it is not a Paddle program: it starts with {content!r}; run scripts/fetch_models.py again"
+            f"{path}: is not a Paddle program (it starts with {content!r}); run scripts/fetch_models.py again"
         )
 
 
@@ -134,16 +134,16 @@ def _create_predictor(inference: Any, spec: EngineSpec, backend: Backend) -> Any
         if backend is Backend.OPENVINO and not _is_first_with_its_names(model.program):
             model = _rename_input(model, Path(folder))
         config = _configure(inference, spec, model, backend)
-        # OpenVINO's compiled model is written to the working directory unless told where, and reading it again saves
-        # no measurable time.
+        # By default, OpenVINO writes its compiled model to the working directory; reading it again saves no measurable
+        # time.
         config.set_optim_cache_dir(folder)
         return inference.create_predictor(config)
 
 
-# Paddle keeps the networks that OpenVINO runs under a hash of the names in their programs. A second predictor of the
-# same program, or of one trained from it, can get the same hash: its network then replaces the first one, which the
-# first predictor goes on using after it has been freed. So no two predictors of a process may have the same names.
-# Parsing takes 0.1 to 0.4 s, which only the second one has to pay.
+# Paddle stores the networks that OpenVINO runs under a hash of the names in their programs. A second predictor for the
+# same program, or for one fine-tuned from it, can get the same hash: its network then replaces the first one, which the
+# first predictor keeps using after it has been freed. So no two predictors of a process may have the same names.
+# Parsing takes 0.1 to 0.4 s, at the expense of the second one only.
 
 
 def _is_first_with_its_names(program: Path) -> bool:
@@ -155,11 +155,11 @@ def _is_first_with_its_names(program: Path) -> bool:
 
 
 def _rename_input(model: ModelFiles, folder: Path) -> ModelFiles:
-    """Copy a program into a folder, and give its input a name that no other predictor of this process has.
+    """Copy a program into a folder, with an input name that no other predictor of this process has.
 
     Returns:
-        The copy, beside a link to the weights; the model itself where the program cannot be parsed, so that Paddle says
-        what is wrong with it.
+        The copy, next to a link to the weights; the model itself if the program cannot be parsed, so that Paddle
+        reports what is wrong with it.
     """
     from google.protobuf.message import DecodeError
     from paddle.base.proto.framework_pb2 import ProgramDesc
@@ -195,18 +195,18 @@ def _configure(inference: Any, spec: EngineSpec, model: ModelFiles, backend: Bac
     config.set_cpu_math_library_num_threads(spec.threads)
     if spec.model.program.suffix != ".json":
         config.enable_memory_optim()  # fails with .json models: "Not find predictor_id"
-    # oneDNN has bfloat16, too, but Paddle's detector fails in it (float32 and bfloat16 meet in elementwise_mul).
+    # oneDNN supports bfloat16, too, but Paddle's detector fails in it (elementwise_mul mixes float32 and bfloat16).
     if backend is not Backend.OPENVINO and spec.precision is Precision.BF16:
         _log.warning("%s: back end %s computes in float32, not in bf16", spec.model.program, backend)
     match backend:
         case Backend.OPENVINO:
-            # Read when the first kernel is made. The kernels of a thousand layers and shapes would be kept.
+            # Read when the first kernel is created. By default, the kernels of a thousand layers and shapes are kept.
             os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "200")
             bf16 = computes_bfloat16(spec.precision)
             config.enable_openvino_engine(inference.PrecisionType.Bfloat16 if bf16 else inference.PrecisionType.Float32)
         case Backend.ONEDNN:
             config.enable_onednn()
-            # Primitives are kept for this many input shapes; without a bound they are kept for every shape ever seen.
+            # Primitives are kept for this many input shapes; without a limit they are kept for every shape ever seen.
             config.set_onednn_cache_capacity(16)
         case Backend.NATIVE:
             config.disable_onednn()
@@ -218,7 +218,7 @@ def _require_gpu() -> None:
 
     if not paddle.device.is_compiled_with_cuda():
         raise InvalidSetting(
-            "use_gpu is true, but this paddlepaddle has no CUDA; install paddlepaddle-gpu or set it false"
+            "use_gpu is true, but this paddlepaddle has no CUDA; install paddlepaddle-gpu or set it to false"
         )
     if not os.environ.get("CUDA_VISIBLE_DEVICES"):
         raise InvalidSetting("use_gpu is true, but CUDA_VISIBLE_DEVICES is not set; set it, for example to 0")
@@ -227,6 +227,6 @@ def _require_gpu() -> None:
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines()]
     lines = [line for line in lines if line and not line.startswith(("-", "[Hint:", "[operator"))]
-    # Paddle puts the reason behind a stack trace, into a line that names the kind of error.
+    # Paddle puts the reason after a stack trace, in a line that names the kind of error.
     reasons = [line for line in lines if "Error:" in line]
     return (reasons or lines or [type(error).__name__])[-1]

@@ -10,16 +10,16 @@ from ppocr_serving.errors import InvalidSetting
 __all__ = ["PACKAGES", "EnginePool", "choose_runtime", "installed_runtimes"]
 
 PACKAGES = {Runtime.OPENVINO: "openvino", Runtime.PADDLE: "paddlepaddle"}
-"""Distribution of each runtime."""
+"""PyPI distribution of each runtime."""
 
 _MODULES = {Runtime.OPENVINO: "openvino", Runtime.PADDLE: "paddle"}
-_ONLY_OPENVINO = {".onnx": "a model in the ONNX format", ".xml": "a model in OpenVINO's own format"}
+_ONLY_OPENVINO = {".onnx": "a model in the ONNX format", ".xml": "a model in OpenVINO's native format"}
 
 
 class EnginePool:
     """Engines by their specification; equal specifications return the same engine.
 
-    Models are loaded at an engine's first call, so nothing exists before a server forks its workers.
+    Models are loaded at an engine's first call, so that nothing is allocated before a server forks its workers.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class EnginePool:
         """Return the engine for a specification.
 
         Raises:
-            InvalidSetting: The runtime is not installed, or cannot do what `spec` asks for.
+            InvalidSetting: The runtime is not installed, or does not support `spec`.
         """
         spec = replace(spec, runtime=choose_runtime(spec))
         with self._lock:
@@ -40,15 +40,15 @@ class EnginePool:
 
 
 def choose_runtime(spec: EngineSpec) -> Runtime:
-    """Decide which library runs a model: OpenVINO where it is installed and can, because it is faster and leaner.
+    """Choose the library that runs a model: OpenVINO if it is installed and can, because it is faster and leaner.
 
     Returns:
-        Any but `AUTO`.
+        The runtime, never `AUTO`.
 
     Raises:
-        InvalidSetting: The runtime that `spec` asks for is not installed, or cannot do what `spec` asks for.
+        InvalidSetting: The runtime that `spec` names is not installed, or does not support the rest of `spec`.
     """
-    only_paddle = _what_only_paddle_can(spec)
+    only_paddle = _paddle_only_feature(spec)
     only_openvino = _ONLY_OPENVINO.get(spec.model.program.suffix)
     if only_paddle is not None and only_openvino is not None:
         raise InvalidSetting(f"no engine can run {only_openvino} {only_paddle} ({spec.model.program})")
@@ -67,7 +67,7 @@ def choose_runtime(spec: EngineSpec) -> Runtime:
     return chosen
 
 
-def _what_only_paddle_can(spec: EngineSpec) -> str | None:
+def _paddle_only_feature(spec: EngineSpec) -> str | None:
     if spec.use_gpu:
         return "on a GPU"
     if spec.backend is not Backend.OPENVINO:
@@ -76,7 +76,7 @@ def _what_only_paddle_can(spec: EngineSpec) -> str | None:
 
 
 def installed_runtimes() -> list[Runtime]:
-    """Return the runtimes that this Python has, the preferred one first."""
+    """Return the installed runtimes, the preferred one first."""
     return [runtime for runtime, module in _MODULES.items() if find_spec(module) is not None]
 
 

@@ -1,10 +1,10 @@
-"""A faster form of the last layers of text detectors, which computes the same.
+"""A faster, equivalent form of the last layers of text detectors.
 
-Detectors of the DB family end in transposed convolutions whose kernels are as large as their strides, with operations
-between them that treat each channel by itself. Such a transposed convolution is a convolution with a kernel of 1 x 1
-that computes all pixels of a block as channels, and a rearrangement of those channels into pixels. Rearranged once, at
-the very end, everything before it runs on small, deep feature maps: OpenVINO takes a quarter less time for the whole
-detector, and a third less memory.
+Detectors of the DB family end in transposed convolutions whose kernels are as large as their strides, with per-channel
+operations between them. Such a transposed convolution is a 1 x 1 convolution that computes all pixels of a block as
+channels, followed by a rearrangement of those channels into pixels. If they are rearranged once, at the very end, all
+earlier layers run on small, deep feature maps: OpenVINO takes a quarter less time for the entire detector, and a third
+less memory.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from ppocr_serving.engines.base import Float32Array
 __all__ = ["REVISION", "pack_upsampling"]
 
 REVISION = 1
-"""Another one whenever the rewritten network is: compiled models of other revisions are not used."""
+"""Increase whenever the rewritten network changes: compiled models of other revisions are not used."""
 
 
 def pack_upsampling(model: Any) -> bool:
@@ -26,7 +26,7 @@ def pack_upsampling(model: Any) -> bool:
         model: An `openvino.Model`.
 
     Returns:
-        Whether it was rewritten. A network of another form is left as it is.
+        True if it was rewritten. A network of another form is left unchanged.
     """
     chain = _chain_to_result(model)
     while chain and not _is_block_upsampling(chain[0]):
@@ -42,7 +42,7 @@ def pack_upsampling(model: Any) -> bool:
 
 
 def _chain_to_result(model: Any) -> list[Any]:
-    """The longest chain of nodes before the network's only result that `_packed` understands, first to last."""
+    """Return the longest chain of nodes before the network's only result that `_packed` supports, first to last."""
     if len(model.get_results()) != 1:
         return []
     chain: list[Any] = []
@@ -70,7 +70,7 @@ def _is_block_upsampling(node: Any) -> bool:
 
 
 def _channel_operation(node: Any) -> tuple[Float32Array, Float32Array] | str | None:
-    """Return what a node does to each channel by itself: factors and summands, the name of a function, or None."""
+    """Return a node's per-channel operation: factors and summands, the name of a function, or None."""
     kind = node.get_type_name()
     if kind in ("Relu", "Sigmoid"):
         return str(kind)
@@ -79,7 +79,7 @@ def _channel_operation(node: Any) -> tuple[Float32Array, Float32Array] | str | N
         if summands is None or summands.ndim != 4 or summands.shape[0] * summands.shape[2] * summands.shape[3] != 1:
             return None
         if node.get_input_partial_shape(0)[1] != node.get_output_partial_shape(0)[1]:
-            return None  # one channel, repeated for each summand
+            return None  # one channel, broadcast to all summands
         return np.ones(1, np.float32), summands.reshape(-1)
     if kind == "BatchNormInference":
         constants = [_constant(value) for value in node.input_values()[1:]]
@@ -92,7 +92,7 @@ def _channel_operation(node: Any) -> tuple[Float32Array, Float32Array] | str | N
 
 
 def _constant(output: Any) -> Float32Array | None:
-    """The value of an output that depends on no input of the network."""
+    """Return the value of an output that depends on no input of the network; None for other outputs."""
     node = output.get_node()
     if node.get_type_name() == "Constant":
         return np.asarray(node.get_data(), dtype=np.float32)
@@ -104,7 +104,7 @@ def _constant(output: Any) -> Float32Array | None:
 
 
 def _packed(source: Any, chain: list[Any]) -> tuple[Any, list[tuple[int, int]], int]:
-    """Build the chain anew with the pixels of a block as channels.
+    """Rebuild the chain with the pixels of a block as channels.
 
     Returns:
         The last node, whose channels are (row and column in the block of each transposed convolution, first to last,
@@ -116,7 +116,7 @@ def _packed(source: Any, chain: list[Any]) -> tuple[Any, list[tuple[int, int]], 
     for original in chain:
         if _is_block_upsampling(original):
             weights = _constant(original.input_value(1))
-            assert weights is not None  # noqa: S101  # _is_block_upsampling has just said so
+            assert weights is not None  # noqa: S101  # checked by _is_block_upsampling
             _, channels, height, width = weights.shape
             kernel = weights.transpose(2, 3, 1, 0).reshape(height * width * channels, -1)
             # Each pixel of the blocks so far has its own copy of the same weights.

@@ -48,7 +48,7 @@ def test_what_both_can_is_done_by_the_one_that_is_asked_for(runtime: Runtime) ->
 
 @pytest.mark.parametrize(
     ("model", "what"),
-    [(ONNX_MODEL, "a model in the ONNX format"), (OPENVINO_MODEL, "a model in OpenVINO's own format")],
+    [(ONNX_MODEL, "a model in the ONNX format"), (OPENVINO_MODEL, "a model in OpenVINO's native format")],
     ids=["onnx", "xml"],
 )
 def test_only_openvino_reads_some_formats(model: ModelFiles, what: str) -> None:

@@ -118,7 +118,7 @@ def test_a_model_for_another_processor_or_version_is_noticed(
     unfit = path.rename(path.with_name("inference-0123456789abcdef.blob"))
     answer, log = answer_and_log(new_engine(model), caplog)
     np.testing.assert_array_equal(answer, expected)
-    assert log == [("INFO", f"{unfit}: compiled for another processor, version or precision, compiling anew")]
+    assert log == [("INFO", f"{unfit}: compiled for another processor, version or precision, compiling again")]
     assert blobs(model) == [unfit]  # a server writes nothing
 
 
@@ -145,7 +145,7 @@ def test_a_model_compiled_in_another_precision_is_not_used(model: ModelFiles, ca
     with caplog.at_level(logging.INFO):
         new_engine(model, Precision.BF16).load()
     assert [record.getMessage() for record in caplog.records] == [
-        f"{path}: compiled for another processor, version or precision, compiling anew"
+        f"{path}: compiled for another processor, version or precision, compiling again"
     ]
     assert new_engine(model, Precision.BF16).save_compiled() != path
 
@@ -192,7 +192,7 @@ def test_a_damaged_file_costs_time_and_nothing_else(
     np.testing.assert_array_equal(answer, expected)
     ((level, message),) = log
     assert level == "WARNING"
-    assert message.startswith(f"{path}: cannot be used, compiling anew: ")
+    assert message.startswith(f"{path}: cannot be used, compiling again: ")
     assert "\n" not in message
 
 

@@ -181,10 +181,10 @@ def load_elsewhere(model: ModelFiles, cwd: Path, *backends: Backend) -> subproce
         ("truncated program", "Failed to parse program_desc"),
         ("truncated weights", "Please check whether the model file is complete or damaged"),
         ("weights are text", "maybe the loaded file is not a paddle model"),
-        ("program is text", "it is not a Paddle program: it starts with b'<'"),
-        ("program is a Git LFS pointer", "it is not a Paddle program: it starts with b'v'"),
-        ("program is zeros", "it is not a Paddle program"),
-        ("program is empty", "it is not a Paddle program"),
+        ("program is text", "is not a Paddle program (it starts with b'<')"),
+        ("program is a Git LFS pointer", "is not a Paddle program (it starts with b'v')"),
+        ("program is zeros", "is not a Paddle program"),
+        ("program is empty", "is not a Paddle program"),
         ("program is text after a line break", "Failed to parse program_desc"),
     ],
 )
@@ -236,7 +236,7 @@ def test_a_json_model_falls_back_to_onednn_with_one_warning(
         run.load()
         np.testing.assert_array_equal(run(inputs), answer)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{json_model.program}: openvino reads no .json models, using onednn"
+        f"{json_model.program}: openvino cannot read .json models, using onednn"
     ]
     assert answer.shape == (1, 1, *inputs.shape[2:])
     np.testing.assert_allclose(answer, engine(json_model, Backend.NATIVE)(inputs), atol=1e-5)

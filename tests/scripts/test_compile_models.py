@@ -128,7 +128,7 @@ def test_a_damaged_compiled_model_costs_time_and_nothing_else(
     path.write_bytes(damaged(path.read_bytes(), damage))
     np.testing.assert_array_equal(answer(model, network_input("rec")), expected)
     (message,) = caplog.messages
-    assert message.startswith(f"{path}: cannot be used, compiling anew: ")
+    assert message.startswith(f"{path}: cannot be used, compiling again: ")
     assert "\n" not in message
 
 
