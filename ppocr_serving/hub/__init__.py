@@ -1,5 +1,5 @@
-"""Everything that adapts to PaddleHub, so that no other part of this package knows about it.
+"""Adaptation to PaddleHub, which no other part of this package depends on.
 
-`startup` notices that PaddleHub is being imported, `placeholders` stands in for what PaddleHub imports and optical
-character recognition never calls, and `patches` holds each function of PaddleHub that is replaced.
+`startup` hooks into the import of PaddleHub, `placeholders` stands in for packages that PaddleHub imports but OCR never
+calls, and `patches` lists the functions of PaddleHub that are replaced.
 """

@@ -28,9 +28,9 @@ class OcrModule(RunModule):  # type: ignore[misc]  # PaddleHub has no type hints
 
     Args:
         use_gpu: True runs on the first visible CUDA device; False and None leave it to the other settings, because
-            every `config.json` written for hubserving has `"use_gpu": false` in it.
+            every `config.json` written for hubserving contains `"use_gpu": false`.
         enable_mkldnn: Use oneDNN instead of native kernels; None leaves it to the other settings.
-        **init_args: Any other setting of models and reading, by its name.
+        **init_args: Any other model or reading setting, by name.
 
     Raises:
         InvalidSetting: A setting is unknown or not allowed.
@@ -40,7 +40,7 @@ class OcrModule(RunModule):  # type: ignore[misc]  # PaddleHub has no type hints
     name: ClassVar[str]
     params: ClassVar[Mapping[str, Any]]
 
-    # PaddleHub creates the modules one by one and has no place for what they share.
+    # PaddleHub creates the modules one by one and offers no place for what they share.
     _pool: ClassVar[EnginePool] = EnginePool()
 
     def __init__(self, use_gpu: bool | None = None, enable_mkldnn: bool | None = None, **init_args: Any) -> None:
@@ -50,10 +50,10 @@ class OcrModule(RunModule):  # type: ignore[misc]  # PaddleHub has no type hints
         self._reader = Reader(settings=settings, pool=self._pool, roles=MODULES[self.name].roles)
 
     def reader_for(self, server: ServerSettings) -> Reader:
-        """Return what a server reads pictures with.
+        """Return a reader for use in a server.
 
         Args:
-            server: Its settings: the CPUs are shared by its processes.
+            server: The server's settings; its processes share the CPUs.
         """
         settings = replace(self._reader.settings, server=server)
         return Reader(settings=settings, pool=self._pool, roles=MODULES[self.name].roles)
@@ -64,18 +64,18 @@ class OcrModule(RunModule):  # type: ignore[misc]  # PaddleHub has no type hints
         paths: Sequence[str | Path] = (),
         options: ReadOptions | None = None,
     ) -> Results:
-        """Answer for pictures of the same process: either arrays or files.
+        """Run the module on pictures in this process, given either as arrays or as files.
 
         Args:
             images: (H, W, 3) uint8 BGR each.
             paths: Picture files.
-            options: What this call sets.
+            options: Options of this call.
 
         Returns:
-            What the service answers as `results`.
+            The `results` that the service would return.
 
         Raises:
-            InvalidRequest: Neither or both are given, or an item is not a picture; the message names which.
+            InvalidRequest: Neither or both are given, or an item is not a picture; the message names the item.
             EngineError: A network failed.
         """
         if bool(len(images)) == bool(len(paths)):
@@ -85,7 +85,7 @@ class OcrModule(RunModule):  # type: ignore[misc]  # PaddleHub has no type hints
 
     @serving  # type: ignore[untyped-decorator]
     def serving_method(self, images: Sequence[str]) -> Results:
-        """Answer for base64 pictures. PaddleHub serves only modules that have such a method.
+        """Run the module on base64 pictures. PaddleHub serves only modules that have such a method.
 
         Args:
             images: Base64 of one picture file each.
@@ -99,7 +99,7 @@ class OcrModule(RunModule):  # type: ignore[misc]  # PaddleHub has no type hints
 
     @runnable  # type: ignore[untyped-decorator]
     def run_cmd(self, argv: Sequence[str]) -> Results:
-        """Answer for `hub run <module> --input_path <picture>`."""
+        """Handle `hub run <module> --input_path <picture>`."""
         parser = argparse.ArgumentParser(prog=f"hub run {self.name}", description=f"Run the module {self.name}.")
         parser.add_argument("--input_path", required=True, metavar="PICTURE", help="the picture to read")
         return self.predict(paths=[parser.parse_args(argv).input_path])

@@ -1,7 +1,7 @@
-"""Every function of PaddleHub that is replaced, each with the reason.
+"""Replacements for functions of PaddleHub, each with the reason.
 
-`startup` calls `apply` right after a module of PaddleHub has been executed and before other code can use it. What
-replaces a function imports the rest of this package when it is called, so importing PaddleHub stays as cheap as it was.
+`startup` calls `apply` right after a module of PaddleHub has been executed and before other code can use it.
+Replacements import the rest of this package only when called, so that importing PaddleHub stays as cheap as before.
 """
 
 import json
@@ -17,14 +17,14 @@ __all__ = ["REPLACEMENTS", "Replacement", "apply"]
 
 
 class Replacement(NamedTuple):
-    """One function of PaddleHub and what stands in its place.
+    """One function of PaddleHub and its replacement.
 
     Attributes:
         module: The module of PaddleHub that owns the name, or that has imported it and calls it.
-        name: The name in that module, dotted where it is a class's method.
-        function: What is put there, called as PaddleHub calls the original.
-        reason: Why the original does not do, as the end of a sentence.
-        wraps: The function calls the original, which it is given as its first argument.
+        name: The name in that module, dotted for a method.
+        function: The replacement, called like the original.
+        reason: Why the original is unsuitable, as the end of a sentence.
+        wraps: Whether the replacement receives the original as its first argument, and calls it.
     """
 
     module: str
@@ -35,14 +35,14 @@ class Replacement(NamedTuple):
 
 
 def _send_nothing(*args: object, **kwargs: object) -> None:
-    """Take the place of the request in which PaddleHub reports commands, modules and an id of the machine."""
+    """Suppress the request in which PaddleHub reports commands, modules and a machine id."""
 
 
 def _create_app(
     init_flag: bool = False,  # noqa: ARG001  # PaddleHub passes it by name
     configs: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
-    """Hand the table of modules on to whichever server is started with it."""
+    """Return the table of modules, for whichever server is started with it."""
     return configs or {}
 
 
@@ -68,7 +68,7 @@ class _StandaloneApplication:
 
 
 def _execute(original: Callable[[], int]) -> int:
-    """Run a command; say in one line what is wrong with a setting, a model, a picture or a module's name."""
+    """Run a command; report errors in settings, models, pictures and module names in one line."""
     from paddlehub.server.server_source import ServerConnectionError
 
     try:
@@ -76,14 +76,14 @@ def _execute(original: Callable[[], int]) -> int:
     except OcrError as error:
         message = str(error)
     except ServerConnectionError as error:
-        # PaddleHub looks for modules that are not installed in its shop on the internet.
-        message = f"{error}; a module of this service has to be installed first: hub install modules/<name>"
+        # If a module is not installed, PaddleHub looks for it in its online registry.
+        message = f"{error}; modules of this service must be installed first: hub install modules/<name>"
     sys.stderr.write(f"hub: {message}\n")
     return 1
 
 
 def _parse_args(original: Callable[[Any], Any], command: Any) -> Any:
-    """Parse `hub serving start`: say in one line what is wrong, and let `-p` beat the port of a `-c` file."""
+    """Parse `hub serving start`: report errors in one line, and let `-p` override the port of a `-c` file."""
     from ppocr_serving.settings import parse_setting
 
     arguments = command.args
@@ -94,7 +94,7 @@ def _parse_args(original: Callable[[Any], Any], command: Any) -> Any:
         raise InvalidSetting("no modules named; add --modules ocr_system ocr_cls ocr_det ocr_rec, or -c config.json")
     modules = original(command)
     _require_installed(modules)
-    if isinstance(port, str):  # it was given: PaddleHub's default is a number
+    if isinstance(port, str):  # given explicitly: PaddleHub's default is a number
         arguments.port = port
     arguments.port = parse_setting("port", "port", str(arguments.port))
     if arguments.use_multiprocess:
@@ -114,7 +114,7 @@ def _require_config(path: str) -> None:
 
 
 def _require_installed(names: Iterable[str]) -> None:
-    # PaddleHub would look for others in its shop on the internet, and this service could not serve what it finds.
+    # PaddleHub would look for others in its online registry, but this service could not serve them.
     from paddlehub.env import MODULE_HOME
 
     from ppocr_serving.values import suggestion
@@ -129,7 +129,7 @@ def _require_installed(names: Iterable[str]) -> None:
 
 
 def _require_free_port(is_occupied: Callable[[str, int], bool], host: str, port: int) -> bool:
-    """Say in one line that a port is taken; PaddleHub logs it and ends with status 0."""
+    """Report in one line that a port is in use; PaddleHub logs it and exits with status 0."""
     if is_occupied(host, port):
         raise InvalidSetting(f"port {port} is in use; stop the process using it, or choose another one with -p")
     return False
@@ -137,7 +137,7 @@ def _require_free_port(is_occupied: Callable[[str, int], bool], host: str, port:
 
 def _start_gpu_serving(_command: object) -> None:
     """Refuse PaddleHub's GPU mode."""
-    raise InvalidSetting("--use_gpu: PaddleHub's GPU mode is not served; leave it out and set PPOCR_USE_GPU=true")
+    raise InvalidSetting("--use_gpu: PaddleHub's GPU mode is not supported; omit it and set PPOCR_USE_GPU=true")
 
 
 REPLACEMENTS = (
@@ -145,11 +145,11 @@ REPLACEMENTS = (
         module="paddlehub.commands.utils",
         name="execute",
         function=_execute,
-        reason="it answers a wrong setting with a stack trace",
+        reason="it reports a wrong setting with a stack trace",
         wraps=True,
     ),
     Replacement(
-        # The method and not the class: commands import the class by name, and still start it as a thread.
+        # The method rather than the class: commands import the class by name, and still start it as a thread.
         module="paddlehub.server.server",
         name="CacheUpdater.update_resource_list_file",
         function=_send_nothing,
@@ -159,7 +159,7 @@ REPLACEMENTS = (
         module="paddlehub.serving.app_compat",
         name="create_app",
         function=_create_app,
-        reason="its application answers errors as HTML, forwards paths of the server's files from a request to a "
+        reason="its application returns errors as HTML, forwards paths of the server's files from a request to a "
         "module, and crashes when it logs an exception",
     ),
     Replacement(
@@ -169,38 +169,38 @@ REPLACEMENTS = (
         reason="it is Werkzeug's development server, which answers one request at a time",
     ),
     Replacement(
-        # Where it is called, because it is imported by name there.
+        # Replaced in the calling module, which imports it by name.
         module="paddlehub.commands.serving",
         name="StandaloneApplication",
         function=_StandaloneApplication,
-        reason="its sync workers leave health checks unanswered while one picture is read, and load no models before "
+        reason="its sync workers leave health checks unanswered while a picture is read, and load no models before "
         "the first request",
     ),
     Replacement(
         module="paddlehub.commands.serving",
         name="ServingCommand.parse_args",
         function=_parse_args,
-        reason="it ignores -p beside -c, and answers missing modules with a stack trace",
+        reason="it ignores -p if -c is given, and reports missing modules with a stack trace",
         wraps=True,
     ),
     Replacement(
         module="paddlehub.commands.serving",
         name="is_port_occupied",
         function=_require_free_port,
-        reason="its caller names no way out of an occupied port, and ends with status 0",
+        reason="its caller suggests no remedy for an occupied port, and exits with status 0",
         wraps=True,
     ),
     Replacement(
         module="paddlehub.commands.serving",
         name="ServingCommand.start_zmq_serving_with_args",
         function=_start_gpu_serving,
-        reason="it serves with PaddleHub's own application, which keeps no part of the contract",
+        reason="it serves PaddleHub's own application, which does not follow the contract",
     ),
 )
 
 
 def apply(module: ModuleType) -> None:
-    """Replace what the table names in one module.
+    """Apply the replacements for one module.
 
     Args:
         module: A module of PaddleHub that has just been executed.
@@ -229,7 +229,7 @@ def _replace(module: ModuleType, replacement: Replacement) -> None:
 
 
 def _around(original: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
-    # A function and no `functools.partial`, which would not become a method.
+    # A function rather than a `functools.partial`, which would not become a method.
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         return function(original, *args, **kwargs)
 

@@ -1,7 +1,7 @@
-"""Stand in for the packages that PaddleHub imports at its start and optical character recognition never calls.
+"""Placeholders for packages that PaddleHub imports at startup but OCR never calls.
 
-They would add over 800 MB. Only modules of PaddleHub see a placeholder: it never enters `sys.modules`, so no other
-library can mistake it for the real package, and a package that is installed always wins.
+The packages would add over 800 MB. Only modules of PaddleHub see a placeholder: it never enters `sys.modules`, so no
+other library can mistake it for the real package, and a package that is installed always wins.
 """
 
 import builtins
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-__all__ = ["STANDS_IN_FOR", "put_in_reach"]
+__all__ = ["STANDS_IN_FOR", "make_importable"]
 
 # The importable name, and what PaddleHub does with it. The package to install has the same name.
 STANDS_IN_FOR: Mapping[str, str] = {
@@ -31,7 +31,7 @@ def _missing(name: str) -> ModuleNotFoundError:
 
 
 class _PlaceholderType(type):
-    """Type of the names imported from a placeholder: they may be named in annotations and subclassed, never used."""
+    """Type of the names imported from a placeholder: they may appear in annotations and be subclassed, never used."""
 
     stands_in_for: str
 
@@ -40,7 +40,7 @@ class _PlaceholderType(type):
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__"):
-            raise AttributeError(name)  # Python itself asks for optional dunder names, and must be told no
+            raise AttributeError(name)  # Python probes for optional dunder names, which must be absent
         raise _missing(f"{cls.stands_in_for}.{name}")
 
     def __fspath__(cls) -> str:
@@ -52,7 +52,7 @@ class _PlaceholderType(type):
 
 
 class _PlaceholderModule(ModuleType):
-    """A module whose every public name is a placeholder."""
+    """A module in which every public name is a placeholder."""
 
     def __getattr__(self, name: str) -> Any:
         full_name = f"{self.__name__}.{name}"
@@ -71,23 +71,23 @@ def _import(
     fromlist: Sequence[str] | None = (),
     level: int = 0,
 ) -> ModuleType:
-    """Do what `__import__` does, and return a placeholder where a package of the table is not installed."""
+    """Import like `__import__`, but return a placeholder for a package of the table that is not installed."""
     try:
         return builtins.__import__(name, globals, locals, fromlist or (), level)
     except ModuleNotFoundError as error:
         package = name.partition(".")[0]
-        # error.name is another one where the package is installed, but something that it needs is not.
+        # error.name differs if the package is installed, but one of its dependencies is not.
         if level or package not in STANDS_IN_FOR or error.name != package or package in sys.modules:
             raise
     return _PlaceholderModule(name if fromlist else package)
 
 
-# Python takes `__import__` from the `__builtins__` of the importing code's globals, so imports in functions count too.
+# Python looks up `__import__` in the `__builtins__` of the importing code's globals, so imports in functions work, too.
 _BUILTINS = {**vars(builtins), "__import__": _import}
 
 
-def put_in_reach(module: ModuleType) -> None:
-    """Let the import statements of one module find placeholders.
+def make_importable(module: ModuleType) -> None:
+    """Make placeholders available to the import statements of one module.
 
     Args:
         module: A module that has not been executed yet.

@@ -17,7 +17,7 @@ def serve(configs: Mapping[str, Mapping[str, Any]], port: int, workers: int) -> 
     """Serve modules until the process is told to stop.
 
     Args:
-        configs: PaddleHub's table of the modules that it has created, by name; `module` holds the object.
+        configs: PaddleHub's table of the modules that it has created, by name; `module` is the object.
         port: Port to listen on.
         workers: Number of processes; they share the CPUs.
 
@@ -26,6 +26,6 @@ def serve(configs: Mapping[str, Mapping[str, Any]], port: int, workers: int) -> 
     """
     for name, config in configs.items():
         if not isinstance(config["module"], OcrModule):
-            raise InvalidSetting(f"module {name!r} is not one of this service; serve it with its own PaddleHub")
+            raise InvalidSetting(f"module {name!r} does not belong to this service; serve it with a separate PaddleHub")
     settings = replace(load_settings().server, port=port, workers=workers)
     serve_readers({name: config["module"].reader_for(settings) for name, config in configs.items()}, settings)

@@ -1,9 +1,9 @@
-"""Reach into PaddleHub while it is being imported.
+"""Hook into PaddleHub while it is being imported.
 
-`hub serving start` begins in PaddleHub, which sends its telemetry before it loads any module of ours. So
-`ppocr_serving_hub.pth`, at the root of site-packages, puts a finder in front of all others when Python starts; it knows
-nothing but PaddleHub's name and asks `find_spec` below when that is imported. An interpreter that never imports
-PaddleHub never reads this file.
+`hub serving start` begins in PaddleHub, which sends its telemetry before it loads any of our modules. So
+`ppocr_serving_hub.pth`, at the root of site-packages, puts a finder in front of all others when Python starts. It only
+recognises PaddleHub's name, and calls `find_spec` below when that is imported. An interpreter that never imports
+PaddleHub never loads this file.
 """
 
 import signal
@@ -18,15 +18,15 @@ __all__ = ["find_spec"]
 
 
 class _AdaptingLoader(SourceFileLoader):
-    """Execute a module of PaddleHub with placeholders in reach, then apply the patches meant for it."""
+    """Execute a module of PaddleHub with placeholders available, then apply its patches."""
 
     def exec_module(self, module: ModuleType) -> None:
         if module.__name__ == "paddlehub":
-            # From here PaddleHub imports Paddle, which takes over SIGTERM; one that comes meanwhile waits.
+            # PaddleHub now imports Paddle, which takes over SIGTERM; a signal that arrives meanwhile is held back.
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         elif module.__name__ == "paddlehub.env":
-            _give_signals_back()
-        placeholders.put_in_reach(module)
+            _restore_sigterm()
+        placeholders.make_importable(module)
         try:
             super().exec_module(module)
         finally:
@@ -35,8 +35,8 @@ class _AdaptingLoader(SourceFileLoader):
         patches.apply(module)
 
 
-def _give_signals_back() -> None:
-    """Take SIGTERM from Paddle, whose handler can leave the process hanging; PaddleHub has just imported Paddle."""
+def _restore_sigterm() -> None:
+    """Disable Paddle's SIGTERM handler, which can leave the process hanging; PaddleHub has just imported Paddle."""
     paddle = sys.modules.get("paddle")
     if paddle is not None:
         paddle.disable_signal_handler()
@@ -49,7 +49,7 @@ def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType |
     Args:
         name: Dotted name of the module, `paddlehub` or inside it.
         path: Where to look for a module inside a package; None for `paddlehub` itself.
-        target: The module that is being reloaded, if it is one.
+        target: The module that is being reloaded, if any.
 
     Returns:
         The module's specification; None if it is not installed.

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from ppocr_serving.hub.placeholders import STANDS_IN_FOR, put_in_reach
+from ppocr_serving.hub.placeholders import STANDS_IN_FOR, make_importable
 
 
 def run_in_reach(source: str) -> ModuleType:
     module = ModuleType("imports_as_paddlehub_does")
-    put_in_reach(module)
+    make_importable(module)
     exec(source, vars(module))
     return module
 
