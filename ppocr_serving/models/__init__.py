@@ -1,4 +1,4 @@
-"""Model profiles, and the files of a profile on disk. `models.fetch` gets those files; only the command imports it."""
+"""Model profiles, and their files on disk. `models.fetch` downloads those files; only the command imports it."""
 
 from ppocr_serving.models.files import ModelFiles, default_model_dir, load_dictionary, resolve_model
 from ppocr_serving.models.profile import ROLES, Profile, Role, load_profile, profile_names

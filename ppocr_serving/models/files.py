@@ -1,4 +1,4 @@
-"""Model files on disk: where they are, whether they are there, and reading the dictionary."""
+"""Model files on disk: find them, check that they exist, and load the dictionary."""
 
 import hashlib
 import sys
@@ -10,9 +10,9 @@ from ppocr_serving.errors import ModelNotFound
 
 __all__ = ["ModelFiles", "default_model_dir", "load_dictionary", "resolve_model", "sha256_of"]
 
-_WAY_OUT = "run scripts/fetch_models.py, or set"
+_REMEDY = "run scripts/fetch_models.py, or set"
 
-# Programs and their weights, best first: every engine takes the first format, one engine each the others.
+# Programs and their weights, best first: every engine supports the first format, only one each of the others.
 _FORMATS = (
     ("inference.pdmodel", "inference.pdiparams"),
     ("inference.json", "inference.pdiparams"),
@@ -26,7 +26,7 @@ class ModelFiles(msgspec.Struct, frozen=True):
 
     Attributes:
         program: The network: `inference.pdmodel` or `inference.json` (Paddle), `inference.xml` (OpenVINO), or
-            `inference.onnx`, which holds its weights, too.
+            `inference.onnx`, which includes the weights.
         params: The weights: `inference.pdiparams` (Paddle) or `inference.bin` (OpenVINO); None for ONNX.
     """
 
@@ -35,10 +35,10 @@ class ModelFiles(msgspec.Struct, frozen=True):
 
 
 def default_model_dir() -> Path:
-    """Return the folder of models unless a setting says otherwise.
+    """Return the default folder of models.
 
-    It belongs to the interpreter's own prefix, so a virtual environment carries its own models and neither the home
-    directory nor the working directory matters.
+    It is inside the interpreter's prefix, so that each virtual environment has its own models, whatever the home and
+    working directories.
     """
     return Path(sys.prefix) / "share" / "ppocr_serving" / "models"
 
@@ -47,7 +47,7 @@ def resolve_model(directory: Path, role: str) -> ModelFiles:
     """Find the files of one model.
 
     Args:
-        directory: Holds `inference.pdmodel` (preferred: every engine takes it) or `inference.json`, and
+        directory: Contains `inference.pdmodel` (preferred: every engine supports it) or `inference.json`, and
             `inference.pdiparams`; or `inference.xml` and `inference.bin`; or `inference.onnx`.
         role: `det`, `cls` or `rec`; only for the message.
 
@@ -66,12 +66,12 @@ def resolve_model(directory: Path, role: str) -> ModelFiles:
     missing = missing or " or ".join(program_name for program_name, _ in _FORMATS)
     raise ModelNotFound(
         f"{role} model: {directory} has no usable {missing} ({_contents(directory)}); "
-        f"{_WAY_OUT} PPOCR_{role.upper()}_MODEL_DIR to a directory that has it"
+        f"{_REMEDY} PPOCR_{role.upper()}_MODEL_DIR to a directory that has it"
     )
 
 
 def load_dictionary(path: Path) -> tuple[str, ...]:
-    r"""Read the characters that a recognition model knows, in the order of its outputs.
+    r"""Read the characters of a recognition model, in the order of its outputs.
 
     Args:
         path: UTF-8 text, one entry per line. Only `\n` and `\r\n` end a line: an entry may be a space, a full-width
@@ -79,29 +79,29 @@ def load_dictionary(path: Path) -> tuple[str, ...]:
             entries after it keep their numbers.
 
     Returns:
-        The entries, without the blank of CTC and without an added space.
+        The entries, without CTC's blank and without an added space.
 
     Raises:
         ModelNotFound: The file is missing, empty or not UTF-8.
     """
-    way_out = f"{_WAY_OUT} PPOCR_REC_DICT to the dictionary of the recognition model"
+    remedy = f"{_REMEDY} PPOCR_REC_DICT to the dictionary of the recognition model"
     try:
         text = path.read_bytes().decode("utf-8")
     except OSError as error:
-        raise ModelNotFound(f"dictionary {path}: {error.strerror}; {way_out}") from error
+        raise ModelNotFound(f"dictionary {path}: {error.strerror}; {remedy}") from error
     except UnicodeDecodeError as error:
-        raise ModelNotFound(f"dictionary {path}: byte {error.start} is not UTF-8; {way_out}") from error
+        raise ModelNotFound(f"dictionary {path}: byte {error.start} is not UTF-8; {remedy}") from error
     lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
     if lines == [""]:
-        raise ModelNotFound(f"dictionary {path}: it is empty; {way_out}")
+        raise ModelNotFound(f"dictionary {path}: is empty; {remedy}")
     return tuple(lines)
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file as lower-case hex.
+    """Return the SHA-256 of a file as lower-case hex.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Model profiles: TOML files that say where the three models and the dictionary come from and how they are used."""
+"""Model profiles: TOML files that define where the three models and the dictionary come from and how they are used."""
 
 import functools
 import re
@@ -36,7 +36,7 @@ Role = Literal["det", "cls", "rec"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-# The name becomes a directory under the model directory, so it must not be able to leave it.
+# The name becomes a directory under the model directory, so it must not lead out of it.
 ProfileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 PackageName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Version = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*$")]
@@ -63,7 +63,7 @@ class WheelSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
 
 
 class ArchiveSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="archive"):
-    """A tar (plain, gzip, bzip2, xz) or zip archive behind an HTTP address.
+    """A tar (plain, gzip, bzip2, xz) or zip archive at an HTTP address.
 
     Attributes:
         url: `http` or `https` address.
@@ -98,7 +98,7 @@ class _Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _SourcedMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One file that names its source itself."""
+    """One file with a source of its own."""
 
     source: str
     member: str
@@ -127,11 +127,11 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RecognitionSpec(ModelSpec, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A recognition model with what belongs to it.
+    """Source of a recognition model, with its input shape and dictionary.
 
     Attributes:
         picture_shape: (channels, height, width) of the network's input; the width is the one it was trained with.
-        dictionary: Its characters, one a line.
+        dictionary: Its characters, one per line.
     """
 
     picture_shape: tuple[Positive, Positive, Positive]
@@ -164,7 +164,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         name: Also the directory's name under the model directory.
-        sources: What has to be downloaded.
+        sources: Downloads, by key.
         det: Detection model.
         cls: Angle classifier.
         rec: Recognition model, its picture shape and its dictionary.
@@ -182,12 +182,12 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for file in self.files():
             if file.source not in self.sources:
                 raise ValueError(f"{file.path}: source {file.source!r} is not one of {sorted(self.sources)}")
-        # A frozen structure with a mutable mapping in it would not be frozen.
+        # With a mutable mapping in it, the structure would not be frozen.
         msgspec.structs.force_setattr(self, "sources", MappingProxyType(dict(self.sources)))
         msgspec.structs.force_setattr(self, "thresholds", MappingProxyType(dict(self.thresholds)))
 
     def files(self) -> tuple[ProfileFile, ...]:
-        """All files of the profile, two per model and the dictionary."""
+        """Return all files of the profile: two per model, and the dictionary."""
         files = []
         for role, model in zip(ROLES, (self.det, self.cls, self.rec), strict=True):
             program = f"inference{PurePosixPath(model.program.member).suffix}"
@@ -199,7 +199,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def profile_names() -> tuple[str, ...]:
-    """Names of the profiles in the package, sorted."""
+    """Return the names of the packaged profiles, sorted."""
     return tuple(sorted(path.stem for path in _PROFILE_DIR.glob("*.toml")))
 
 
@@ -207,7 +207,7 @@ def load_profile(name: str) -> Profile:
     """Read one profile.
 
     Args:
-        name: A name out of `profile_names()`, or the path of a `.toml` file of the same form.
+        name: A name from `profile_names()`, or the path of a `.toml` file in the same format.
 
     Returns:
         The validated profile.
@@ -240,4 +240,4 @@ def _read_profile(path: Path) -> Profile:
     except (ValueError, RecursionError) as error:
         # msgspec.ValidationError, TOMLDecodeError and UnicodeDecodeError are all ValueErrors.
         reason = re.sub(r"\s+", " ", str(error))
-        raise InvalidSetting(f"profile file {path}: {reason}; see the profiles of the package for the form") from error
+        raise InvalidSetting(f"profile file {path}: {reason}; see the packaged profiles for the format") from error

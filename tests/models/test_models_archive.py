@@ -123,7 +123,7 @@ def test_a_tar_header_that_says_gigabytes_is_refused(tmp_path: Path) -> None:
 def test_a_member_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     archive = tmp_path / "models.tar"
     archive.write_bytes(tar_bytes({"wanted": b"x", "./wanted": b"y"}))
-    with pytest.raises(DownloadError, match="'wanted' is there twice"):
+    with pytest.raises(DownloadError, match="'wanted' occurs twice"):
         extract_members(archive, {"wanted": tmp_path / "out"}, LIMIT)
 
 

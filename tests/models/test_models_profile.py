@@ -75,7 +75,7 @@ def test_a_paddle_3_program_keeps_its_form_on_disk(tmp_path: Path) -> None:
         ("https://", "file://", "not an http or https address"),
         ('kind = "archive"', 'kind = "ftp"', "kind|ftp"),
         ('source = "all"', 'source = "none"', "'none' is not one of"),
-        ("det/inference.pdmodel", "../inference.pdmodel", "holds '..'"),
+        ("det/inference.pdmodel", "../inference.pdmodel", "contains '..'"),
         ("det/inference.pdmodel", "det/inference.onnx", "must end in .pdmodel or .json"),
         ("[3, 48, 320]", "[1, 48, 320]", "colour channels"),
         ("[3, 48, 320]", "[3, 48]", "picture_shape"),

@@ -203,5 +203,5 @@ def test_a_full_disk_leaves_the_old_files(tmp_path: Path, archive: Path) -> None
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "./tiny/file\nolder\n"), done.stderr
-    assert "No space left on device; free the space" in done.stderr
+    assert "No space left on device; free some space" in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""Get a profile's files: all of them or none, and never in place of good ones."""
+"""Fetch a profile's files: all or none of them, and never at the expense of good ones."""
 
 from ppocr_serving.models.fetch.limits import DownloadLimits
 from ppocr_serving.models.fetch.progress import Progress

@@ -1,4 +1,4 @@
-"""Taking named members out of tar and zip archives that nobody has to trust."""
+"""Extract named members from untrusted tar and zip archives."""
 
 import bz2
 import gzip
@@ -21,26 +21,26 @@ __all__ = ["extract_members"]
 
 _CHUNK = 1 << 20
 _MAX_MEMBERS = 20_000
-# The largest header block that a well-meant tar has (a long name, a pax record) is a few kilobytes.
+# The largest header block of a legitimate tar (a long name, a pax record) is a few kilobytes.
 _MAX_TAR_READ = 8 << 20
 _Info = TypeVar("_Info", tarfile.TarInfo, zipfile.ZipInfo)
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile)
 
 
 def extract_members(archive: Path, members: Mapping[str, Path], max_bytes: int) -> frozenset[str]:
-    """Write some members of an archive to files, after every member of it has been checked.
+    """Write some members of an archive to files, after checking all of its members.
 
     Args:
         archive: A zip (wheels are), or a tar that is plain or compressed with gzip, bzip2 or xz.
-        members: File to write, by member name as `check_member_name` returns it; its directory exists.
-        max_bytes: Ceiling for the unpacked size of everything in the archive.
+        members: File to write, by member name as `check_member_name` returns it; its directory must exist.
+        max_bytes: Limit on the total unpacked size of the archive.
 
     Returns:
-        Names of the members that were there; the others were not.
+        Names of the members that were found.
 
     Raises:
-        DownloadError: The archive is damaged, or holds a link, a device, a name that leads elsewhere, or too much.
-        OSError: It could not be read, or the files could not be written.
+        DownloadError: The archive is damaged or too large, or contains a link, a device or a name that leads outside.
+        OSError: The archive could not be read, or the files could not be written.
     """
     try:
         with archive.open("rb") as stream:
@@ -53,20 +53,20 @@ def extract_members(archive: Path, members: Mapping[str, Path], max_bytes: int) 
     except _BROKEN as error:
         raise DownloadError(f"{archive.name}: damaged or truncated, or not a tar or zip archive ({error})") from error
     except (ValueError, NotImplementedError, RuntimeError) as error:
-        # RuntimeError and NotImplementedError are how zipfile refuses encryption and methods it does not know.
+        # zipfile refuses encryption and unknown methods with RuntimeError and NotImplementedError.
         raise DownloadError(f"{archive.name}: refused, {error}") from error
     except OSError as error:
         if error.errno is not None:
             raise
-        # bz2 reports a damaged stream as an OSError that no system call made.
+        # bz2 reports a damaged stream as an OSError without an errno.
         raise DownloadError(f"{archive.name}: damaged ({error})") from error
 
 
 class _BoundedReader(io.BufferedIOBase):
-    """A seekable stream that refuses single reads no honest tar causes.
+    """A seekable stream that refuses single reads larger than any legitimate tar causes.
 
-    tarfile reads a long-name or pax header into memory in one piece, as large as the header says; in a compressed tar
-    a few kilobytes on disk can say gigabytes.
+    tarfile reads a long-name or pax header into memory in one piece, at whatever size the header declares; in a
+    compressed tar, a few kilobytes on disk can expand to gigabytes.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -124,7 +124,7 @@ def _extract_zip(package: zipfile.ZipFile, members: Mapping[str, Path], max_byte
     found: dict[str, zipfile.ZipInfo] = {}
     total = 0
     for count, info in enumerate(package.infolist(), 1):
-        # `filename` has had its backslashes and everything after a NUL cleaned away; `orig_filename` is the truth.
+        # `filename` has been stripped of backslashes and of everything after a NUL; `orig_filename` is what is stored.
         name = check_member_name(info.orig_filename)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -141,7 +141,7 @@ def _extract_zip(package: zipfile.ZipFile, members: Mapping[str, Path], max_byte
 
 def _add_once(found: dict[str, _Info], name: str, info: _Info) -> None:
     if name in found:
-        raise ValueError(f"member {name!r} is there twice")
+        raise ValueError(f"member {name!r} occurs twice")
     found[name] = info
 
 
@@ -155,11 +155,11 @@ def _check_limits(count: int, total: int, max_bytes: int) -> None:
 def _write(source: IO[bytes], target: Path, size: int) -> None:
     written = 0
     with target.open("xb") as sink:
-        # One byte more than declared shows a member that lies about its size, without unpacking what it really has.
+        # Reading one byte more than declared detects a member with a false size, without unpacking all of it.
         while chunk := source.read(min(_CHUNK, size + 1 - written)):
             sink.write(chunk)
             written += len(chunk)
         sink.flush()
         os.fsync(sink.fileno())
     if written != size:
-        raise EOFError(f"{target.name} has {written} bytes or more, declared are {size}")
+        raise EOFError(f"{target.name} has at least {written} bytes instead of the declared {size}")

@@ -1,4 +1,4 @@
-"""Getting one file from the network: HTTP with retries and limits, and wheels through pip."""
+"""Download one file: over HTTP with retries and limits, or a wheel through pip."""
 
 import http.client
 import os
@@ -45,24 +45,24 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def is_url(source: str) -> bool:
-    """Return whether a source is an http or https address and not a path."""
+    """Return whether a source is an http or https address rather than a path."""
     return urlsplit(source).scheme in _SCHEMES
 
 
 def download_url(url: str, target: Path, limits: DownloadLimits, progress: Progress) -> None:
-    """Download one address into a new file, completely or with an error.
+    """Download one URL to a new file, completely or with an error.
 
     Args:
         url: `http` or `https`; proxies come from the usual environment variables.
-        target: Written from its start on every try.
-        limits: Tries, waiting and size.
-        progress: Told about bytes and repeated tries.
+        target: Overwritten from its start on every attempt.
+        limits: Attempts, waiting and size.
+        progress: Receives bytes and retries.
 
     Raises:
-        DownloadError: The server refuses, cannot be reached, stalls, breaks off or sends too much.
+        DownloadError: The server refuses, cannot be reached, stalls, disconnects or sends too much.
         OSError: The file cannot be written.
     """
-    # Only what is needed: the default opener would also take ftp:, file: and data: addresses.
+    # Only what is needed: the default opener would also accept ftp:, file: and data: URLs.
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
@@ -82,7 +82,7 @@ def download_url(url: str, target: Path, limits: DownloadLimits, progress: Progr
         except _TransientError as error:
             if attempt == limits.attempts:
                 raise DownloadError(
-                    f"{url}: {error}, {attempt} times; check the network, or give another source with --from"
+                    f"{url}: {error} ({attempt} attempts); check the network, or give another source with --from"
                 ) from error
             progress.line(f"{url}: {error}; trying again in {wait:g} s")
         finally:
@@ -108,13 +108,13 @@ def _download_once(
                 raise DownloadError(f"{url}: refused, it is larger than {limits.max_bytes} bytes")
             sink.write(chunk)
             progress.bar(done, total)
-    # http.client does not complain itself when a body ends early and is read in pieces.
+    # http.client does not report a body that ends early if it is read in pieces.
     if total is not None and done != total:
-        raise _TransientError(f"broke off after {done} of {total} bytes")
+        raise _TransientError(f"connection lost after {done} of {total} bytes")
 
 
 def _network(url: str, call: Callable[[], _Answer]) -> _Answer:
-    """Sort failures of the network into those worth a retry and those that are final; pass disk errors through."""
+    """Sort network failures into those worth a retry and those that are final; `call` must not touch the disk."""
     try:
         return call()
     except urllib.error.HTTPError as error:
@@ -134,12 +134,12 @@ def _network(url: str, call: Callable[[], _Answer]) -> _Answer:
 
 
 def download_wheel(source: WheelSource, directory: Path, progress: Progress) -> Path:
-    """Download a pinned wheel with pip, so that the user's own index, mirror, proxy and certificates count.
+    """Download a pinned wheel with pip, so that the user's own index, mirror, proxy and certificates apply.
 
     Args:
-        source: Package, version and the hash that pip must find.
+        source: Package, version and required hash.
         directory: An empty directory for pip's own files and the wheel.
-        progress: Where it is a terminal, pip draws its own bar there.
+        progress: If it is a terminal, pip draws its own bar there.
 
     Returns:
         Path of the wheel.
@@ -156,7 +156,7 @@ def download_wheel(source: WheelSource, directory: Path, progress: Progress) -> 
     progress.line(f"downloading {source.label} with pip")
     run = subprocess.run(
         command,
-        # pip downloads to the temporary directory first: beside the destination there must be space anyway.
+        # pip downloads to the temporary directory first; next to the destination, space is needed anyway.
         env={**os.environ, "TMPDIR": str(directory)},
         stdin=subprocess.DEVNULL,
         stdout=progress.terminal or subprocess.DEVNULL,
@@ -168,7 +168,7 @@ def download_wheel(source: WheelSource, directory: Path, progress: Progress) -> 
     wheels = sorted(directory.glob("*.whl"))
     if run.returncode == 0 and len(wheels) == 1:
         return wheels[0]
-    # pip retries by itself and says why it gave up in its last ERROR line; a mismatch of hashes fills several.
+    # pip does its own retries, and its last ERROR line says why it gave up; a hash mismatch takes several lines.
     lines = [line.strip() for line in run.stderr.splitlines() if line.strip()]
     if "DO NOT MATCH THE HASHES" in run.stderr:
         reason = f"SHA-256 of the wheel is not {source.sha256}"

@@ -1,4 +1,4 @@
-"""Limits of a download: time and space."""
+"""Time and size limits of a download."""
 
 import msgspec
 
@@ -9,10 +9,10 @@ class DownloadLimits(msgspec.Struct, frozen=True):
     """Time and size limits.
 
     Attributes:
-        attempts: Tries for one address, at least 1.
-        backoff_s: Seconds before the second try; doubled before each further one.
-        stall_s: Seconds without a byte after which a try is given up.
-        max_bytes: Ceiling for one download, and for what one archive unpacks to.
+        attempts: Attempts per URL, at least 1.
+        backoff_s: Seconds before the second attempt; doubled before each further one.
+        stall_s: Seconds without a byte after which an attempt is given up.
+        max_bytes: Limit for one download, and for the unpacked size of one archive.
     """
 
     attempts: int = 4

@@ -1,4 +1,4 @@
-"""Progress of downloads: a bar where a person watches, plain lines where a log does."""
+"""Download progress: a bar on terminals, plain lines in logs."""
 
 import time
 from typing import TextIO
@@ -23,11 +23,11 @@ class Progress:
 
     @property
     def terminal(self) -> TextIO | None:
-        """The stream where it is a terminal, else None."""
+        """The stream if it is a terminal, else None."""
         return self._stream if self._stream is not None and self._stream.isatty() else None
 
     def line(self, text: str) -> None:
-        """Write one line of its own."""
+        """Write a line, below the bar if there is one."""
         if self._stream is not None:
             self.end_bar()
             print(text, file=self._stream, flush=True)
@@ -37,7 +37,7 @@ class Progress:
 
         Args:
             done: Bytes so far.
-            total: Bytes in all, or None where the server did not say.
+            total: Total bytes, or None if the server did not declare them.
         """
         terminal = self.terminal
         now = time.monotonic()
@@ -49,7 +49,7 @@ class Progress:
         if total:
             filled = _WIDTH * done // total
             megabytes = f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {megabytes} / {total / 1e6:.1f}"
-        # Back to the start of the line, then clear what an earlier, longer text left behind.
+        # Back to the start of the line, then clear the rest of an earlier, longer text.
         print(f"\r  {megabytes} MB\x1b[K", end="", file=terminal, flush=True)
 
     def end_bar(self) -> None:

@@ -1,4 +1,4 @@
-"""Fetching a profile's files: all of them or none, and never in place of good ones."""
+"""Fetch a profile's files: all or none of them, and never at the expense of good ones."""
 
 import fcntl
 import os
@@ -18,23 +18,23 @@ from ppocr_serving.models.profile import ROLES, Profile, ProfileFile, WheelSourc
 
 __all__ = ["fetch_profile", "is_complete"]
 
-# Names inside the working directory of one fetch, which is `.<profile>.<random>.tmp` beside the profile's directory.
+# Names inside the working directory of one fetch, `.<profile>.<random>.tmp`, which is next to the profile's directory.
 _NEW = "new"
 _OLD = "old"
 
 
 def is_complete(profile: Profile, dest: Path) -> bool:
-    """Return whether all files of a profile are there and are the right ones.
+    """Return whether all files of a profile exist and are valid.
 
     Args:
-        profile: What should be there.
-        dest: The model directory; the profile has a directory of its name in it.
+        profile: The profile.
+        dest: The model directory, which contains a directory named after the profile.
 
     Returns:
-        True where every file has content and, where its SHA-256 is known, that hash.
+        True if every file has content and, if its SHA-256 is known, that hash.
     """
     try:
-        return all(_is_right(dest / profile.name / file.path, file) for file in profile.files())
+        return all(_is_valid(dest / profile.name / file.path, file) for file in profile.files())
     except OSError:
         return False
 
@@ -48,22 +48,22 @@ def fetch_profile(
 ) -> bool:
     """Put a profile's files into the model directory, or change nothing.
 
-    Everything is downloaded, checked and written to disk in a directory beside the final one, which then takes its
-    place by renaming. Files of the profile that were there before, right or wrong, stay until then.
+    Everything is downloaded, checked and written to disk in a directory next to the final one, which it then replaces
+    by renaming. Existing files of the profile, valid or not, stay until then.
 
     Args:
         profile: What to fetch.
-        dest: The model directory; created if need be.
-        sources: Addresses or local paths of archives to use in place of the profile's own sources. Together they must
-            hold every file, under the names the profile gives.
+        dest: The model directory; created if missing.
+        sources: URLs or local paths of archives to use instead of the profile's own sources. Together they must contain
+            every file, under the names that the profile gives.
         progress: Where to report; silent if None.
         limits: Retries, waiting and size; the defaults if None.
 
     Returns:
-        False if everything was there already, True if it has been fetched.
+        True if the files were fetched, False if they were already there.
 
     Raises:
-        DownloadError: It could not be fetched; `dest` is as it was.
+        DownloadError: The files could not be fetched; `dest` is unchanged.
     """
     if is_complete(profile, dest):
         return False
@@ -85,11 +85,11 @@ def fetch_profile(
         reason = error.strerror or str(error) or type(error).__name__
         raise DownloadError(
             f"profile {profile.name}: {error.filename or dest}: {reason}; "
-            "free the space or give the permission, or choose another directory with --dest"
+            "free some space, fix the permissions, or choose another directory with --dest"
         ) from error
 
 
-def _is_right(path: Path, file: ProfileFile) -> bool:
+def _is_valid(path: Path, file: ProfileFile) -> bool:
     if not path.is_file() or path.stat().st_size == 0:
         return False
     return file.sha256 is None or sha256_of(path) == file.sha256
@@ -97,7 +97,7 @@ def _is_right(path: Path, file: ProfileFile) -> bool:
 
 @contextmanager
 def _created(directory: Path) -> Iterator[None]:
-    """Create a directory with its parents, and on an error remove those that it had to create."""
+    """Create a directory with its parents, and on an error remove those that were created."""
     missing = []
     for path in (directory, *directory.parents):
         if path.exists():
@@ -117,7 +117,7 @@ def _created(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[bool]:
-    """Wait until no other process fetches into a directory; yield False where the file system cannot lock."""
+    """Wait until no other process fetches into a directory; yield False if the file system does not support locks."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
@@ -131,7 +131,7 @@ def _locked(directory: Path) -> Iterator[bool]:
 
 
 def _clean_up(profile: Profile, dest: Path) -> None:
-    """Remove what a killed fetch left; if it was killed between the two renames, its old files come back first."""
+    """Remove the remains of a killed fetch; if it was killed between the two renames, first restore the old files."""
     target = dest / profile.name
     for work in dest.glob(f".{profile.name}.????????.tmp"):
         if not os.path.lexists(target) and os.path.lexists(work / _OLD):
@@ -167,13 +167,13 @@ def _stage(
                     f"{source.label}: SHA-256 is {found}, expected {source.sha256}; give another source with --from"
                 )
             _require_all(_unpack(archive, wanted, new, limits), wanted, source.label)
-            # The models are there once unpacked: do not need the space for both longer than necessary.
+            # Once the models are unpacked, free the archive's space as soon as possible.
             shutil.rmtree(where)
     for file in files:
         path = new / file.path
-        if not _is_right(path, file):
+        if not _is_valid(path, file):
             size = path.stat().st_size
-            found = f"SHA-256 is {sha256_of(path)}, expected {file.sha256}" if size else "it is empty"
+            found = f"SHA-256 is {sha256_of(path)}, expected {file.sha256}" if size else "is empty"
             raise DownloadError(f"{file.member} for {file.path}: {found}; give another source with --from")
     for role in ROLES:
         _sync_directory(new / role)
@@ -203,7 +203,7 @@ def _stage_from_replacements(
 
 
 def _archive_name(url: str) -> str:
-    """Last part of an address, for messages; safe as a file name."""
+    """Return the last part of a URL, for messages; safe as a file name."""
     name = url.split("?")[0].split("#")[0].rstrip("/").rpartition("/")[2]
     return (
         "".join(character for character in name if character.isalnum() or character in "._-")[-100:].lstrip(".")
@@ -217,7 +217,7 @@ def _unpack(archive: Path, files: Sequence[ProfileFile], new: Path, limits: Down
         name = check_member_name(file.member)
         if name in members:
             raise DownloadError(
-                f"{archive.name}: the profile takes {file.member!r} from two places, one archive cannot hold both; "
+                f"{archive.name}: the profile takes {file.member!r} from two sources: one archive cannot contain both; "
                 "fetch it without --from"
             )
         members[name] = new / file.path
@@ -227,7 +227,7 @@ def _unpack(archive: Path, files: Sequence[ProfileFile], new: Path, limits: Down
 def _require_all(found: frozenset[str], files: Sequence[ProfileFile], label: str) -> None:
     missing = [file.member for file in files if check_member_name(file.member) not in found]
     if missing:
-        raise DownloadError(f"{label}: does not hold {', '.join(missing)}; give another source with --from")
+        raise DownloadError(f"{label}: does not contain {', '.join(missing)}; give another source with --from")
 
 
 def _swap(new: Path, target: Path, old: Path) -> None:
