@@ -1,1 +1,1 @@
-"""The service without a network: assembly, options, inputs, and who computes next."""
+"""The service without the network: assembly, options, inputs and scheduling."""

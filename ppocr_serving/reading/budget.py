@@ -1,4 +1,4 @@
-"""A bound on the bytes of request bodies that are in memory at the same time."""
+"""Limit on the total bytes of request bodies in memory."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ __all__ = ["Budget", "Share"]
 
 
 class Budget:
-    """Room for the bodies of all requests, of waiting and of working ones.
+    """Room for the bodies of all requests, both waiting and running.
 
     Args:
         size: Bytes.
@@ -22,9 +22,9 @@ class Budget:
 
     @contextmanager
     def share(self) -> Iterator["Share"]:
-        """Hold the room that one request's body takes while it arrives and until it has been answered.
+        """Hold the room for one request's body from its arrival until the request has been answered.
 
-        A few large bodies that arrive together would otherwise exhaust the memory long before the queue is full.
+        Otherwise a few large bodies arriving together would exhaust the memory long before the queue is full.
         """
         share = Share(self._take)
         try:
@@ -35,7 +35,7 @@ class Budget:
     def _take(self, size: int) -> None:
         with self._lock:
             if size > self._room:
-                raise Overloaded("the server holds all the request bodies it has room for; try again later")
+                raise Overloaded("the server has no room for more request bodies; try again later")
             self._room -= size
 
 
@@ -43,7 +43,7 @@ class Share:
     """The room that one request's body takes.
 
     Args:
-        take: Takes room for bytes, or raises Overloaded.
+        take: Takes room for a number of bytes, or raises Overloaded.
 
     Attributes:
         size: Bytes taken so far.
@@ -57,7 +57,7 @@ class Share:
         """Take room for `size` more bytes.
 
         Raises:
-            Overloaded: There is none now.
+            Overloaded: There is not enough room at the moment.
         """
         self._take(size)
         self.size += size

@@ -1,4 +1,4 @@
-"""Inputs to pictures: limits first, then each picture when it is asked for."""
+"""Convert inputs to pictures: check limits first, then decode each picture on demand."""
 
 import binascii
 import re
@@ -50,7 +50,7 @@ class PictureFiles(NamedTuple):
 
     Attributes:
         files: The bytes of each file.
-        pixels: The pixels that all of them declare.
+        pixels: Total pixels declared in their headers.
     """
 
     files: list[bytes]
@@ -62,7 +62,7 @@ def check_files(images: Sequence[str], limits: InputLimits) -> PictureFiles:
 
     Args:
         images: Base64 of one picture file each.
-        limits: How much is allowed.
+        limits: Limits of the request.
 
     Returns:
         One file per item, each with the header of a supported format and an allowed size.
@@ -110,7 +110,7 @@ def decode_base64(text: str) -> bytes:
 
 
 def decode_pictures(files: Iterable[bytes], max_pixels: int, watch: Stopwatch) -> Iterator[BgrImage]:
-    """Decode the picture files of a request, each when it is asked for.
+    """Decode the picture files of a request, each on demand.
 
     Args:
         files: The bytes of each file.
@@ -156,16 +156,16 @@ def read_source(source: Source, max_pixels: int) -> BgrImage:
 
 
 def check_arrays(images: Iterable[object]) -> Iterator[BgrImage]:
-    """Check that arrays are pictures, each when it is asked for.
+    """Check that arrays are pictures, each on demand.
 
     Args:
-        images: What should be (H, W, 3) uint8 BGR each.
+        images: Expected to be (H, W, 3) uint8 BGR each.
 
     Yields:
         The same pictures, contiguous.
 
     Raises:
-        InvalidRequest: An item is not; the message says what it is.
+        InvalidRequest: An item is not a picture; the message says what it is.
     """
     for index, image in enumerate(images):
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -178,7 +178,7 @@ def check_arrays(images: Iterable[object]) -> Iterator[BgrImage]:
 
 @contextmanager
 def naming_item(name: str) -> Iterator[None]:
-    """Put the name of an item in front of what the enclosed block complains of."""
+    """Prefix the errors of the enclosed block with the name of an item."""
     try:
         yield
     except (InvalidRequest, LimitExceeded) as error:

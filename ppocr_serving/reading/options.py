@@ -15,19 +15,19 @@ __all__ = ["ReadOptions", "pipeline_options"]
 
 
 class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Options of one call; None leaves the reader's own setting.
+    """Options of one call; None keeps the reader's own setting.
 
     Attributes:
         det_limit_side_len: Pixels from 32 to 8192; see `det_limit_type`.
         det_limit_type: `max` shrinks pictures whose longer side exceeds the limit before detection, `min` enlarges
             those whose shorter side is below it.
         det_db_thresh: Probability in [0, 1] above which a pixel is text.
-        det_db_box_thresh: Mean probability in [0, 1] that a box needs.
-        det_db_unclip_ratio: How far boxes are grown, from 0.1 to 10.
-        det_db_score_mode: The area of that mean: `fast` the box, `slow` the contour.
-        use_dilation: Thicken the thresholded map before boxes are looked for.
+        det_db_box_thresh: Minimum mean probability of a box, in [0, 1].
+        det_db_unclip_ratio: How far boxes are expanded, from 0.1 to 10.
+        det_db_score_mode: Area of that mean: `fast` the box, `slow` the contour.
+        use_dilation: Dilate the thresholded map before looking for boxes.
         use_angle_cls: Look for lines that are upside down.
-        cls_thresh: Confidence in [0, 1] above which a line is turned.
+        cls_thresh: Confidence in [0, 1] above which a line is rotated.
         drop_score: Lines with less confidence than this, in [0, 1], are dropped.
 
     Raises:
@@ -60,7 +60,7 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
         for name in values:
             if name not in _HINTS:
                 known = suggestion(name, _HINTS) or f"; known options: {', '.join(_HINTS)}"
-                raise InvalidRequest(f"there is no option {name[:40]!r}{known}")
+                raise InvalidRequest(f"unknown option {name[:40]!r}{known}")
         return cls(**values)
 
     def given(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def pipeline_options(defaults: ReadingSettings, options: ReadOptions | None = No
 
     Args:
         defaults: The reader's own settings.
-        options: What the call sets.
+        options: Options of the call.
     """
     merged = msgspec.structs.replace(defaults, **options.given()) if options is not None else defaults
     return PipelineOptions(

@@ -1,4 +1,4 @@
-"""The one assembly: models, engines and stages put together from settings."""
+"""Assembly of models, engines and stages from settings."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
@@ -24,27 +24,27 @@ __all__ = ["Reader"]
 
 _STAGES = {"det": "_detector", "cls": "_classifier", "rec": "_recognizer"}
 
-_MAX_LANES = 4  # engines of the recogniser that work at the same time
-# Paddle holds Python's global lock, so its calls take turns, and larger ones cost less per line.
+_MAX_LANES = 4  # engines of the recogniser that run at the same time
+# Paddle holds the GIL, so its calls take turns, and larger ones cost less per line.
 _PADDLE_PACKING = Packing(sizes=(6, 4, 2, 1), most_pixels=3200, mixed=True)
 _PADDLE_CLASSIFICATION_BATCH_SIZE = 6
-# With a thread each, OpenVINO's calls cost least per line at about this size, and padding is never worth it.
+# With one thread each, OpenVINO's calls cost least per line at about this size, and padding is never worth it.
 _LANES_PACKING = Packing(sizes=(3, 1), most_pixels=960, mixed=False)
 
 
 class Reader:
     """Read the text in pictures.
 
-    A reader is safe to share between threads. Its models are looked up now and loaded at the first call.
+    A reader is thread-safe. Its models are looked up at construction and loaded at the first call.
 
     Args:
         profile: Name of a profile, or path of its TOML file; None leaves it to the settings.
-        settings: What to use; None takes the environment's (`PPOCR_*`).
-        pool: Where engines come from; readers with the same pool share engines. None makes one.
-        roles: The models that will be used; None stands for those that reading whole pictures takes.
+        settings: Settings to use; None loads them from the environment (`PPOCR_*`).
+        pool: Pool of engines; readers with the same pool share engines. None creates one.
+        roles: The models that will be used; None means those needed to read entire pictures.
 
     Raises:
-        InvalidSetting: A setting is not allowed, or the machine cannot do what it asks for.
+        InvalidSetting: A setting is not allowed, or not supported on this machine.
         ModelNotFound: The profile, a model's files or the dictionary are missing.
     """
 
@@ -59,7 +59,7 @@ class Reader:
         if settings is None:
             settings = load_settings(init_args=None if profile is None else {"profile": profile})
         elif profile is not None:
-            raise TypeError("give either profile or settings: the settings name a profile")
+            raise TypeError("give either profile or settings: the settings already name a profile")
         self.settings = settings
         self._pool = EnginePool() if pool is None else pool
         if roles is None:
@@ -67,13 +67,13 @@ class Reader:
         self.roles = tuple(roles)
         self._defaults = pipeline_options(settings.reading)
         self._assembled: dict[Role, tuple[Engine, ...]] = {}
-        # What is missing is said now, not at the first picture.
+        # Report missing files now, not at the first picture.
         for role in self.roles:
             getattr(self, _STAGES[role])
 
     @property
     def engines(self) -> tuple[Engine, ...]:
-        """The engines of all roles: what has to be loaded."""
+        """The engines of all roles, which have to be loaded."""
         return tuple(engine for role in self.roles for engine in self._engines(role))
 
     def read(self, source: Source, options: ReadOptions | None = None) -> Document:
@@ -81,10 +81,10 @@ class Reader:
 
         Args:
             source: A file's path, a file's bytes, or (H, W, 3) uint8 BGR.
-            options: What this call sets; None leaves everything to the settings.
+            options: Options of this call; None leaves everything to the settings.
 
         Raises:
-            InvalidRequest: The source cannot be read, or is not a picture; the message names a path.
+            InvalidRequest: The source cannot be read, or is not a picture; the message names the path, if any.
             LimitExceeded: It has more pixels than `max_pixels`.
             EngineError: A network failed.
         """
@@ -101,7 +101,7 @@ class Reader:
             options: As in `read`.
 
         Yields:
-            One document per source, in their order. One that cannot be read has no pages and its `error` says why.
+            One document per source, in order. For a source that cannot be read, it has no pages and an `error`.
         """
         for source in sources:
             try:
@@ -112,16 +112,16 @@ class Reader:
     def pages(
         self, images: Iterable[BgrImage], options: ReadOptions | None = None, watch: Stopwatch | None = None
     ) -> list[Page]:
-        """Read decoded pictures together, which costs less than one by one where they are small.
+        """Read decoded pictures together, which costs less than one by one if they are small.
 
         Args:
-            images: (H, W, 3) uint8 BGR each. Consumed one by one: when they are decoded as they are asked for, only
-                one of them is in memory at a time.
-            options: What this call sets.
+            images: (H, W, 3) uint8 BGR each. Consumed one by one: if they are decoded on demand, only one of them is in
+                memory at a time.
+            options: Options of this call.
             watch: Receives the time of every stage.
 
         Returns:
-            One page per picture, in their order.
+            One page per picture, in order.
 
         Raises:
             EngineError: A network failed.
@@ -138,11 +138,11 @@ class Reader:
 
         Args:
             images: As in `pages`.
-            options: What this call sets.
+            options: Options of this call.
             watch: Receives the time of every stage.
 
         Returns:
-            One list per picture, in their order, of the boxes in reading order.
+            One list per picture, in order, with the boxes in reading order.
 
         Raises:
             EngineError: A network failed.
@@ -152,14 +152,14 @@ class Reader:
         return [[to_box(box) for box in detector(image, effective.detection, watch)] for image in images]
 
     def classify(self, images: Iterable[BgrImage], watch: Stopwatch | None = None) -> list[Angle]:
-        """Tell which way up cropped lines are.
+        """Classify the orientation of cropped lines.
 
         Args:
             images: (H, W, 3) uint8 BGR each, a single line of text. Consumed batch by batch.
             watch: Receives the time of every stage.
 
         Returns:
-            One angle per line, in their order.
+            One angle per line, in order.
 
         Raises:
             EngineError: The network failed.
@@ -167,14 +167,14 @@ class Reader:
         return self._classifier(images, watch or Stopwatch())
 
     def recognize(self, images: Iterable[BgrImage], watch: Stopwatch | None = None) -> list[Text]:
-        """Read cropped lines; drops none of them.
+        """Read cropped lines, without dropping any.
 
         Args:
             images: (H, W, 3) uint8 BGR each, a single line of text. Consumed one by one.
             watch: Receives the time of every stage.
 
         Returns:
-            One text per line, in their order.
+            One text per line, in order.
 
         Raises:
             EngineError: The network failed.
@@ -236,15 +236,15 @@ class Reader:
         if choose_runtime(spec) is not Runtime.OPENVINO:
             return [spec]
         if role == "cls":
-            # Compiled for one line at a time: a change of the batch's size takes as long as several lines.
+            # Compiled for one line at a time: changing the batch size takes as long as several lines.
             return [replace(spec, fixed_shape=(1, *self.settings.models.cls_image_shape))]
         if role == "det":
             return [spec]
-        # Several engines with few lines and threads each are faster than one with many lines and all threads; but each
-        # has memory of its own.
+        # Several engines with few lines and threads each are faster than one with many lines and all threads, but each
+        # needs its own memory.
         lanes = min(spec.threads, _MAX_LANES)
-        each, more = divmod(spec.threads, lanes)
-        return [replace(spec, threads=each + (lane < more), lane=lane) for lane in range(lanes)]
+        each, extra = divmod(spec.threads, lanes)
+        return [replace(spec, threads=each + (lane < extra), lane=lane) for lane in range(lanes)]
 
     def _runs_on_openvino(self, role: Role) -> bool:
         return choose_runtime(self._spec(role)) is Runtime.OPENVINO

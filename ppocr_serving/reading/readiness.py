@@ -22,10 +22,10 @@ _PAGE[24:40, 32:288:8] = 0  # strokes: the recogniser only runs where the detect
 
 
 class Readiness:
-    """Load the models of a process once and tell whether that has been done.
+    """Load the models of a process once, and report whether it is ready.
 
     Args:
-        readers: What will be served, by name.
+        readers: Readers that will be served, by name.
         timeout: Seconds that a request waits for the models before it is refused.
     """
 
@@ -40,16 +40,16 @@ class Readiness:
 
     @property
     def ready(self) -> bool:
-        """True once the models are loaded and have answered once."""
+        """True once the models are loaded and have run once."""
         return self._ready.is_set()
 
     def warm_up(self, when_loaded: Callable[[], None] = lambda: None) -> None:
-        """Load all models and read a small picture, for which engines build what they build at first use.
+        """Load all models and read a small picture, for which engines do their first-use initialization.
 
-        A request that is waiting meanwhile is answered before that picture is read.
+        A request that is already waiting is answered before that picture is read.
 
         Args:
-            when_loaded: Called when the models are loaded, before anything is read.
+            when_loaded: Called once the models are loaded, before anything is read.
 
         Raises:
             EngineError: A model cannot be loaded or run.
@@ -58,7 +58,7 @@ class Readiness:
         engines = tuple(dict.fromkeys(engine for reader in self._readers for engine in reader.engines))
         with ThreadPoolExecutor(len(engines)) as pool:
             for _ in pool.map(methodcaller("load"), engines):
-                pass  # an exception of the call is raised here
+                pass  # an exception in `load` is raised here
         when_loaded()
         self._loaded.set()
         if self._awaited.is_set():
@@ -74,12 +74,12 @@ class Readiness:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Wait for the models, and hold the small picture of `warm_up` back for the enclosed block.
+        """Wait for the models, and delay the small picture of `warm_up` until the enclosed block has run.
 
-        A platform that starts a process for a request sends it at once; waiting serves it, refusing would lose it.
+        A platform that starts a process for a request sends it at once; refusing instead of waiting would lose it.
 
         Raises:
-            NotReady: The models are still being loaded when the wait runs out.
+            NotReady: The models are still being loaded when the wait times out.
         """
         if not self._loaded.is_set():
             self._awaited.set()
@@ -93,7 +93,7 @@ class Readiness:
         """Wait until the process is ready.
 
         Raises:
-            NotReady: It is not when the wait runs out.
+            NotReady: It is not ready when the wait times out.
         """
         self._require(self._ready)
 

@@ -1,4 +1,4 @@
-"""Bounded, fair queue: who computes next."""
+"""Bounded, fair queue of requests."""
 
 import threading
 from collections import deque
@@ -11,10 +11,10 @@ __all__ = ["Turns"]
 
 
 class Turns:
-    """Let a few requests compute at a time, make some wait in order, and refuse the rest at once.
+    """Let a few requests run at a time, make some wait in order, and refuse the rest at once.
 
     Args:
-        running: Requests that may compute at the same time, at least 1.
+        running: Requests that may run at the same time, at least 1.
         waiting: Requests that may wait for their turn.
         timeout: Seconds that a request may wait.
     """
@@ -31,7 +31,7 @@ class Turns:
         """Wait for a turn, first come first served, and hold it for the enclosed block.
 
         Raises:
-            Overloaded: The queue is full, or the wait ran out.
+            Overloaded: The queue is full, or the wait timed out.
         """
         self._enter()
         try:
@@ -45,20 +45,20 @@ class Turns:
                 self._free -= 1
                 return
             if len(self._queue) >= self._limit:
-                raise Overloaded(f"all turns are taken and {self._limit} requests are waiting; try again later")
+                raise Overloaded(f"the queue is full: {self._limit} requests are waiting; try again later")
             ticket = threading.Event()
             self._queue.append(ticket)
         if ticket.wait(self._timeout):
             return
         with self._lock:
-            if ticket.is_set():  # the turn came between the end of the wait and the lock
+            if ticket.is_set():  # the turn came between the timeout and the lock
                 return
             self._queue.remove(ticket)
-        raise Overloaded(f"no turn within {self._timeout:g} seconds; try again later")
+        raise Overloaded(f"the request waited {self._timeout:g} seconds without being started; try again later")
 
     def _leave(self) -> None:
         with self._lock:
-            # The turn passes on to the longest waiting request directly, so that no newcomer can slip in between.
+            # The turn passes directly to the request that has waited longest, so that no newcomer can jump the queue.
             if self._queue:
                 self._queue.popleft().set()
             else:

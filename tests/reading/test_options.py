@@ -58,7 +58,7 @@ def test_each_option_reaches_its_stage() -> None:
         ({"det_limit_side_len": 960.5}, "det_limit_side_len is 960.5: "),
         ({"det_limit_type": "maximum"}, "det_limit_type is 'maximum': .*; allowed: m.., m..$"),
         ({"use_dilation": 1}, "use_dilation is 1: .*; allowed: true, false$"),
-        ({"use_dilatation": True}, r"there is no option 'use_dilatation'; did you mean use_dilation\?$"),
+        ({"use_dilatation": True}, r"unknown option 'use_dilatation'; did you mean use_dilation\?$"),
     ],
 )
 def test_what_is_not_allowed_is_named_in_one_line(values: dict[str, Any], message: str) -> None:

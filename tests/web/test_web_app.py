@@ -74,7 +74,7 @@ def test_options_reach_the_stages_and_stay_with_their_request(client: FlaskClien
 def test_a_wrong_option_names_itself_and_the_one_that_was_meant(client: FlaskClient) -> None:
     answer = predict(client, "ocr_system", {"images": [HELLO], "options": {"drop_scor": 0.5}})
     assert answer.status_code == 400
-    assert answer.json["msg"] == "options: there is no option 'drop_scor'; did you mean drop_score?"
+    assert answer.json["msg"] == "options: unknown option 'drop_scor'; did you mean drop_score?"
 
 
 def test_a_body_is_counted_while_it_arrives(client: FlaskClient) -> None:

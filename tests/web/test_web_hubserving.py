@@ -105,8 +105,8 @@ def test_a_number_beyond_all_numbers_is_named_as_such() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dropscore": 0.5}, r"options: there is no option 'dropscore'; did you mean drop_score\?"),
-        ({"max_pixels": 5}, "options: there is no option 'max_pixels'; known options: "),
+        ({"dropscore": 0.5}, r"options: unknown option 'dropscore'; did you mean drop_score\?"),
+        ({"max_pixels": 5}, "options: unknown option 'max_pixels'; known options: "),
         ({"drop_score": 2}, "options: drop_score is 2: .*allowed: numbers from 0 to 1"),
         ({"drop_score": "0.5"}, "options: drop_score is '0.5': "),
         ([], 'options: is a list; send an object such as {"drop_score": 0.6}'),
