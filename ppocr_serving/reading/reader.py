@@ -26,10 +26,10 @@ _STAGES = {"det": "_detector", "cls": "_classifier", "rec": "_recognizer"}
 
 _MAX_LANES = 4  # engines of the recogniser that run at the same time
 # Paddle holds the GIL, so its calls take turns, and larger ones cost less per line.
-_PADDLE_PACKING = Packing(sizes=(6, 4, 2, 1), most_pixels=3200, mixed=True)
+_PADDLE_PACKING = Packing(sizes=(6, 4, 2, 1), max_total_width=3200, mixed=True)
 _PADDLE_CLASSIFICATION_BATCH_SIZE = 6
 # With one thread each, OpenVINO's calls cost least per line at about this size, and padding is never worth it.
-_LANES_PACKING = Packing(sizes=(3, 1), most_pixels=960, mixed=False)
+_LANES_PACKING = Packing(sizes=(3, 1), max_total_width=960, mixed=False)
 
 
 class Reader:

@@ -1,1 +1,1 @@
-"""Pictures to lines of text: the stages, and the pipeline that joins them. No stage knows settings or requests."""
+"""Pictures to lines of text: the stages and the pipeline that joins them, independent of settings and requests."""

@@ -18,7 +18,7 @@ class Angle(NamedTuple):
     """The orientation of one crop.
 
     Attributes:
-        label: One of the labels, `0` or `180` by default: degrees.
+        label: One of the labels, by default `0` or `180` (degrees).
         confidence: The label's probability in [0, 1].
     """
 
@@ -26,10 +26,10 @@ class Angle(NamedTuple):
     confidence: float
 
     def is_upside_down(self, thresh: float) -> bool:
-        """Return whether the crop is to be turned by 180° before recognition.
+        """Return whether the crop is to be rotated by 180° before recognition.
 
         Args:
-            thresh: Confidence in [0, 1] that this takes more than.
+            thresh: Confidence in [0, 1] that must be exceeded.
         """
         return "180" in self.label and self.confidence > thresh
 
@@ -39,7 +39,7 @@ class ClassificationOptions:
     """Input and output of the classifier.
 
     Attributes:
-        image_shape: Channels, height and width that the network takes.
+        image_shape: Channels, height and width of the network's input.
         labels: Names of the network's outputs.
         batch_size: Maximum number of crops per engine call, at least 1.
     """
@@ -54,7 +54,7 @@ class TextClassifier:
 
     Args:
         engine: (N, 3, H, W) in, (N, 2) probabilities out.
-        options: How to use it.
+        options: Its input and output.
     """
 
     def __init__(self, engine: Engine, options: ClassificationOptions) -> None:
@@ -69,7 +69,7 @@ class TextClassifier:
             watch: Receives the stages `cls_prepare` and `cls_engine`.
 
         Returns:
-            One angle per crop, in their order.
+            One angle per crop, in order.
 
         Raises:
             EngineError: The network failed, or its classes do not fit the labels.
@@ -84,7 +84,7 @@ class TextClassifier:
                 probabilities = self._engine(tensor)
             if probabilities.shape != (len(batch), len(self._options.labels)):
                 raise EngineError(
-                    f"the angle classifier answers {len(batch)} lines with an array of shape {probabilities.shape}; "
+                    f"the angle classifier returned an array of shape {probabilities.shape} for {len(batch)} lines; "
                     f"use a model with the {len(self._options.labels)} classes {', '.join(self._options.labels)}"
                 )
             angles += self._read(probabilities)

@@ -1,7 +1,7 @@
 """Text detection by differentiable binarization (DB).
 
-`prepare` and `decode` are pure functions around one engine call, so that either can be tested, timed and replaced by
-itself.
+`prepare` and `decode` are pure functions around one engine call, so that each can be tested, timed and replaced
+separately.
 
 Reference: Liao et al., "Real-time Scene Text Detection with Differentiable Binarization", arXiv:1911.08947.
 """
@@ -25,20 +25,20 @@ __all__ = ["MAX_LONGER_SIDE", "DetectionOptions", "TextDetector", "decode", "pre
 
 _STRIDE = 32  # the network halves its input five times
 _MAX_CANDIDATES = 1000
-# A single line of text, cut out closely, or a long strip: fed with fewer pixels than this on the shorter side, and
-# those rounded to a multiple of 32, its letters are lost. Such pictures are fed larger as long as they have no more
-# pixels than the largest square picture.
+# A tightly cropped line of text or a long strip loses its letters if its shorter side has fewer pixels than this, which
+# are also rounded to a multiple of 32. Such pictures are enlarged as long as they have no more pixels than the largest
+# square picture.
 _MIN_SHORTER_SIDE = 64
 _MAX_ENLARGEMENT = 4.0
 MAX_LONGER_SIDE = 4000
-"""Pixels, with `min`: a strip of 1 x 8000 must not become a picture of gigapixels."""
+"""Limit in pixels with `min`: a strip of 1 x 8000 must not become a picture of gigapixels."""
 _MIN_MAP_SIDE = 3  # pixels of the probability map: less is noise
 _MIN_SIDE = 3  # pixels of the picture
-# Means and deviations of ImageNet, which PaddleOCR's detectors are trained with; it lists them for RGB but feeds BGR,
-# so they are applied to the channels in the order in which they lie.
+# ImageNet's means and standard deviations, which PaddleOCR's detectors are trained with; PaddleOCR lists them for RGB
+# but feeds BGR, so they are applied to the channels in memory order.
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
-# A sample of 8 bits has 256 values: each channel is normalised by looking them up, in one pass.
+# An 8-bit sample has 256 values: each channel is normalised with a lookup table, in one pass.
 _NORMALIZED = tuple(
     (np.arange(256, dtype=np.float32) * np.float32(1 / (255 * deviation)) - np.float32(mean / deviation))[:, np.newaxis]
     for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)
@@ -47,17 +47,17 @@ _NORMALIZED = tuple(
 
 @dataclass(frozen=True, slots=True)
 class DetectionOptions:
-    """Options of the detector's input and of reading its answer.
+    """Options for the detector's input and for decoding its output.
 
     Attributes:
         limit_side_len: Pixels, see `limit_type`.
         limit_type: `max` shrinks pictures whose longer side is above `limit_side_len`; `min` enlarges those whose
-            shorter side is below it. With `min` the longer side is at most 4000 afterwards, but for strips, which are
-            bounded by their pixels.
+            shorter side is below it. With `min` the longer side is at most 4000 afterwards, except for strips, which
+            are limited by total pixels.
         thresh: Probability in [0, 1] above which a pixel is text.
-        box_thresh: Mean probability in [0, 1] that a box needs.
-        unclip_ratio: Boxes are grown by area * ratio / perimeter, because the network is trained on shrunken text.
-        use_dilation: Thickens the thresholded map by a pixel, which joins what is broken.
+        box_thresh: Minimum mean probability of a box, in [0, 1].
+        unclip_ratio: Boxes are expanded by area * ratio / perimeter, because the network is trained on shrunken text.
+        use_dilation: Dilate the thresholded map by a pixel, which joins broken regions.
         score_mode: `fast` averages over the box, `slow` over the contour's polygon.
     """
 
@@ -75,7 +75,7 @@ class TextDetector:
 
     Args:
         engine: A DB network: (1, 3, H, W) in, (1, 1, H, W) probabilities out.
-        usual_pixels: Pixels of an ordinary input; the engine gives back what a larger one made it allocate.
+        usual_pixels: Pixels of an ordinary input; after a larger one, the engine's memory is released.
     """
 
     def __init__(self, engine: Engine, usual_pixels: int = sys.maxsize) -> None:
@@ -87,11 +87,11 @@ class TextDetector:
 
         Args:
             image: (H, W, 3) uint8 BGR, any size from 1x1.
-            options: How it is fed to the network and how the answer is read.
+            options: Options for the network's input and output.
             watch: Receives the stages `det_prepare`, `det_engine` and `det_decode`.
 
         Returns:
-            (N, 4, 2) float32 whole pixels of `image` in reading order, clockwise from each text's top left.
+            (N, 4, 2) float32 with integer pixels of `image`, in reading order, clockwise from each text's top left.
 
         Raises:
             EngineError: The network failed.
@@ -112,7 +112,7 @@ def prepare(image: BgrImage, options: DetectionOptions) -> Float32Array:
     """Resize and normalise a picture for the network.
 
     Sides become multiples of 32, each rounded independently, so proportions may change slightly. Unlike in PaddleOCR,
-    a shorter side below 64 pixels is brought to 64, at up to four times the size; docs/accuracy.md says why.
+    a shorter side below 64 pixels is enlarged to 64, at most fourfold; docs/accuracy.md says why.
 
     Args:
         image: (H, W, 3) uint8 BGR.
@@ -123,7 +123,7 @@ def prepare(image: BgrImage, options: DetectionOptions) -> Float32Array:
     """
     height, width = image.shape[:2]
     if height + width < 2 * _STRIDE:
-        # The smallest pictures are not blown up but padded with black: enlarged, they would be all text or none.
+        # The smallest pictures are padded with black rather than enlarged: enlarged, they would be all text or none.
         image = cv2.copyMakeBorder(
             image, 0, max(0, _STRIDE - height), 0, max(0, _STRIDE - width), cv2.BORDER_CONSTANT, value=(0, 0, 0)
         )
@@ -145,9 +145,9 @@ def _network_size(height: int, width: int, options: DetectionOptions) -> tuple[i
     elif options.limit_type == "min":
         ratio = min(max(1.0, options.limit_side_len / shorter), MAX_LONGER_SIDE / longer)
     if shorter * ratio < _MIN_SHORTER_SIDE:
-        most_pixels = options.limit_side_len**2
-        # The shorter side is fed with at least 32 pixels whatever the ratio, which the second bound counts.
-        affordable = min(math.sqrt(most_pixels / (height * width)), most_pixels / (_STRIDE * longer))
+        max_pixels = options.limit_side_len**2
+        # The shorter side has at least 32 pixels whatever the ratio, which the second bound accounts for.
+        affordable = min(math.sqrt(max_pixels / (height * width)), max_pixels / (_STRIDE * longer))
         ratio = max(ratio, min(_MIN_SHORTER_SIDE / shorter, _MAX_ENLARGEMENT, affordable))
     return _to_stride(int(height * ratio)), _to_stride(int(width * ratio))
 
@@ -157,17 +157,17 @@ def _to_stride(side: int) -> int:
 
 
 def decode(probability_map: Float32Array, height: int, width: int, options: DetectionOptions) -> BoxArray:
-    """Read boxes out of the network's answer.
+    """Decode boxes from the network's output.
 
     Args:
         probability_map: (h, w) float32 in [0, 1].
-        height: Pixels of the picture that the map stands for.
-        width: Likewise.
+        height: Height in pixels of the picture that the map was computed from.
+        width: Its width in pixels.
         options: All but the limits are used.
 
     Returns:
-        (N, 4, 2) float32 whole pixels of the picture, clipped to it, in reading order, each clockwise from the
-        text's top left. At most 1000.
+        (N, 4, 2) float32 with integer pixels of the picture, clipped to it, in reading order, each clockwise from the
+        text's top left. N is at most 1000.
 
     Reference: the boxes agree with PaddleOCR's `DBPostProcess` and its filters (`box_type` quad), whose rounding is
         kept because the text read from a crop depends on it.
@@ -213,7 +213,7 @@ def _text_box(
 
 
 def _box_score(probability_map: Float32Array, polygon: npt.NDArray[np.generic]) -> float:
-    # Plain numbers: on a few corners, each call of NumPy costs more than what it computes.
+    # Plain Python: for a few corners, the overhead of each NumPy call exceeds the computation.
     height, width = probability_map.shape
     corners = polygon.tolist()
     xs, ys = zip(*corners, strict=True)

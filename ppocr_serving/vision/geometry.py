@@ -1,7 +1,7 @@
 """Quadrangles in pictures.
 
-Everywhere: pixels, x to the right, y down, origin top left; the four corners of a quadrangle run clockwise (as seen)
-from the corner that is the text's top left.
+Coordinates are pixels, x to the right, y down, origin top left. The four corners of a quadrangle run clockwise (as
+displayed) from the text's top left.
 """
 
 import math
@@ -19,10 +19,10 @@ BoxArray = npt.NDArray[np.float32]
 """(N, 4, 2) float32 quadrangles; N may be 0."""
 
 ROW_TOLERANCE = 10
-"""Boxes whose top edges differ by less than this many pixels stand in one row."""
+"""Boxes whose top edges differ by less than this many pixels are in one row."""
 
 TURN_RATIO = 1.5
-"""A crop at least this many times as high as wide is text that runs downwards, and is turned."""
+"""A crop at least this many times as high as wide is text that runs downwards, and is rotated."""
 
 
 def order_clockwise(boxes: BoxArray) -> BoxArray:
@@ -75,8 +75,8 @@ def reading_order(boxes: BoxArray) -> npt.NDArray[np.intp]:
 def crop_quadrangle(image: BgrImage, box: npt.NDArray[np.float32]) -> BgrImage:
     """Cut a quadrangle out of a picture and straighten it.
 
-    Cubic interpolation; what lies outside the picture repeats its edge. A crop at least `TURN_RATIO` times as high as
-    wide is turned by 90° counter-clockwise, so that vertical lines lie down.
+    Uses cubic interpolation, and repeats the edge of the picture outside it. A crop at least `TURN_RATIO` times as high
+    as wide is rotated by 90° counter-clockwise, so that vertical lines become horizontal.
 
     Args:
         image: (H, W, 3) uint8.
@@ -102,7 +102,7 @@ def crop_quadrangle(image: BgrImage, box: npt.NDArray[np.float32]) -> BgrImage:
 
 
 def _cut_out(image: BgrImage, corners: Sequence[tuple[float, float]]) -> BgrImage | None:
-    """The pixels in a rectangle that is parallel to the picture's sides, which need no interpolation; else None."""
+    """Return the pixels of an axis-aligned rectangle, which need no interpolation; None for any other shape."""
     (left, top), (right, bottom) = corners[0], corners[2]
     if corners != [(left, top), (right, top), (right, bottom), (left, bottom)]:
         return None
@@ -110,5 +110,5 @@ def _cut_out(image: BgrImage, corners: Sequence[tuple[float, float]]) -> BgrImag
         return None
     if not all(value.is_integer() for value in (left, top, right, bottom)):
         return None
-    # A copy, so that the crop does not keep the whole picture in memory.
+    # A copy, so that the crop does not keep the entire picture in memory.
     return image[int(top) : int(bottom), int(left) : int(right)].copy()

@@ -1,4 +1,4 @@
-"""Crops of single lines, as both line networks (classification and recognition) take them."""
+"""Crops of single lines, prepared for both line networks (classification and recognition)."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _NORMALIZED = np.linspace(-1, 1, 256, dtype=np.float32)[:, np.newaxis]
 
 
 def line_width(crop: BgrImage, height: int) -> int:
-    """The width that a crop has when it is scaled to `height`, in pixels, rounded up, at least 1."""
+    """Return the width in pixels of a crop scaled to `height`, rounded up, at least 1."""
     proportions: float = crop.shape[1] / crop.shape[0]
     return max(1, math.ceil(height * proportions))
 
@@ -40,12 +40,13 @@ def scale_line(crop: BgrImage, height: int, max_width: int) -> BgrImage:
 
 
 def batch_lines(crops: Sequence[BgrImage], height: int, width: int) -> Float32Array:
-    """Make one batch of lines.
+    """Build one batch of lines.
 
     Args:
         crops: (h, w, 3) uint8 BGR each; those of another height are scaled.
-        height: Pixels of the network's input.
-        width: Likewise. A crop that is wider at that height is squeezed, a narrower one is padded on the right.
+        height: Height in pixels of the network's input.
+        width: Its width in pixels. A crop that is wider at that height is squeezed, a narrower one is padded on the
+            right.
 
     Returns:
         (N, 3, height, width) float32 in [-1, 1]; padding is 0, the middle of the range.

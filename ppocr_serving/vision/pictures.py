@@ -1,6 +1,6 @@
-"""Encoded pictures to pixels: hostile bytes in, BGR uint8 as the viewer sees it out.
+"""Decode pictures: untrusted bytes in, BGR uint8 pixels out, as a viewer shows them.
 
-Every size is checked in the file's header before a pixel is decoded, so that a few kilobytes that declare a gigapixel
+The size is checked in the file's header before any pixel is decoded, so that a few kilobytes that declare a gigapixel
 cost nothing.
 """
 
@@ -32,7 +32,7 @@ BgrImage = npt.NDArray[np.uint8]
 # Pillow's own guard would print a warning at 89 million pixels; every size is compared with `max_pixels` here.
 Image.MAX_IMAGE_PIXELS = None
 
-# Imported by name, because Pillow imports all its plugins at the first picture when it misses one that is asked for.
+# Imported explicitly, because Pillow imports all its plugins at the first picture if a requested one is missing.
 _FORMATS: Final = (
     JpegImagePlugin.JpegImageFile.format,
     PngImagePlugin.PngImageFile.format,
@@ -66,9 +66,9 @@ def picture_size(data: bytes, max_pixels: int) -> tuple[int, int]:
 def decode_picture(data: bytes, max_pixels: int) -> BgrImage:
     """Decode a picture file to the pixels that a viewer shows.
 
-    EXIF orientation is applied. Of a TIFF the first page is taken, of a GIF the first frame. Transparent pictures are
-    composited on white, or on black where what is visible is light, so that the text stands out. 16-bit and float
-    samples are reduced to 8 bits.
+    EXIF orientation is applied. Only the first page of a TIFF and the first frame of a GIF are decoded. Transparent
+    pictures are composited on white, or on black if the visible part is light, so that the text stands out. 16-bit and
+    float samples are reduced to 8 bits.
 
     Args:
         data: The bytes of a JPEG, PNG, BMP, WebP, TIFF or GIF file.
@@ -89,7 +89,7 @@ def decode_picture(data: bytes, max_pixels: int) -> BgrImage:
                 picture.load()
                 image = _to_bgr(picture)
             return _orient(image, picture.getexif().get(ExifTags.Base.Orientation, 1))
-        except Exception as error:  # decoders raise whatever hostile bytes drive them into: all of it means "damaged"
+        except Exception as error:  # decoders raise anything on hostile bytes: all of it means "damaged"
             raise ImageDecodeError(
                 f"is a damaged or truncated {picture.format} picture ({_one_line(error)}); send the whole file"
             ) from error
@@ -112,7 +112,7 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
 
 def _decode_jpeg(data: bytes) -> BgrImage:
     """Decode a JPEG file in RGB or grey with OpenCV: the same library as Pillow's, but without Pillow's copies."""
-    if data.find(b"\xff\xd9", _start_of_scan(data)) < 0:  # OpenCV would fill up with grey what is missing
+    if data.find(b"\xff\xd9", _start_of_scan(data)) < 0:  # OpenCV would fill what is missing with grey
         raise OSError("its end is missing")
     image: BgrImage | None = cv2.imdecode(
         np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_BGR | cv2.IMREAD_IGNORE_ORIENTATION
@@ -123,10 +123,10 @@ def _decode_jpeg(data: bytes) -> BgrImage:
 
 
 def _start_of_scan(data: bytes) -> int:
-    """Return where the pixels of a JPEG file begin. What comes before may hold whole files, such as a thumbnail."""
-    position = 2  # behind the file's own marker
+    """Return where the pixels of a JPEG file begin. What comes before may contain entire files, such as a thumbnail."""
+    position = 2  # after the start-of-image marker
     while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
-        if data[position + 1] == 0xFF:  # markers may be filled up
+        if data[position + 1] == 0xFF:  # a fill byte before a marker
             position += 1
             continue
         position += 2 + int.from_bytes(data[position + 2 : position + 4])
@@ -134,7 +134,7 @@ def _start_of_scan(data: bytes) -> int:
 
 
 def _orient(image: BgrImage, orientation: int) -> BgrImage:
-    """Turn and mirror pixels as EXIF's orientation says: 1 to 8, anything else is upright."""
+    """Rotate and mirror pixels according to EXIF's orientation: 1 to 8, anything else is upright."""
     if orientation in (5, 6, 7, 8):
         image = image.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):
@@ -152,7 +152,7 @@ def _to_bgr(picture: Image.Image) -> BgrImage:
     conversion = cv2.COLOR_GRAY2BGR if picture.mode == "L" else cv2.COLOR_RGB2BGR
     width, height = picture.size
     bgr = np.empty((height, width, 3), dtype=np.uint8)
-    # In strips: taken whole, the pixels would be there four times at the same time.
+    # In strips: otherwise the pixels would be in memory four times at once.
     rows = max(1, _STRIP_PIXELS // width)
     for top in range(0, height, rows):
         strip = picture.crop((0, top, width, min(height, top + rows)))
@@ -164,7 +164,7 @@ def _to_bgr(picture: Image.Image) -> BgrImage:
 
 def _flatten(picture: Image.Image) -> Image.Image:
     picture = picture.convert("RGBA")
-    # Whether light or dark prevails shows in a reduced picture as well, which takes little memory.
+    # A reduced picture shows just as well whether light or dark prevails, and takes little memory.
     sample = picture.reduce(max(1, min(picture.size) // 256))
     weights = np.asarray(sample.getchannel("A"), dtype=np.float32)
     visible = float(weights.sum())
@@ -177,8 +177,8 @@ def _flatten(picture: Image.Image) -> Image.Image:
 def _to_8_bits(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    # 32-bit samples carry no agreed white level: their own range is stretched. Float files mark pixels without a value
-    # with NaN, which becomes black, as the lowest value does.
+    # 32-bit samples have no standard white level, so their own range is stretched. Float files mark missing values with
+    # NaN, which becomes black, like the lowest value.
     samples = np.array(picture, dtype=np.float32)
     finite = np.isfinite(samples)
     low = float(samples.min(where=finite, initial=np.inf))

@@ -38,11 +38,11 @@ class PipelineOptions:
 
 
 class TextSystem:
-    """The whole way from pictures to lines of text.
+    """The complete pipeline from pictures to lines of text.
 
     Args:
         detector: Finds the lines.
-        classifier: Finds those that are upside down; None where no call asks for that.
+        classifier: Finds those that are upside down; None if no call needs that.
         recognizer: Reads the lines.
     """
 
@@ -58,13 +58,13 @@ class TextSystem:
         one large one.
 
         Args:
-            images: (H, W, 3) uint8 BGR each. Consumed one by one: when they are decoded as they are asked for, only
-                one of them is in memory at a time.
+            images: (H, W, 3) uint8 BGR each. Consumed one by one: if they are decoded on demand, only one of them is in
+                memory at a time.
             options: How to read them.
             watch: Receives the time of every stage.
 
         Returns:
-            One page per picture, in their order, with its lines in reading order.
+            One page per picture, in order, with its lines in reading order.
 
         Raises:
             EngineError: A network failed.
@@ -77,12 +77,12 @@ class TextSystem:
             boxes_of_image.append(boxes)
             sizes.append((image.shape[1], image.shape[0]))
             with watch("crop"):
-                # Only lines of the recogniser's small height are kept: crops of full size may overlap.
+                # Keep only lines scaled to the recogniser's small height: full-size crops may overlap.
                 lines += [self._recognizer.line(crop_quadrangle(image, box)) for box in boxes]
         texts = self._recognizer(lines, watch)
         if options.use_angle_cls and self._classifier is not None:
-            turn = _Turning(self._classifier, options.cls_thresh, self._recognizer, watch)
-            turn.read_upright(lines, texts, [len(boxes) for boxes in boxes_of_image])
+            upside_down = _UpsideDownLines(self._classifier, options.cls_thresh, self._recognizer, watch)
+            upside_down.reread(lines, texts, [len(boxes) for boxes in boxes_of_image])
         rest = iter(texts)
         return [
             Page(
@@ -102,14 +102,14 @@ def to_box(corners: npt.NDArray[np.float32]) -> Box:
     """Return a quadrangle as plain numbers.
 
     Args:
-        corners: (4, 2) float32 whole pixels.
+        corners: (4, 2) float32 with integer pixels.
     """
     first, second, third, fourth = ((int(x), int(y)) for x, y in corners.tolist())
     return first, second, third, fourth
 
 
-class _Turning:
-    """Read again, turned by 180°, the lines of one call that are upside down."""
+class _UpsideDownLines:
+    """Rotate the upside-down lines of one call by 180° and read them again."""
 
     def __init__(self, classifier: TextClassifier, thresh: float, recognizer: TextRecognizer, watch: Stopwatch) -> None:
         self._classifier = classifier
@@ -117,31 +117,31 @@ class _Turning:
         self._recognizer = recognizer
         self._watch = watch
 
-    def read_upright(self, lines: Sequence[BgrImage], texts: list[Text], counts: Sequence[int]) -> None:
+    def reread(self, lines: Sequence[BgrImage], texts: list[Text], counts: Sequence[int]) -> None:
         """Replace, in `texts`, what was read from lines that are upside down.
 
-        Such lines read badly, so only lines that read badly are looked at, and turned if they read better then. Where
-        one of them was, other lines of the picture may be upside down as well, and some of those read well (a number,
-        a word like "pod"): there the classifier alone decides.
+        Such lines have a low confidence, so only lines with a low confidence are classified, and rotated if that raises
+        it. If one of them was, other lines of the picture may be upside down as well, and some of those read well (a
+        number, a word like "pod"): for them, the classifier alone decides.
 
         Args:
             lines: (H, w, 3) uint8 BGR each, the lines of all pictures.
-            texts: What was read from each.
+            texts: What was read from each line.
             counts: How many lines each picture has.
         """
         doubtful = [index for index, text in enumerate(texts) if text.confidence < _CERTAIN]
-        turned = set()
-        for index, text in self._turned(doubtful, lines):
+        rotated = set()
+        for index, text in self._read_rotated(doubtful, lines):
             if text.confidence > texts[index].confidence:
                 texts[index] = text
-                turned.add(index)
-        affected = [picture for picture in _ranges(counts) if not turned.isdisjoint(picture)]
+                rotated.add(index)
+        affected = [picture for picture in _ranges(counts) if not rotated.isdisjoint(picture)]
         rest = sorted({index for picture in affected for index in picture}.difference(doubtful))
-        for index, text in self._turned(rest, lines):
+        for index, text in self._read_rotated(rest, lines):
             texts[index] = text
 
-    def _turned(self, indices: Sequence[int], lines: Sequence[BgrImage]) -> Iterator[tuple[int, Text]]:
-        """Return what the lines say, turned by 180°, that the classifier takes for upside down."""
+    def _read_rotated(self, indices: Sequence[int], lines: Sequence[BgrImage]) -> Iterator[tuple[int, Text]]:
+        """Read those lines that the classifier considers upside down, rotated by 180°; return indices and texts."""
         angles = self._classifier((lines[index] for index in indices), self._watch)
         chosen = [index for index, angle in zip(indices, angles, strict=True) if angle.is_upside_down(self._thresh)]
         upright = [np.ascontiguousarray(lines[index][::-1, ::-1]) for index in chosen]
@@ -149,7 +149,7 @@ class _Turning:
 
 
 def _ranges(counts: Iterable[int]) -> Iterator[range]:
-    """Neighbouring ranges of the given lengths, from 0."""
+    """Yield consecutive ranges of the given lengths, from 0."""
     start = 0
     for count in counts:
         yield range(start, start + count)

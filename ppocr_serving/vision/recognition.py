@@ -18,13 +18,13 @@ from ppocr_serving.vision.pictures import BgrImage
 __all__ = ["Batch", "LineQueue", "Packing", "RecognitionOptions", "Text", "TextRecognizer", "decode"]
 
 _WIDTHS = (320, 384, 480, 576, 704, 832, 1024, 1280, 1600, 2048, 2560, 3200, 4096, 6400)
-"""Pixels. Lines that are wider still are squeezed: 6400 pixels at a height of 48 are some 300 letters."""
+"""Input widths in pixels. Wider lines are squeezed: 6400 pixels at a height of 48 are some 300 letters."""
 
 _MARGIN = 16
-"""Pixels of padding that a line wider than usual has at least: without any, the network reads the end of a line
-differently from PaddleOCR, where most lines are padded to the widest of six."""
+"""Minimum padding in pixels of a line wider than usual: without any, the network reads the end of a line differently
+from PaddleOCR, where most lines are padded to the widest of six."""
 
-_MAX_THREADS = 64  # of all requests at a time; more engine calls than engines wait for each other anyway
+_MAX_THREADS = 64  # for all requests together; engine calls beyond the number of engines must wait anyway
 
 
 class Text(NamedTuple):
@@ -55,13 +55,13 @@ class Packing(NamedTuple):
     """Rules for which lines share an engine call.
 
     Attributes:
-        sizes: How many lines a call may have, the most first, down to 1.
-        most_pixels: Of the widths of a call's lines together, padding included: it takes some 10 MB for 1000 of them.
+        sizes: Allowed numbers of lines per call, largest first, down to 1.
+        max_total_width: Limit in pixels for the lines of a call together, padding included; 1000 take some 10 MB.
         mixed: Whether lines are padded further to share a call.
     """
 
     sizes: tuple[int, ...]
-    most_pixels: int
+    max_total_width: int
     mixed: bool
 
 
@@ -70,8 +70,8 @@ class RecognitionOptions:
     """Input and output of the recogniser.
 
     Attributes:
-        image_shape: Channels, height and usual width of what the network takes; longer lines make it wider.
-        characters: What the network's classes 1, 2, ... stand for; class 0 is CTC's blank.
+        image_shape: Channels, height and usual width of the network's input; longer lines make it wider.
+        characters: Characters of the network's classes 1, 2, ...; class 0 is CTC's blank.
         packing: Rules for which lines share an engine call.
     """
 
@@ -85,18 +85,18 @@ class TextRecognizer:
 
     Args:
         engines: (N, 3, H, W) in, (N, T, classes) probabilities out; at least one. Several run at the same time, each
-            with a part of the lines.
-        options: What they take and answer.
+            on a part of the lines.
+        options: Their input and output.
     """
 
     def __init__(self, engines: Sequence[Engine], options: RecognitionOptions) -> None:
         self._engines = tuple(engines)
         self._options = options
-        # Starts threads when it is used and none is idle, so that nothing exists before a server forks its workers.
+        # Starts threads only when needed, so that none exists before a server forks its workers.
         self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="recognizer")
 
     def line(self, crop: BgrImage) -> BgrImage:
-        """Scale a crop to what the network takes, which is all that recognition needs to keep of it.
+        """Scale a crop to the network's height, which is all that recognition needs to keep of it.
 
         Args:
             crop: (h, w, 3) uint8 BGR, a single line of text.
@@ -111,11 +111,11 @@ class TextRecognizer:
 
         Args:
             crops: (h, w, 3) uint8 BGR each, single lines of text. Consumed one by one; only lines scaled to the
-                network's height are kept, so that crops that are decoded as they are asked for take little memory.
+                network's height are kept, so that crops decoded on demand take little memory.
             watch: Receives the stages `rec_prepare`, `rec_engine` and `rec_decode`.
 
         Returns:
-            One text per crop, in their order.
+            One text per crop, in order.
 
         Raises:
             EngineError: The network failed, or its classes do not fit the dictionary.
@@ -134,8 +134,8 @@ class TextRecognizer:
             if lines:
                 texts.update(self._read(0, lines, queue, watches[0]))
         finally:
-            queue.clear()  # where one engine fails, the others need not go on
-            wait(others)  # all of them, before an error of one lets the next request begin
+            queue.clear()  # if one engine fails, the others need not go on
+            wait(others)  # for all of them, before an error in one lets the next request begin
             for other in others:
                 texts.update(other.result())
         watch.include(watches)
@@ -144,7 +144,7 @@ class TextRecognizer:
     def _read(self, place: int, lines: Sequence[BgrImage], queue: "LineQueue", watch: Stopwatch) -> dict[int, Text]:
         engine = self._engines[place]
         texts: dict[int, Text] = {}
-        # Half of the engines begin with the narrow lines, half with the wide ones, so that each sees few widths: where
+        # Half of the engines begin with the narrow lines, half with the wide ones, so that each sees few widths: when
         # the width changes, a call takes a millisecond or two longer.
         while (batch := queue.take(wide=place % 2 == 1)) is not None:
             with watch("rec_prepare"):
@@ -154,7 +154,7 @@ class TextRecognizer:
                 try:
                     found = engine.run(tensor, lambda probabilities: self._decode(probabilities, watch))
                 finally:
-                    if len(batch.indices) * batch.width > self._options.packing.most_pixels:  # one very long line
+                    if len(batch.indices) * batch.width > self._options.packing.max_total_width:  # one very long line
                         engine.release_memory()
             texts.update(zip(batch.indices, found, strict=True))
         return texts
@@ -167,10 +167,10 @@ class TextRecognizer:
 class LineQueue:
     """Lines to be read, handed out in batches whose shapes come from a small fixed set.
 
-    Every new input shape is paid for, with time at its first use and with memory for good, and a server sees every
-    width there is. So widths are rounded up to a ladder whose steps are about a fifth, and few sizes are used: the rest
-    of a request is split (4 = 3 + 1) rather than filled up, because an engine call costs little while a line of padding
-    costs as much as a line of text.
+    Every new input shape costs time at its first use and memory permanently, and a server sees every possible width. So
+    widths are rounded up in steps of about a fifth, and few batch sizes are used: the rest of a request is split
+    (4 = 3 + 1) rather than padded, because an engine call costs little, while an empty line costs as much as a line of
+    text.
 
     No line is padded to less than the usual width of the network, as in PaddleOCR: narrower is faster, but changes
     what is read.
@@ -178,8 +178,8 @@ class LineQueue:
     Args:
         widths: Each line's width in pixels at the network's height.
         options: `image_shape` and `packing` are used.
-        engines: How many ask for lines at the same time. They end at about the same time because the last lines come
-            in small batches.
+        engines: Number of engines that take lines at the same time. They finish at about the same time because the last
+            lines come in small batches.
     """
 
     def __init__(self, widths: Sequence[int], options: RecognitionOptions, engines: int) -> None:
@@ -194,7 +194,7 @@ class LineQueue:
         """Return the next batch.
 
         Args:
-            wide: Whether of the widest lines that are left, or else of the narrowest.
+            wide: Take the widest of the remaining lines instead of the narrowest.
 
         Returns:
             None when no lines are left.
@@ -222,7 +222,7 @@ class LineQueue:
             return False
         part = self._part(size, wide)
         narrowest, widest = self._padded[part[0]], self._padded[part[-1]]
-        return size * widest <= self._packing.most_pixels and (self._packing.mixed or narrowest == widest)
+        return size * widest <= self._packing.max_total_width and (self._packing.mixed or narrowest == widest)
 
 
 def _padded(width: int, usual_width: int) -> int:
@@ -231,17 +231,17 @@ def _padded(width: int, usual_width: int) -> int:
 
 
 def decode(probabilities: Float32Array, characters: Sequence[str]) -> list[Text]:
-    """Read texts out of the network's answer: the best class of each step, repetitions merged, blanks dropped.
+    """Decode texts from the network's output: the best class of each step, repetitions merged, blanks dropped.
 
     Args:
         probabilities: (N, T, classes) float32 in [0, 1].
-        characters: What the classes 1, 2, ... stand for.
+        characters: Characters of the classes 1, 2, ...
 
     Returns:
         N texts.
 
     Raises:
-        EngineError: There are more or fewer classes than characters and the blank.
+        EngineError: The number of classes is not that of the characters plus the blank.
     """
     classes = probabilities.shape[2]
     if classes != len(characters) + 1:
@@ -256,7 +256,7 @@ def decode(probabilities: Float32Array, characters: Sequence[str]) -> list[Text]
 
 
 def _decode_line(probabilities: Float32Array, best: Sequence[int], characters: Sequence[str]) -> Text:
-    # A loop over the few steps of a line: right after an engine call, each call of NumPy costs some 30 microseconds.
+    # A loop over the few steps of a line: right after an engine call, each NumPy call costs some 30 microseconds.
     steps, kept = [], []
     before = 0
     for step, index in enumerate(best):

@@ -38,9 +38,9 @@ WORDS = [
     "2026-03-15",
     "No smoking",
 ]
-MIXED = Packing(sizes=(6, 4, 2, 1), most_pixels=3200, mixed=True)
-ALIKE = Packing(sizes=(3, 1), most_pixels=960, mixed=False)
-ALONE = Packing(sizes=(1,), most_pixels=1, mixed=False)
+MIXED = Packing(sizes=(6, 4, 2, 1), max_total_width=3200, mixed=True)
+ALIKE = Packing(sizes=(3, 1), max_total_width=960, mixed=False)
+ALONE = Packing(sizes=(1,), max_total_width=1, mixed=False)
 WIDEST = 6400
 ALPHABET = ("a", "b", "中", " ")
 PATIENCE_SECONDS = 60  # bounds how long a test that fails hangs
@@ -97,7 +97,7 @@ def test_batches_are_as_wide_as_their_widest_line_needs(
             # The first steps of the ladder are 320 pixels, so that narrow lines share a shape; further up the steps
             # waste at most 60 %.
             assert needed <= batch.width <= max(320, 1.6 * needed)
-        assert len(batch.indices) == 1 or len(batch.indices) * batch.width <= packing.most_pixels
+        assert len(batch.indices) == 1 or len(batch.indices) * batch.width <= packing.max_total_width
 
 
 @given(widths_of_lines, st.integers(1, 4))
