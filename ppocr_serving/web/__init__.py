@@ -1,1 +1,1 @@
-"""HTTP: requests in, answers and errors out. What is read, and how, is the reader's business."""
+"""HTTP: requests in, answers and errors out. Reading pictures is left to the reader."""

@@ -26,20 +26,20 @@ _log = logging.getLogger(__name__)
 # The platforms' own ids come first, so that their logs and ours can be matched.
 _ID_HEADERS = ("X-Fc-Request-Id", "X-Scf-Request-Id", "X-Request-Id")
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_UNLOGGED = {"healthz", "readyz", "index"}  # asked for every few seconds, and nothing is learnt from it
+_UNLOGGED = {"healthz", "readyz", "index"}  # requested every few seconds, and not informative
 
 
 def create_app(readers: Mapping[str, Reader], settings: ServerSettings, readiness: Readiness) -> Flask:
     """Build the application.
 
     Args:
-        readers: What is served, by module.
-        settings: Limits and time-outs.
-        readiness: Reports whether the models are loaded; whoever runs the application lets it warm up.
+        readers: Reader of each served module.
+        settings: Limits and timeouts.
+        readiness: Reports whether the models are loaded; the caller must warm it up.
     """
     app = Flask(__name__, static_folder=None)
-    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # they would be answered with a page
-    app.url_map.merge_slashes = False  # a path with a slash too many is unknown, like any other; no redirect
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # the answers would be HTML
+    app.url_map.merge_slashes = False  # a path with an extra slash is unknown, not redirected
     prediction = Prediction(readers, settings, readiness)
     page = resources("ppocr_serving.web").joinpath("page", "index.html").read_text(encoding="utf-8")
 
@@ -69,7 +69,7 @@ def create_app(readers: Mapping[str, Reader], settings: ServerSettings, readines
     def index() -> Response:
         return Response(page, mimetype="text/html")
 
-    add_platform_routes(app, prediction, readiness)  # before what follows, which then runs within the platforms' marks
+    add_platform_routes(app, prediction, readiness)  # before `end`, which then runs within the platforms' marks
 
     @app.after_request
     def end(response: Response) -> Response:

@@ -1,4 +1,4 @@
-"""Read the body of a request, within bounds of size and of the memory that all bodies together may take."""
+"""Read the body of a request, within limits on its size and on the memory of all bodies together."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +16,10 @@ _CHUNK = 2**18
 
 
 class Stream(Protocol):
-    """Source of a body. The server bounds the time that this takes."""
+    """Source of a body. The server limits the time that reading takes."""
 
     def read(self, size: int, /) -> bytes:
-        """Return `size` bytes, and fewer only at the end.
+        """Return `size` bytes; fewer only at the end.
 
         Raises:
             OSError: The body is malformed, breaks off, or takes too long.
@@ -29,15 +29,15 @@ class Stream(Protocol):
 
 @contextmanager
 def received_body(prediction: Prediction) -> Iterator[bytes]:
-    """Read the body of the request that Flask handles now; its room is held until the end of the block.
+    """Read the body of Flask's current request; its room is held until the end of the block.
 
     Raises:
-        LimitExceeded: It declares, or has, more bytes than allowed.
+        LimitExceeded: The body declares, or has, more bytes than allowed.
         InvalidRequest, Overloaded: See `read_body`.
     """
     _require_size(request.content_length or 0, prediction.largest_body)
     with prediction.budget.share() as share:
-        # The server's stream, not Flask's, which cuts a body without a declared length off and says nothing.
+        # The server's stream, not Flask's, which silently truncates a body without a declared length.
         yield read_body(request.environ["wsgi.input"], share, prediction.largest_body)
 
 
@@ -46,7 +46,7 @@ def read_body(stream: Stream, share: Share, largest: int) -> bytes:
 
     Args:
         stream: The server's input.
-        share: Room for what arrives is taken from it, as it arrives: a declared length takes none.
+        share: Takes room for data as it arrives: a declared length takes none.
         largest: Maximum number of bytes.
 
     Raises:
@@ -61,7 +61,7 @@ def read_body(stream: Stream, share: Share, largest: int) -> bytes:
             body += part
             _require_size(len(body), largest)
     except OSError as error:
-        raise InvalidRequest("the body is malformed, broke off or took too long; send all of it") from error
+        raise InvalidRequest("the body is malformed, incomplete or took too long; send all of it") from error
     return bytes(body)
 
 

@@ -32,5 +32,5 @@ _TABLE: dict[type[BaseException], HttpError] = {
 
 
 def to_http(error: BaseException) -> HttpError:
-    """Find how an error is answered: the entry of the nearest of its classes; unknown ones are the server's fault."""
+    """Return the HTTP form of the nearest of an error's classes; unknown errors count as server faults."""
     return next(_TABLE[cls] for cls in type(error).__mro__ if cls in _TABLE)

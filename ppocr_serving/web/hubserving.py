@@ -1,7 +1,7 @@
 """The contract of PaddleOCR's hubserving: bodies of requests and answers, and the four modules.
 
-This is the only place that knows `text_region`, and that recognition and classification put the answers for all
-pictures into one inner list.
+Only this module deals with `text_region`, and with the one inner list into which recognition and classification put
+the answers for all pictures.
 """
 
 import re
@@ -36,9 +36,9 @@ Results = list[list[dict[str, Any]]]
 _ITEM_PATH = re.compile(r"\$\[(\d+)\]")
 _FOUND = re.compile(r"got `(\w+)`")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# The detector's memory grows with the square: a client must not set what the operator may.
+# The detector's memory grows with the square, so clients have a lower limit than the operator.
 _MAX_SIDE_LENGTH = 2000
-_MAX_OPTIONS_BYTES = 4096  # many times what all options take
+_MAX_OPTIONS_BYTES = 4096  # many times the size of all options
 _KEYS = frozenset({"images", "options", "paths"})
 
 _EXAMPLE = '{"images": ["<base64 of a picture>"]}'
@@ -48,9 +48,9 @@ class Module(NamedTuple):
     """One of the four modules.
 
     Attributes:
-        roles: The models that it needs; None stands for those that reading whole pictures takes.
-        run: Answers for pictures with a reader: (H, W, 3) uint8 BGR each, consumed one by one; the stopwatch
-            receives the time of every stage. Raises EngineError when a network fails.
+        roles: The models that it needs; None means those needed to read entire pictures.
+        run: Processes pictures with a reader: (H, W, 3) uint8 BGR each, consumed one by one; the stopwatch
+            receives the time of every stage. Raises EngineError if a network fails.
     """
 
     roles: tuple[Role, ...] | None
@@ -62,7 +62,7 @@ class PredictRequest(NamedTuple):
 
     Attributes:
         pictures: At least one.
-        options: What it sets; None if nothing.
+        options: Its options; None if it has none.
     """
 
     pictures: PictureFiles
@@ -70,7 +70,7 @@ class PredictRequest(NamedTuple):
 
 
 def rows_of_page(page: Page) -> list[dict[str, Any]]:
-    """Return the lines of a page as `ocr_system` answers them."""
+    """Return the lines of a page in the form of `ocr_system`'s answer."""
     return [{"text": line.text, "confidence": line.confidence, "text_region": _region(line.box)} for line in page.lines]
 
 
@@ -104,7 +104,7 @@ MODULES: Mapping[str, Module] = {
 
 
 def parse_request(body: bytes, limits: InputLimits) -> PredictRequest:
-    """Check the body of a request and take the picture files out of it.
+    """Check the body of a request and extract its picture files.
 
     Args:
         body: JSON with the key `images`, and optionally `options`.
@@ -114,22 +114,22 @@ def parse_request(body: bytes, limits: InputLimits) -> PredictRequest:
         At least one file, each with the header of a supported format and an allowed size; and the options.
 
     Raises:
-        InvalidRequest: The body is not what the contract says; the message names what is wrong and where.
+        InvalidRequest: The body does not follow the contract; the message says what is wrong and where.
         LimitExceeded: There are too many pictures, or too many pixels in one or all of them.
     """
-    # In steps, each to a type: a body of millions of small objects must not become millions of Python objects.
+    # Decoded in typed steps: a body of millions of small objects must not become millions of Python objects.
     try:
         request = msgspec.json.decode(body.removeprefix(_BYTE_ORDER_MARK), type=dict[str, msgspec.Raw])
     except msgspec.ValidationError as error:
         raise InvalidRequest(f"the body is {_kind(error)}; send an object: {_EXAMPLE}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"the body is not valid JSON ({error}); send {_EXAMPLE}") from error
-    # Some clients send an empty list of paths beside the pictures.
+    # Some clients send an empty list of paths along with the pictures.
     if "paths" in request and bytes(request["paths"]).translate(None, b" \t\r\n") != b"[]":
         raise InvalidRequest("paths: files of the server cannot be read over HTTP; send the pictures in images")
     unknown = sorted(request.keys() - _KEYS)
     if unknown:
-        raise InvalidRequest(f"{_shortened(unknown[0])}: there is no such key; send {_EXAMPLE}")
+        raise InvalidRequest(f"{_shortened(unknown[0])}: unknown key; send {_EXAMPLE}")
     if "images" not in request:
         raise InvalidRequest(f"images: the key is missing; send {_EXAMPLE}")
     options = _options(request["options"]) if "options" in request else None
@@ -137,7 +137,7 @@ def parse_request(body: bytes, limits: InputLimits) -> PredictRequest:
 
 
 def encode_answer(results: Any) -> bytes:
-    """Return the body of an answer: UTF-8 JSON, text as it is."""
+    """Return the body of an answer: UTF-8 JSON, with non-ASCII text unescaped."""
     return msgspec.json.encode({"msg": "", "results": results, "status": "000"})
 
 
@@ -170,8 +170,8 @@ def _options(raw: msgspec.Raw) -> ReadOptions:
     try:
         values = msgspec.json.decode(raw, type=dict[str, Any])
     except msgspec.ValidationError as error:
-        if _FOUND.search(str(error)) is None:  # it is an object, with a number in it that is out of range
-            raise InvalidRequest("options: a number in it is out of range") from error
+        if _FOUND.search(str(error)) is None:  # an object that contains a number out of range
+            raise InvalidRequest("options: contains a number that is out of range") from error
         raise InvalidRequest(f'options: is {_kind(error)}; send an object such as {{"drop_score": 0.6}}') from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"options: is not valid JSON ({error})") from error
@@ -184,7 +184,7 @@ def _options(raw: msgspec.Raw) -> ReadOptions:
 
 
 def _kind(error: msgspec.ValidationError) -> str:
-    """Return what msgspec found where it expected something else, in words."""
+    """Describe what msgspec found instead of the expected type."""
     found = _FOUND.search(str(error))
     kind = found[1] if found else ""
     return {"object": "an object", "array": "a list", "str": "a string", "bool": "true or false", "null": "null"}.get(

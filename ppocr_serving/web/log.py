@@ -1,4 +1,4 @@
-"""The server's log: plain lines on standard error, one a request."""
+"""The server's log: plain lines on standard error, one per request."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ __all__ = ["RequestRecord", "configure_logging"]
 
 
 def configure_logging() -> None:
-    """Send this package's log to standard error, where the platforms of containers collect it."""
+    """Send this package's log to standard error, where container platforms collect it."""
     logger = logging.getLogger("ppocr_serving")
     if logger.handlers:
         return
@@ -24,17 +24,17 @@ def configure_logging() -> None:
 
 @dataclass(slots=True)
 class RequestRecord:
-    """Log record of a request: counts, times and the outcome; never a picture, a text or a header's secret.
+    """Log record of a request: counts, times and the outcome; never pictures, texts or secrets from headers.
 
     Attributes:
         request_id: The platform's id of the request, or one of ours.
-        module: The task asked for, `-` where there is none of that name.
+        module: The requested module, `-` if there is none of that name.
         pictures: How many pictures the request has.
         pixels: Pixels of all of them.
         lines: Items in the answer.
-        error: The stable word for what went wrong, empty if nothing did.
+        error: Stable code of the error, empty if there was none.
         watch: Time by stage.
-        start: When the request came, in seconds of `time.perf_counter`.
+        start: When the request arrived, in seconds of `time.perf_counter`.
     """
 
     request_id: str
@@ -47,7 +47,7 @@ class RequestRecord:
     start: float = field(default_factory=time.perf_counter)
 
     def line(self, status: int) -> str:
-        """The line of log; times are in milliseconds, `ms` since the request came, its waiting included.
+        """Return the log line; times are in milliseconds, `ms` since the request arrived, including waiting.
 
         Args:
             status: HTTP status of the answer.

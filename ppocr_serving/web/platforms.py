@@ -1,8 +1,8 @@
 """Routes that serverless platforms call in addition to the contract.
 
-Aliyun Function Compute calls `/initialize`, `/pre-stop` and `/pre-freeze` in an instance's life and sends events to
+Aliyun Function Compute calls `/initialize`, `/pre-stop` and `/pre-freeze` during an instance's life and sends events to
 `/invoke`; Tencent SCF sends events to `/event-invoke`. An event is either the body of a prediction or a request that an
-API gateway has put into JSON.
+API gateway has wrapped in JSON.
 """
 
 import binascii
@@ -26,7 +26,7 @@ _PREFIX = "/predict/"
 
 
 class _GatewayEvent(msgspec.Struct, rename={"is_base64": "isBase64Encoded"}):
-    """A request as an API gateway puts it; its other keys do not matter here."""
+    """A request as wrapped by an API gateway; its other keys are ignored."""
 
     path: str
     body: str | None = None
@@ -39,7 +39,7 @@ def add_platform_routes(app: Flask, prediction: Prediction, readiness: Readiness
     Args:
         app: The application.
         prediction: Answers events.
-        readiness: Says when an instance is initialised.
+        readiness: Reports when an instance is initialised.
     """
 
     @app.before_request
@@ -68,18 +68,19 @@ def add_platform_routes(app: Flask, prediction: Prediction, readiness: Readiness
             event = _gateway_event(payload)
             if event is None:
                 response = _predict("ocr_system", payload, prediction)
-                is_good = response.status_code == HTTPStatus.OK
+                succeeded = response.status_code == HTTPStatus.OK
             else:
-                # A wrong request through the gateway is a good invocation: its client sees the status, nobody retries.
+                # A bad request through the gateway is a successful invocation: its client sees the status, and the
+                # platform does not retry.
                 response = _in_gateway_form(_answer_event(event, prediction))
-                is_good = True
-        response.status_code = HTTPStatus.OK if is_good else HTTPStatus.NOT_FOUND
+                succeeded = True
+        response.status_code = HTTPStatus.OK if succeeded else HTTPStatus.NOT_FOUND
         response.headers["x-fc-status"] = str(response.status_code)
         return response
 
 
 def _print_invocation(moment: str) -> None:
-    # Function Compute finds an invocation's lines in the log by these two.
+    # Function Compute uses these two lines to find those of an invocation in the log.
     record: RequestRecord = g.record
     if record.request_id == request.headers.get("X-Fc-Request-Id"):
         sys.stdout.write(f"FC Invoke {moment} RequestId: {record.request_id}\n")
@@ -90,7 +91,7 @@ def _gateway_event(payload: bytes) -> _GatewayEvent | None:
     try:
         return msgspec.json.decode(payload, type=_GatewayEvent)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None  # then it is the body of a prediction, or its errors are
+        return None  # then it is handled as the body of a prediction, as are its errors
 
 
 def _answer_event(event: _GatewayEvent, prediction: Prediction) -> Response:
@@ -105,15 +106,15 @@ def _answer_event(event: _GatewayEvent, prediction: Prediction) -> Response:
 
 
 def _event_body(event: _GatewayEvent) -> bytes:
-    if event.body is None:  # how gateways put a request without a body
+    if event.body is None:  # how gateways represent a request without a body
         return b""
     if not event.is_base64:
-        return event.body.encode("utf-8", "surrogatepass")  # what is not UTF-8 is refused with the JSON
+        return event.body.encode("utf-8", "surrogatepass")  # invalid UTF-8 is refused along with invalid JSON
     try:
         return binascii.a2b_base64(event.body, strict_mode=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidRequest(
-            "body: is not valid base64, though isBase64Encoded says so; send the gateway's event"
+            "body: is not valid base64, though isBase64Encoded is true; send the gateway's event unchanged"
         ) from error
 
 
@@ -122,7 +123,7 @@ def _predict(name: str, body: bytes, prediction: Prediction) -> Response:
     try:
         prediction.require(name, record)
         return json_response(prediction.answer(name, body, record), HTTPStatus.OK)
-    except Exception as error:  # any failure is an answer here, which the platform's form goes around
+    except Exception as error:  # any failure becomes an answer here, to be wrapped in the platform's form
         return answer_error(error)
 
 

@@ -1,4 +1,4 @@
-"""From the body of a request to the body of its answer, whichever way the body came."""
+"""From the body of a request to the body of its answer, regardless of how the body arrived."""
 
 from collections.abc import Mapping
 
@@ -14,15 +14,15 @@ from ppocr_serving.web.log import RequestRecord
 
 __all__ = ["Prediction"]
 
-_BUFFERED_BODIES = 8  # as many bodies of the largest allowed size may be in memory, and many more of the usual size
+_BUFFERED_BODIES = 8  # number of bodies of the maximum size that may be in memory; far more of the usual size fit
 
 
 class Prediction:
     """Answer requests, as many at a time as the settings allow.
 
     Args:
-        readers: What is served, by module.
-        settings: Limits and time-outs.
+        readers: Reader of each served module.
+        settings: Limits and timeouts.
         readiness: Reports whether the models are loaded.
 
     Attributes:
@@ -42,8 +42,8 @@ class Prediction:
         """Check that a module is served, before its request's body is read.
 
         Args:
-            name: What the client asks for; anything.
-            record: Receives the name if it is one of the four: what a client made up does not belong in the log.
+            name: What the client requested; may be anything.
+            record: Receives the name if it is one of the four: arbitrary input does not belong in the log.
 
         Raises:
             ModuleNotServed: There is none of that name, or it was not started.
@@ -59,11 +59,11 @@ class Prediction:
 
         Args:
             name: A module that is served.
-            body: JSON as the contract says.
-            record: Receives what is logged of the request.
+            body: JSON according to the contract.
+            record: Receives what is logged about the request.
 
         Returns:
-            JSON as the contract says.
+            JSON according to the contract.
 
         Raises:
             InvalidRequest, LimitExceeded: The body is not allowed.

@@ -19,28 +19,28 @@ _RETRY_AFTER_SECONDS = "1"
 
 
 def answer_error(error: Exception) -> Response:
-    """Answer an error as the contract says; a server fault goes to the log, and the client gets the request's id.
+    """Answer an error according to the contract; server faults are logged, and the client gets the request's id.
 
     Must be called while a request is handled.
     """
     if isinstance(error, HTTPException):
         return _answer_http_exception(error)
-    how = to_http(error)
+    http_form = to_http(error)
     record: RequestRecord = g.record
     record.error = error.code if isinstance(error, OcrError) else type(error).__name__
-    if how.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
+    if http_form.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("id=%s failed", record.request_id, exc_info=error)
-        message = f"the server failed; the log has the reason under the id {record.request_id}"
+        message = f"the server failed; see its log for the reason, under the id {record.request_id}"
     else:
         message = str(error)
-    response = json_response(encode_error(message, how.status), how.http_status)
-    if how.http_status == HTTPStatus.SERVICE_UNAVAILABLE:
+    response = json_response(encode_error(message, http_form.status), http_form.http_status)
+    if http_form.http_status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = _RETRY_AFTER_SECONDS
     return response
 
 
 def _answer_http_exception(error: HTTPException) -> Response:
-    """Routing errors and malformed HTTP: Werkzeug knows the status and the headers, the contract the body."""
+    """Answer a routing error or malformed HTTP with Werkzeug's status and headers and the contract's body."""
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     allowed = ", ".join(sorted(set(getattr(error, "valid_methods", None) or ()) - {"HEAD", "OPTIONS"}))
     messages = {
@@ -56,5 +56,5 @@ def _answer_http_exception(error: HTTPException) -> Response:
 
 
 def json_response(body: bytes, status: int) -> Response:
-    """A response with a JSON body."""
+    """Return a response with a JSON body."""
     return Response(body, status=status, mimetype="application/json")

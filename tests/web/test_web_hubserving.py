@@ -98,7 +98,7 @@ def test_options_are_read_options() -> None:
 
 def test_a_number_beyond_all_numbers_is_named_as_such() -> None:
     body = f'{{"images": ["{PICTURE}"], "options": {{"drop_score": 1e400}}}}'.encode()
-    with pytest.raises(InvalidRequest, match="options: a number in it is out of range"):
+    with pytest.raises(InvalidRequest, match="options: contains a number that is out of range"):
         parse_request(body, LIMITS)
 
 
