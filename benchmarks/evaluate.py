@@ -59,7 +59,7 @@ class Score(NamedTuple):
     found_characters: int = 0
 
     def plus(self, other: "Score") -> "Score":
-        """The counts of both together."""
+        """Return the sum of both counts."""
         return Score(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
     @property

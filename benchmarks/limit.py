@@ -3,8 +3,8 @@
 The pictures are read once, and all engine inputs are kept. Then each picture is read repeatedly, alternating with
 its engine calls alone: no decoding, no boxes, no crops, no text, no JSON. The calls of the recogniser are batched in
 three ways, of which the fastest counts: as the service makes them; each as soon as an engine is free, widest first; and
-six lines of equal width at a time, with all threads. Times are medians over
-the repetitions of a picture, averaged over the pictures.
+six lines of equal width at a time, with all threads. Times are medians over the repetitions of a picture, averaged over
+the pictures.
 """
 
 import argparse
@@ -114,7 +114,7 @@ class Limit:
         answer(self._reader, data, Stopwatch())
 
     def packings(self, data: bytes) -> dict[str, Callable[[], None]]:
-        """Return functions that make the engine calls of a picture, by way of batching."""
+        """Return functions that make the engine calls of a picture, by method of batching."""
         for recorder in self._recorders:
             recorder.calls.clear()
         answer(self._recording, data, Stopwatch())
@@ -203,12 +203,12 @@ def _measure(paths: Sequence[Path], repetitions: int) -> None:
             for name, work in packings.items():
                 times[name].append(_seconds(work))
             if repetition == 0:
-                times.clear()  # the first use of a shape is not what a service does all day
+                times.clear()  # the first use of a shape is not typical of a service
         medians = {name: median(seconds) * 1000 for name, seconds in times.items()}
         ours.append(medians.pop("ours"))
         for name, milliseconds in medians.items():
             packed[name].append(milliseconds)
-    floor = [min(ways) for ways in zip(*packed.values(), strict=True)]
+    floor = [min(times_of_picture) for times_of_picture in zip(*packed.values(), strict=True)]
     print(f"{len(files)} pictures, {repetitions} repetitions\n")
     print("| | ms per picture | ours / this |\n|---|---|---|")
     print(f"| ours, from file to answer | {mean(ours):.1f} | 1.00 |")

@@ -1,9 +1,9 @@
 """Compare how processes and threads share the CPUs: throughput, latency, fairness and memory with several clients.
 
-For each way of sharing, a server is started with `python -m ppocr_serving`. It reads the pictures for one client that
-sends one after the other, and for several clients that do so at the same time, in turn. Throughput is the median over
-the rounds. Fairness is the number of answers of the client that got the fewest, divided by that of the client that got
-the most, while all of them were sending. Memory is resident, of all processes that answer, at the end.
+For each way of sharing, a server is started with `python -m ppocr_serving`. It reads the pictures alternately for one
+client that sends one after the other, and for several clients that do so at the same time. Throughput is the median
+over the rounds. Fairness is the number of answers of the client that got the fewest, divided by that of the client that
+got the most, while all of them were sending. Memory is the resident memory of all processes that answer, at the end.
 """
 
 import argparse
@@ -88,7 +88,7 @@ def play(url: str, bodies: Sequence[bytes], clients: int, duration: float) -> Ro
 
 
 def _resident_mb(pid: int) -> float:
-    """Resident memory of a server's child processes, in millions of bytes."""
+    """Return the resident memory of a server's child processes, in millions of bytes."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     pages = sum(int(Path(f"/proc/{child}/statm").read_text(encoding="ascii").split()[1]) for child in children)
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
@@ -101,7 +101,7 @@ def _measure(bodies: Sequence[bytes], workers: int, threads: int, options: argpa
         serving(_COMMAND, Path(folder), variables) as (process, url),
     ):
         wait_until_ready(process, url, Path(folder, "log"))
-        play(url, bodies, options.clients, options.seconds)  # the first use of a shape is not what is measured
+        play(url, bodies, options.clients, options.seconds)  # the first use of a shape is not measured
         one, many = [], []
         for _ in range(options.rounds):
             one.append(play(url, bodies, 1, options.seconds))

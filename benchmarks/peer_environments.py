@@ -27,7 +27,7 @@ def environment_python(requirements: Path, environments: Path) -> Path:
 
     Raises:
         EnvironmentFailed: A package cannot be installed.
-        OSError: The folder cannot be written, or the list not be read.
+        OSError: The folder cannot be written, or the list cannot be read.
     """
     folder = environments / requirements.stem
     python = folder / "bin" / "python"
@@ -48,5 +48,5 @@ def environment_python(requirements: Path, environments: Path) -> Path:
                 raise EnvironmentFailed(
                     f"{requirements.stem}: could not install the packages in {requirements}; see {log}"
                 )
-    made_from.write_text(wanted, encoding="utf-8")  # last: what is left behind by a failure is made anew
+    made_from.write_text(wanted, encoding="utf-8")  # last, so that the remains of a failure are recreated
     return python

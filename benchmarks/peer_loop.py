@@ -65,7 +65,7 @@ def serve(create: Callable[[PeerOptions], Reader], distributions: Sequence[str])
         create: Builds the reader.
         distributions: Packages whose versions are reported.
     """
-    # A stopped process cannot notice that its parent is gone; the kernel does.
+    # A stopped process cannot notice that its parent is gone, so the kernel kills it.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # Libraries print to standard output, even from C++: redirect that to standard error.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
@@ -82,7 +82,7 @@ def serve(create: Callable[[PeerOptions], Reader], distributions: Sequence[str])
     for request in sys.stdin:
         try:
             answer(_read(reader, json.loads(request)["path"]))
-        except Exception as error:  # peers raise whatever they like; the parent says which picture it was
+        except Exception as error:  # peers may raise anything; the parent names the picture
             answer({"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]})
 
 
@@ -95,7 +95,7 @@ def _read(reader: Reader, path: str) -> dict[str, object]:
 
 
 def _peak_memory() -> int:
-    # Not getrusage(): its figure starts with what the parent had when it forked.
+    # Not getrusage(): its figure starts with the parent's memory at the fork.
     status = Path("/proc/self/status").read_text(encoding="ascii")
     (kilobytes,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(kilobytes) * 1024

@@ -1,11 +1,11 @@
 """PaddleOCR 2.10's own pipeline as a peer of `peers.py`; runs in its own environment.
 
-What is set: the models' folders, threads, the detector's side limit (960, `max`, its default), and the thresholds of
+Set explicitly: the models' folders, threads, the detector's side limit (960, `max`, its default), and the thresholds of
 PaddleOCR's own serving modules (box 0.5, unclip 1.6), which the other peers have by default: with fewer boxes it would
 have less to do. Files are decoded by PaddleOCR itself.
 
-`plain` is without oneDNN, as PaddleOCR runs unless it is told otherwise. From paddlepaddle 3.2 on that has to be asked
-for: oneDNN is on by itself, whatever PaddleOCR's `enable_mkldnn` says.
+`plain` is without oneDNN, PaddleOCR's default. From paddlepaddle 3.2 on this must be requested: oneDNN is on by
+default, whatever PaddleOCR's `enable_mkldnn` says.
 """
 
 import functools
@@ -24,7 +24,7 @@ def _create(kernels: str, options: PeerOptions) -> Reader:
 
     create_predictor = inference.create_predictor
 
-    def create_predictor_as_asked(config: Any) -> Any:
+    def create_predictor_as_requested(config: Any) -> Any:
         if not with_onednn:
             config.disable_mkldnn()
             # PaddleOCR passes the thread count on only if it enables oneDNN.
@@ -33,7 +33,7 @@ def _create(kernels: str, options: PeerOptions) -> Reader:
             raise RuntimeError(f"oneDNN is {'off' if with_onednn else 'on'}, contrary to the option")
         return create_predictor(config)
 
-    inference.create_predictor = create_predictor_as_asked
+    inference.create_predictor = create_predictor_as_requested
 
     from paddleocr import PaddleOCR
 

@@ -40,7 +40,7 @@ class Reading(NamedTuple):
 class PeerProcess:
     """A running peer, stopped whenever it is not reading, so that it never competes with another peer.
 
-    Otherwise it would: Intel's OpenMP keeps threads spinning for 200 ms after each call.
+    It would otherwise, because Intel's OpenMP keeps threads spinning for 200 ms after each call.
 
     Attributes:
         name: The peer's name.
@@ -115,7 +115,7 @@ class PeerProcess:
     def close(self) -> None:
         """End the process."""
         self._process.send_signal(signal.SIGCONT)
-        with contextlib.suppress(BrokenPipeError):  # of a process that ended before it took the last request
+        with contextlib.suppress(BrokenPipeError):  # from a process that ended before it read the last request
             self._requests.close()
         try:
             self._process.wait(_SECONDS_TO_END)

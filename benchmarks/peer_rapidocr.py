@@ -1,9 +1,9 @@
 """rapidocr 3.10 as a peer of `peers.py`; runs in its own environment.
 
-What is set, so that it does the same work as the others: the models (PP-OCRv4 mobile and the v2.0 classifier, as ONNX,
+Set explicitly, to do the same work as the others: the models (PP-OCRv4 mobile and the v2.0 classifier, as ONNX,
 instead of its PP-OCRv6), the dictionary, the detector's side limit (960, `max`, instead of enlarging to 736), the
-engine and its threads. Everything else is its own default: thresholds, normalization, padding, batches of six, the
-number format that the engine chooses. Files are decoded by rapidocr itself.
+engine and its threads. Everything else is its default: thresholds, normalization, padding, batches of six, the number
+format that the engine chooses. Files are decoded by rapidocr itself.
 
 The ONNX models are PaddleOCR's own: on the same tensor their outputs differ from those of the Paddle files by less than
 1e-5 in float32.

@@ -5,13 +5,13 @@ once, in pinned versions, into its own virtual environment, and reads in its own
 (PP-OCRv4 mobile and the v2.0 angle classifier, which is on), the same side limit of the detector and the same number of
 threads. The time is measured from a file's bytes in memory to the result, decoding included.
 
-Each picture is read by one peer after the other, so that whatever else the machine does meets all of them alike; a peer
-is stopped while it is not its turn. What a picture takes when it comes for the first time is told apart from what it
-takes again: engines prepare themselves for each new size of input, and a service sees new pictures. With --warm-up, the
-pictures of other folders are read before, so that the first time is that of a service that has been running for a
-while. Times of the first time are averages over the pictures; those of the other times are medians over the repetitions
-of a picture, averaged over the pictures. Line F1, as benchmarks/evaluate.py has it, is over the pictures with a label
-file beside them. Memory is the most that the process ever held.
+Each picture is read by one peer after the other, so that other load on the machine affects all of them equally; a peer
+is stopped when it is not its turn. The first reading of a picture is reported separately from the later ones: engines
+prepare themselves for each new input size, and a service sees new pictures. With --warm-up, the pictures of other
+folders are read beforehand, so that the first reading is that of a service that has been running for a while. Times of
+first readings are averages over the pictures; those of later readings are medians over the repetitions of a picture,
+averaged over the pictures. Line F1, as defined in benchmarks/evaluate.py, covers the pictures with a label file next to
+them. Memory is the peak of the process.
 """
 
 import argparse
@@ -80,8 +80,8 @@ class Summary(NamedTuple):
     """One row of the table.
 
     Attributes:
-        first: Milliseconds per picture, the first time.
-        again: Milliseconds per picture, the other times.
+        first: Milliseconds per picture, first readings.
+        again: Milliseconds per picture, later readings.
         lines: Lines per picture.
         score: Of the labelled pictures; None if there are none.
         peak_memory: In bytes.
@@ -99,7 +99,7 @@ def summarize(readings: Sequence[Sequence[Reading]], labels: Sequence[Sequence[L
 
     Args:
         readings: For each picture, its readings; at least one picture and two readings.
-        labels: For each picture, what it says, or None.
+        labels: For each picture, its labelled lines, or None.
     """
     total = Score()
     for picture, expected in zip(readings, labels, strict=True):
@@ -119,7 +119,7 @@ def format_table(summaries: Mapping[str, Summary], ours: Collection[str]) -> str
 
     Args:
         summaries: By name, in the order of the rows.
-        ours: Those names of which the fastest has the ratio 1.
+        ours: Names of our engines, the fastest of which has the ratio 1.
     """
     first = min(summaries[name].first for name in ours)
     again = min(summaries[name].again for name in ours)
@@ -147,7 +147,7 @@ def _ours(engine: Runtime, threads: int) -> _Contestant:
         "det_limit_type": "max",
         "use_angle_cls": "true",
     }
-    # Other settings are left to the environment, to measure what they do.
+    # Other settings are left to the environment, so that their effect can be measured.
     return _Contestant(
         f"ppocr_serving, {engine}",
         [sys.executable, "-m", "benchmarks.peer_ours", "ppocr-serving", PACKAGES[engine]],
@@ -184,7 +184,7 @@ def _measure(
     repetitions: int,
     logs: Path,
 ) -> tuple[dict[str, list[list[Reading]]], dict[str, dict[str, str]]]:
-    """Readings and versions, both by contestant; for each picture its first reading and the others."""
+    """Return readings and versions, both by contestant; for each picture, its first reading and the later ones."""
     with ExitStack() as stack:
         processes = [
             stack.enter_context(

@@ -37,11 +37,11 @@ class Figures(NamedTuple):
 
     Attributes:
         ready: When the server had just become ready.
-        maximum: The most from the start of the server to the answer to the last of the different pictures.
+        maximum: The peak from the start of the server to the answer to the last of the different pictures.
         first: Median over the time of the last twelfth of the pictures in the first half.
         second: Likewise in the second half.
         before_huge: Median over the time of the ordinary pictures before the huge one.
-        huge: The most while the huge one was read.
+        huge: The peak while the huge one was read.
         after_huge: Median over the time of the ordinary pictures after the huge one.
     """
 
@@ -55,12 +55,12 @@ class Figures(NamedTuple):
 
     @property
     def growth(self) -> float:
-        """From `first` to `second` in percent."""
+        """Growth from `first` to `second` in percent."""
         return (self.second / self.first - 1) * 100
 
     @property
     def kept(self) -> float:
-        """From `before_huge` to `after_huge` in percent."""
+        """Growth from `before_huge` to `after_huge` in percent."""
         return (self.after_huge / self.before_huge - 1) * 100
 
 

@@ -23,9 +23,9 @@ class Sample(NamedTuple):
         seconds: Since the recording began.
         picture: Pictures that had been answered by then.
         worker: Resident memory (VmRSS) of the process that has the most: the one that answers.
-        worker_peak: The most that it has had since the sample before.
-        total: Resident memory of all processes, with what they share counted once (PSS).
-        total_peak: The most that it can have been since the sample before.
+        worker_peak: Its peak since the previous sample.
+        total: Resident memory of all processes, with shared pages counted once (PSS).
+        total_peak: Upper bound of its peak since the previous sample.
     """
 
     seconds: float
@@ -62,8 +62,8 @@ class MemoryLog:
     def mark_ready(self) -> None:
         """Record that the server is ready, and take a sample.
 
-        The processes with the most ancestors in the tree are now those that answer requests; what takes the place of
-        one of them later will have as many.
+        The processes with the most ancestors in the tree are now those that answer requests; their replacements will
+        have as many.
         """
         with self._lock:
             self._worker_depth = max((depth for _, depth in _descendants(self._pid)), default=0)
@@ -71,7 +71,7 @@ class MemoryLog:
             self._take()
 
     def replaced_workers(self) -> int:
-        """Number of processes that answered requests and were gone at the last sample."""
+        """Return the number of processes that answered requests and were gone at the last sample."""
         return len(self.workers - self._alive)
 
     def take(self) -> None:
@@ -92,7 +92,8 @@ class MemoryLog:
             maps = [_read_fields(pid, "smaps_rollup") for pid in self._alive]
             self._shared = sum(fields.get("Rss", 0) - fields.get("Pss", 0) for fields in maps)
             self._shared_since = seconds
-        # What processes outside the tree share is divided among those, too; yet the whole has at least what one has.
+        # Pages shared with processes outside the tree are divided among those, too; but the total is at least that of
+        # any one process.
         total = max(sum(resident) - self._shared, *resident)
         total_peak = max(sum(peaks) - self._shared, *peaks)
         self.samples.append(Sample(seconds, picture, max(resident), max(peaks), total, total_peak))
@@ -100,7 +101,7 @@ class MemoryLog:
     def _resident(self, pid: int) -> tuple[int, int]:
         fields = _read_fields(pid, "status")
         resident, high_water = fields.get("VmRSS", 0), fields.get("VmHWM", 0)
-        # The high-water mark tells what happened between samples, but not when: it counts where it rises.
+        # The high-water mark shows what happened between samples, but not when: it counts only when it rises.
         rose = high_water > self._high_water.get(pid, 0)
         self._high_water[pid] = high_water
         return resident, high_water if rose else resident
@@ -135,7 +136,7 @@ def recording(pid: int, picture: Callable[[], int]) -> Iterator[MemoryLog]:
 
 
 def _descendants(pid: int, depth: int = 0) -> Iterator[tuple[int, int]]:
-    """A process and its descendants, each with its depth."""
+    """Yield a process and its descendants, each with its depth."""
     try:
         threads = list((_PROC / str(pid) / "task").iterdir())
     except (FileNotFoundError, ProcessLookupError):  # it has just ended

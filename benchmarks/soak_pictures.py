@@ -1,9 +1,9 @@
-"""Pictures for `soak.py`: any number of different ones from a seed, each drawn on demand.
+"""Pictures for `soak.py`: any number of different ones generated from a seed, each drawn on demand.
 
 A run has two halves, and the pictures of the second are like those of the first: the n-th picture of either half has
 the same place in the distributions of size, shape and number of lines, the same module, format and background. What
-differs is the exact size, portrait for landscape, the texts and the noise. So where a server needs more memory in the
-second half, that is the server and not the pictures.
+differs is the exact size, portrait for landscape, the texts and the noise. So if a server needs more memory in the
+second half, the cause is the server and not the pictures.
 """
 
 import io
@@ -48,7 +48,7 @@ _LARGEST_WEBP = 1_000_000  # pixels; above, a picture takes half a second to wri
 _SEEN_SIDE = 960
 _CELL_WIDTH, _CELL_HEIGHT = 144, 16
 _SMALLEST_LETTERS, _LARGEST_LETTERS = 8, 48
-_MOST_CROPS = 64  # of a request, as the server's default has it
+_MOST_CROPS = 64  # per request, the server's default limit
 
 _FONT_FOLDER = Path("/usr/share/fonts/truetype")
 _LATIN = (_FONT_FOLDER / "dejavu/DejaVuSans.ttf", "fonts-dejavu-core")
@@ -69,14 +69,14 @@ class PicturePlan(NamedTuple):
 
     Attributes:
         number: Which of the run's pictures it is, from 1.
-        module: Which module is to read it. ocr_rec and ocr_cls get the lines cut out, the others the page.
+        module: Which module reads it. ocr_rec and ocr_cls get the cropped lines, the others the page.
         width: Pixels of the page.
         height: Pixels of the page.
         lines: Lines of text on it.
         background: `plain`, `gradient` or `noise`.
         file_format: `JPEG`, `PNG` or `WEBP`.
         upside_down: The page, or each line cut out of it, is upside down.
-        seed: Of the texts, their places and the colours.
+        seed: Seed of the texts, their places and the colours.
     """
 
     number: int
@@ -105,11 +105,12 @@ class Drawn(NamedTuple):
 def plan_pictures(count: int, seed: int) -> list[PicturePlan]:
     """Plan the pictures of a run.
 
-    Longer sides are distributed evenly in the logarithm from 20 pixels to 4000. The smallest picture of 20 x 20, one of
-    4000 x 3000 with 300 lines and an empty one of that size, one of them landscape and one portrait, are in each half.
+    Longer sides are distributed evenly on a logarithmic scale from 20 to 4000 pixels. Each half contains the smallest
+    picture of 20 x 20, one of 4000 x 3000 with 300 lines and an empty one of that size, one of them landscape and one
+    portrait.
 
     Args:
-        count: How many, an even number of at least 12.
+        count: Number of pictures, even and at least 12.
         seed: The same seed gives the same pictures.
 
     Returns:
@@ -169,7 +170,7 @@ def draw(plan: PicturePlan) -> Drawn:
 
 
 def _page_sides(size: int, shape: int, half: int, rng: random.Random) -> tuple[int, int]:
-    """The longer and the shorter side of the page that has these ranks among `half` sizes and shapes."""
+    """Return the longer and the shorter side of the page with these ranks among `half` sizes and shapes."""
     within_size, within_shape = rng.random(), rng.random()
     if size >= half - 2:
         return LARGEST
@@ -181,7 +182,7 @@ def _page_sides(size: int, shape: int, half: int, rng: random.Random) -> tuple[i
 
 
 def _room(width: int, height: int) -> int:
-    """Maximum number of legible lines on a page."""
+    """Return the maximum number of legible lines on a page."""
     seen = min(1.0, _SEEN_SIDE / max(width, height)) ** 2 * width * height
     return min(MOST_LINES, round(seen / (_CELL_WIDTH * _CELL_HEIGHT)))
 

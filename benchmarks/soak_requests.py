@@ -23,8 +23,8 @@ class Tally:
     Attributes:
         answered: Pictures that have had an answer, good or bad.
         lines: Lines drawn for ocr_system.
-        lines_read: Those of them whose text was read somewhere in their picture, letter by letter but for spaces.
-        failures: A line for each request that was not answered as it should be.
+        lines_read: Those of them whose text was read somewhere in their picture, exactly except for spaces.
+        failures: A line for each request that was not answered correctly.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
-"""Measure where the milliseconds of a picture go, and the peak memory, over a folder of pictures.
+"""Measure the time per picture by stage, and the peak memory, over a folder of pictures.
 
 Every configuration runs in its own process. The pictures are read once to warm up; then each configuration reads
-each picture in turn, so that whatever else the machine does meets all of them alike. Times are medians over the
+each picture in turn, so that other load on the machine affects all of them equally. Times are medians over the
 repetitions of a picture, averaged over the pictures.
 """
 
@@ -33,7 +33,7 @@ class Reading(NamedTuple):
         seconds: Time by stage.
         total: Seconds from the file's bytes to the answer's bytes.
         lines: Lines that were read.
-        peak_memory: Most resident memory of the process so far, in bytes.
+        peak_memory: Peak resident memory of the process so far, in bytes.
     """
 
     seconds: dict[str, float]
@@ -99,7 +99,7 @@ def measure(
 
 
 def summarize(readings: Sequence[Sequence[Reading]]) -> dict[str, float]:
-    """Milliseconds per picture by stage, and `total`: the mean over pictures of the median over repetitions."""
+    """Return milliseconds per picture by stage, and `total`: the mean over pictures of the median over repetitions."""
     summary = {
         stage: mean(median(reading.seconds.get(stage, 0.0) for reading in picture) for picture in readings) * 1000
         for stage in STAGES
