@@ -90,7 +90,7 @@ class _RecordingPool(EnginePool):
 
 
 class Limit:
-    """Read pictures, or make only their engine calls.
+    """Read pictures, or run only their engine calls.
 
     Raises:
         OcrError: A model cannot be found or loaded.
@@ -114,7 +114,7 @@ class Limit:
         answer(self._reader, data, Stopwatch())
 
     def packings(self, data: bytes) -> dict[str, Callable[[], None]]:
-        """Return functions that make the engine calls of a picture, by method of batching."""
+        """Return functions that run the engine calls of a picture, by method of batching."""
         for recorder in self._recorders:
             recorder.calls.clear()
         answer(self._recording, data, Stopwatch())
@@ -208,7 +208,7 @@ def _measure(paths: Sequence[Path], repetitions: int) -> None:
         ours.append(medians.pop("ours"))
         for name, milliseconds in medians.items():
             packed[name].append(milliseconds)
-    floor = [min(times_of_picture) for times_of_picture in zip(*packed.values(), strict=True)]
+    floor = [min(times) for times in zip(*packed.values(), strict=True)]
     print(f"{len(files)} pictures, {repetitions} repetitions\n")
     print("| | ms per picture | ours / this |\n|---|---|---|")
     print(f"| ours, from file to answer | {mean(ours):.1f} | 1.00 |")

@@ -70,7 +70,7 @@ _MALFORMED_HTTP = {
 
 
 class _Body:
-    """A request's body, with a time limit, whose failures are OSErrors.
+    """A request's body, which has a time limit and reports every failure as an OSError.
 
     Args:
         stream: gunicorn's stream.
@@ -127,7 +127,7 @@ class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no type hints
         super().setup(app)
 
     def manage_workers(self) -> None:
-        """Start missing workers, every second and whenever a worker has exited."""
+        """Adjust the number of workers, every second and whenever a worker has exited."""
         retiring = sum(worker.is_slow_to_retire for worker in self.WORKERS.values())
         if retiring != self._retiring:
             self.num_workers += retiring - self._retiring

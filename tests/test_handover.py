@@ -20,7 +20,7 @@ def handover() -> Iterator[Handover]:
     queue = Handover()
     yield queue
     queue._sender.close()
-    queue._exit.close()
+    queue._receiver.close()
 
 
 @pytest.mark.parametrize("count", [1, 2, Handover.max_batch])

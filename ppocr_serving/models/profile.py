@@ -67,7 +67,7 @@ class ArchiveSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
 
     Attributes:
         url: `http` or `https` address.
-        sha256: Lower-case hex digest of the archive, or None where it is not known.
+        sha256: Lower-case hex digest of the archive, or None if unknown.
     """
 
     url: str
@@ -150,7 +150,7 @@ class ProfileFile(msgspec.Struct, frozen=True):
         path: Relative to the profile's directory, for example `det/inference.pdmodel`.
         source: Key in the profile's `sources`.
         member: Name inside the source.
-        sha256: Lower-case hex digest, or None where it is not known.
+        sha256: Lower-case hex digest, or None if unknown.
     """
 
     path: PurePosixPath

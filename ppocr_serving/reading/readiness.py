@@ -18,7 +18,7 @@ __all__ = ["Readiness"]
 _log = logging.getLogger(__name__)
 
 _PAGE = np.full((64, 320, 3), 255, dtype=np.uint8)
-_PAGE[24:40, 32:288:8] = 0  # strokes: the recogniser only runs where the detector finds something
+_PAGE[24:40, 32:288:8] = 0  # strokes: the recogniser only runs if the detector finds something
 
 
 class Readiness:
