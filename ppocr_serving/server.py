@@ -233,7 +233,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
         else:
             status = _MALFORMED_HTTP.get(type(exc), HTTPStatus.BAD_REQUEST)
             message = f"the request is not valid HTTP: {' '.join(str(exc).split())[:200]}"
-            _log.info("malformed HTTP: %s, status=%d", type(exc).__name__, status)  # details may contain a secret
+            _log.info("malformed HTTP: %s, status=%d", type(exc).__name__, status)  # details could leak a secret
         body = encode_error(message, "101")
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n"
