@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Run all checks: lint, format, types, tests. Set up what they need first.
 #
-# Arguments are passed to pytest: scripts/test.sh tests/vision/test_geometry.py -k order. Without any, the lines that tests
-# reach are counted, and their share must not fall.
+# Arguments are passed to pytest: scripts/test.sh tests/vision/test_geometry.py -k order. Without any, two files of tests
+# run at a time, and the share of lines that tests reach must not fall.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib.sh
@@ -45,6 +45,6 @@ if (($#)); then
     exit
 fi
 .venv/bin/coverage erase
-.venv/bin/coverage run -m pytest
+.venv/bin/coverage run -m pytest --numprocesses 2 --dist loadfile
 .venv/bin/coverage combine -q
 .venv/bin/coverage report
