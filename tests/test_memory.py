@@ -85,7 +85,7 @@ def test_processes_are_replaced_one_at_a_time() -> None:
     assert in_a_process(run) is True  # the replacement, which begins
 
 
-def test_a_limit_below_the_size_at_start_warns_once_and_replaces_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_limit_below_the_startup_size_warns_once_and_replaces_nothing(caplog: pytest.LogCaptureFixture) -> None:
     limit = MemoryLimit(3)
     with caplog.at_level(logging.WARNING, logger="ppocr_serving"):
         limit.begin()

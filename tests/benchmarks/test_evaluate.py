@@ -33,7 +33,7 @@ def test_each_read_line_is_used_once() -> None:
     assert score([line("abc"), line("abc")], [line("abc")]) == Score(2, 1, 1, 6, 3)
 
 
-def test_no_lines_and_no_labels_do_not_divide_by_zero() -> None:
+def test_an_empty_score_is_zero() -> None:
     assert Score().f1 == Score().precision == Score().recall == Score().characters_found == 0.0
 
 

@@ -69,7 +69,7 @@ def _info(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.T
     ids=lambda info: f"{info.name}-{info.type.decode()}",
 )
 @pytest.mark.parametrize("mode", ["w:", "w:gz"])
-def test_one_bad_member_makes_the_tar_refused(tmp_path: Path, bad: tarfile.TarInfo, mode: str) -> None:
+def test_a_tar_with_one_bad_member_is_refused(tmp_path: Path, bad: tarfile.TarInfo, mode: str) -> None:
     archive = tmp_path / "models.tar"
     archive.write_bytes(tar_bytes({"wanted": b"x"}, mode, extra=(bad,)))
     with pytest.raises(DownloadError, match=r"models\.tar: refused") as caught:
@@ -79,7 +79,7 @@ def test_one_bad_member_makes_the_tar_refused(tmp_path: Path, bad: tarfile.TarIn
 
 
 @pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", "a\\..\\evil"])
-def test_one_bad_name_makes_the_zip_refused(tmp_path: Path, name: str) -> None:
+def test_a_zip_with_one_bad_name_is_refused(tmp_path: Path, name: str) -> None:
     archive = tmp_path / "models.zip"
     archive.write_bytes(zip_bytes({"wanted": b"x", name: b"y"}))
     with pytest.raises(DownloadError, match=r"models\.zip: refused, member name"):

@@ -41,7 +41,7 @@ def test_det_answers_one_list_per_picture_with_the_boxes_of_system(services: dic
     assert boxes == [{"text_region": line["text_region"]} for line in lines]
 
 
-def test_cls_puts_all_pictures_into_one_list(services: dict[str, Service]) -> None:
+def test_cls_answers_one_list_for_all_pictures(services: dict[str, Service]) -> None:
     upright = draw_line("Departures", margin=4)
     (answers,) = services["ocr_cls"].run([upright, rotate(upright, 180), upright], Stopwatch())
     assert [answer["angle"] for answer in answers] == ["0", "180", "0"]
@@ -49,7 +49,7 @@ def test_cls_puts_all_pictures_into_one_list(services: dict[str, Service]) -> No
     assert all(type(answer["confidence"]) is float and 0.5 <= answer["confidence"] <= 1 for answer in answers)
 
 
-def test_rec_puts_all_pictures_into_one_list_and_drops_nothing(services: dict[str, Service]) -> None:
+def test_rec_answers_one_list_for_all_pictures_and_drops_nothing(services: dict[str, Service]) -> None:
     crops = [draw_line("Arrivals", margin=4), BLANK, draw_line("出口", margin=4)]
     (answers,) = services["ocr_rec"].run(crops, Stopwatch())
     assert [answer["text"] for answer in answers] == ["Arrivals", "", "出口"]

@@ -101,7 +101,7 @@ def test_the_row_tolerance_is_exclusive(step: int, order: list[int]) -> None:
     assert reading_order(boxes_at([(100, 0), (0, step)])).tolist() == order
 
 
-def test_no_boxes_have_an_empty_order() -> None:
+def test_the_order_of_no_boxes_is_empty() -> None:
     assert reading_order(np.zeros((0, 4, 2), dtype=np.float32)).shape == (0,)
 
 
@@ -156,7 +156,7 @@ def test_a_slanted_crop_is_straightened(degrees: float) -> None:
     )
 
 
-def test_outside_the_picture_its_edge_is_repeated() -> None:
+def test_a_crop_beyond_the_picture_repeats_its_edge() -> None:
     picture = np.full((20, 20, 3), 90, dtype=np.uint8)
     crop = crop_quadrangle(picture, np.array([[-10, -5], [30, -5], [30, 25], [-10, 25]], dtype=np.float32))
     assert (crop == 90).all()

@@ -190,7 +190,7 @@ def unclassified(settings: Settings) -> Reader:
     return lambda image: service.run([image], Stopwatch())[0]
 
 
-def test_without_the_angle_classifier_upside_down_text_is_garbled(unclassified: Reader) -> None:
+def test_upside_down_text_is_garbled_without_the_angle_classifier(unclassified: Reader) -> None:
     image = rotate(draw_line(CHINESE, ink=BLACK, margin=60), 180)
     assert text_of(unclassified(image)) != CHINESE
 
