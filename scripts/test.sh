@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Run all checks: lint, format, types, tests. Set up what they need first.
 #
-# Arguments are passed to pytest: scripts/test.sh tests/vision/test_geometry.py -k order. Without any, the lines that tests
-# reach are counted, and their share must not fall.
+# Arguments are passed to pytest: scripts/test.sh tests/vision/test_geometry.py -k order. Without any, line coverage is
+# measured and must not fall below the floor.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib.sh
