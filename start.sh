@@ -49,12 +49,12 @@ is_between "$port" 1 65535 || fail "$port_from must be 1-65535, got '$port'"
 workers=${PPOCR_WORKERS:-1}
 is_between "$workers" 1 1024 || fail "PPOCR_WORKERS must be 1-1024, got '$workers'"
 
-# PaddleHub and gunicorn write there, and fail with a traceback if they cannot.
+# PaddleHub and gunicorn write temporary files, and fail with a traceback if they cannot.
 probe=$(mktemp) && echo probe >"$probe" && rm -- "$probe" ||
     fail "cannot write to ${TMPDIR:-/tmp}: it is full or read-only; free some space, or mount a tmpfs there"
 
-# Check before the set-up and the models, which take a while. Other problems with the address, or a missing python3, are
-# left to the set-up and the server.
+# Check before setup and loading the models, which take a while. Other problems with the address, or a missing python3,
+# are left to setup and the server.
 status=0
 python3 -I -S -c '
 import errno, socket, sys

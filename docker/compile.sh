@@ -21,7 +21,7 @@ import sysconfig
 for name in sys.argv[1:]:
     importlib.import_module(name)
 
-# Not getattr(): some modules are proxies that return something for any attribute. None bars a module from import.
+# Not getattr(): some modules are proxies that return something for any attribute. An entry of None blocks an import.
 files = {vars(module).get("__file__") for module in tuple(sys.modules.values()) if module is not None}
 roots = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
 print(*sorted(file for file in files if isinstance(file, str) and file.endswith(".py") and file.startswith(roots)), sep="\n")

@@ -6,7 +6,7 @@
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
-# binutils has `strip` and `ld`.
+# binutils provides `strip` and `ld`.
 RUN apt-get update && apt-get install -y --no-install-recommends binutils
 # Optional: a faster package index.
 ARG PIP_INDEX_URL

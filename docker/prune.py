@@ -54,9 +54,9 @@ _COMMON = (
 )
 
 _HUB = (
-    Prune("standalone OpenVINO; Paddle bundles one, and the lean image is for this one", ("openvino", "openvino-*")),
+    Prune("standalone OpenVINO; Paddle bundles its own, and the lean image runs this one", ("openvino", "openvino-*")),
     Prune("Paddle's C++ headers", ("paddle/include",)),
-    Prune("graphs for Paddle's training compiler, which alone imports it", ("networkx*",)),
+    Prune("graphs for Paddle's training compiler, its only importer", ("networkx*",)),
     Prune(
         "LAPACK for matrix decompositions and Warp for training losses; Paddle loads them on first use",
         (
@@ -194,7 +194,7 @@ def main() -> None:
     if len(sys.argv) != 2 or sys.argv[1] not in PRUNES:
         sys.exit(f"prune: {sys.argv[1:]} is not an image; choose from {', '.join(PRUNES)}")
     if sys.prefix == sys.base_prefix:
-        sys.exit(f"prune: {sys.executable} is not in a virtual environment; this would remove files of the system")
+        sys.exit(f"prune: {sys.executable} is not in a virtual environment; this would remove system files")
     root = Path(sysconfig.get_path("purelib"))
     before = _size(root)
     saved = prune(root, sys.argv[1])

@@ -2,9 +2,9 @@
 """Replace libraries that are linked but never called with stubs of a few kilobytes.
 
 OpenCV: FFmpeg is for video, OpenBLAS for factorising matrices of a hundred rows or more, libavif for a format that is
-not served. NumPy, in the `lean` image: OpenBLAS multiplies matrices, which nothing does there. OpenCV and NumPy cannot
-be loaded without these libraries' names and symbols, so the stubs keep them; calling one kills the process. This also
-removes video decoders, which attackers could reach, and an unsupported OpenSSL. Image builds run this with the
+not supported. NumPy, in the `lean` image: OpenBLAS multiplies matrices, which nothing does there. OpenCV and NumPy
+cannot be loaded without these libraries' names and symbols, so the stubs keep them; calling one kills the process. This
+also removes video decoders, which attackers could reach, and an unsupported OpenSSL. Image builds run this with the
 environment's python3 and the image's name, `hub` or `lean`; it needs `nm`, `as` and `ld`.
 """
 
@@ -51,7 +51,7 @@ _NUMPY = Replacement(
 # Paddle may multiply with NumPy.
 _REPLACEMENTS = {"hub": (_OPENCV,), "lean": (_OPENCV, _NUMPY)}
 
-# Functions that are called nevertheless. NumPy multiplies two vectors on import, to check that its library works, and
+# Functions that are called after all. NumPy multiplies two vectors on import, to check that its library works, and
 # to compute a vector's length. Arguments, as in BLAS: count, vector, step, vector, step. The sum is kept in double
 # precision.
 _WRITTEN = {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Write the locks anew from pyproject.toml and requirements/*.in; versions that still fit stay. Needs uv.
+# Regenerate the lock files from pyproject.toml and requirements/*.in, keeping versions that still fit. Needs uv.
 #
 # Arguments go to uv: scripts/lock.sh --upgrade-package pillow
 set -euo pipefail
@@ -10,7 +10,7 @@ explain_failures lock
 
 command -v uv >/dev/null || { echo "lock: uv is not installed; install it, for example with 'pip install uv'" >&2; exit 1; }
 export UV_CUSTOM_COMPILE_COMMAND=scripts/lock.sh
-compile() { # lock file, then what it is compiled from
+compile() { # lock file, then its sources
     local lock=$1
     shift
     uv pip compile -q --python-version 3.11 --python-platform linux --generate-hashes --no-header --no-annotate --no-emit-index-url \

@@ -108,7 +108,7 @@ print(sys.prefix, sysconfig.get_path("scripts"), os.path.expanduser("~/.paddlehu
     stamps=$prefix/share/ppocr_serving/setup
     pip_options=(--disable-pip-version-check --no-input --root-user-action=ignore --no-deps)
     if [[ ${facts[3]} == 1 ]]; then
-        pip_options+=(--break-system-packages) # the distribution's marker; --system is the consent it asks for
+        pip_options+=(--break-system-packages) # the distribution's marker; --system is the required consent
     fi
 }
 
@@ -131,8 +131,8 @@ python_step() {
     fi
     local base
     base=$(find_python python3.11 python3 python) || exit # find_python has printed the reason
-    # Clearing it would empty what the link leads to.
-    [[ ! -L $root/.venv ]] || fail "$root/.venv is a link; remove it, or set up in the directory that it belongs to"
+    # --clear would empty the target of the link.
+    [[ ! -L $root/.venv ]] || fail "$root/.venv is a symbolic link; remove it, or run setup in the directory it points to"
     # --clear: a virtual environment that was moved, is incomplete or has lost its interpreter cannot be repaired.
     report python "creating $root/.venv with $base"
     quietly python "$base" -m venv --clear "$root/.venv" ||
@@ -231,7 +231,7 @@ models_step() {
 
 compiled_models_step() {
     report compiled-models "compiling the models for this machine's processor; this takes a few seconds"
-    "$python" "$root/scripts/compile_models.py" || # prints its own errors, too
+    "$python" "$root/scripts/compile_models.py" || # prints its own results and errors
         fail "compiled-models: not written; see the line above, then run this again"
 }
 

@@ -2,7 +2,7 @@
 # Run all checks: lint, format, types, tests. Set up what they need first.
 #
 # Arguments are passed to pytest: scripts/test.sh tests/vision/test_geometry.py -k order. Without any, two files of tests
-# run at a time, and the share of lines that tests reach must not fall.
+# run at a time, and line coverage is measured and must not fall below the floor.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib.sh

@@ -60,7 +60,7 @@ make_stand_in() { # build an equivalent of python:3.11-slim-bookworm from Debian
     mirror=$(apt_mirror bookworm)
     debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv bookworm "$system" ${mirror:+"$mirror"} >"$scratch/debootstrap.log" ||
         { tail -n 5 "$scratch/debootstrap.log" >&2; skip "debootstrap failed"; }
-    # Slim images leave these out, too.
+    # Slim images leave these out too.
     rm -rf -- "$system"/var/cache/apt/* "$system"/var/lib/apt/lists/* "$system"/var/log/* "$system"/usr/share/{doc,man,info,locale}/*
     tar -C "$system" --one-file-system -c . | "$engine" import - "$stand_in" >/dev/null
     rm -rf -- "$system"
@@ -151,7 +151,7 @@ check_changes() { # docker diff may list only /tmp, and the mount points that th
     changed=$("$engine" diff "$name" | grep -vE '^[ACD] (/tmp(/.*)?|/etc|/etc/(hosts|hostname|resolv.conf|mtab)|/run(/.*)?|/dev(/.*)?|/proc|/sys)$' || true)
     [[ -z $changed ]] || fail "files outside /tmp were changed: $changed"
 }
-expect_end() { # fault, pattern expected in the log
+expect_exit() { # fault, pattern expected in the log
     local waited=0 code log
     while is_running; do
         ((waited++ < 600)) || fail "$1: the container is still running"
@@ -179,30 +179,30 @@ if wait "$client"; then fail "SIGKILL came too late: the request was answered"; 
 wait_for_answer
 echo "fault: SIGKILL during a request: answers again after a restart"
 
-# Same place in both images, in different formats.
+# The same path in both images, in different formats.
 models=$("$engine" exec "$name" python3 -c 'from ppocr_serving.settings import load_settings; print(load_settings().models.directory("det"))')
 head -c 100000 /dev/zero >"$scratch/damaged"
 : >"$scratch/empty"
 chmod 755 "$scratch"
 start ppocr-serving -v "$scratch/damaged:$models/inference.pdiparams:ro"
-expect_end "damaged model file" "cannot start: .*$models"
+expect_exit "damaged model file" "cannot start: .*$models"
 start ppocr-serving -v "$scratch/empty:$models/inference.pdmodel:ro"
-expect_end "empty model file" "hub: .*$models"
+expect_exit "empty model file" "hub: .*$models"
 start ppocr-serving -e PPOCR_PROFILE=ppocr-v2.0-server
-expect_end "missing model" "hub: .*ppocr-v2.0-server"
+expect_exit "missing model" "hub: .*ppocr-v2.0-server"
 start ppocr-serving-tx --read-only --tmpfs /tmp:rw,size=64k,mode=1777 --cmd \
     /bin/sh -c 'head -c 100000 /dev/zero >/tmp/filling; exec sh /PaddleOCR/start.sh'
-expect_end "/tmp full" "start: .*full"
+expect_exit "/tmp full" "start: .*full"
 start ppocr-serving-lean -v "$scratch/damaged:$models/inference.bin:ro"
-expect_end "lean, damaged model file" "cannot start: .*$models"
+expect_exit "lean, damaged model file" "cannot start: .*$models"
 start ppocr-serving-lean -v "$scratch/empty:$models/inference.xml:ro"
-expect_end "lean, empty model file" "ppocr_serving: .*$models"
+expect_exit "lean, empty model file" "ppocr_serving: .*$models"
 start ppocr-serving-lean -e PPOCR_PROFILE=ppocr-v2.0-server
-expect_end "lean, missing model" "ppocr_serving: .*ppocr-v2.0-server"
+expect_exit "lean, missing model" "ppocr_serving: .*ppocr-v2.0-server"
 # Python falls back to /var/tmp, which podman also makes writable.
 start ppocr-serving-lean --read-only --tmpfs /tmp:rw,size=64k,mode=1777 --tmpfs /var/tmp:rw,size=64k,mode=1777 --cmd \
     /bin/sh -c 'for folder in /tmp /var/tmp; do head -c 100000 /dev/zero >$folder/filling; done; exec python3 -m ppocr_serving'
-expect_end "lean, /tmp full" "ppocr_serving: .*full"
+expect_exit "lean, /tmp full" "ppocr_serving: .*full"
 remove
 
 # --- runs -----------------------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ measure() { # title, image, options
     if [[ $1 != ppocr-serving ]]; then check_changes; fi
 }
 
-next_part "the command of the images that these replace"
+next_part "the start command of the replaced images"
 for image in ppocr-serving ppocr-serving-tx ppocr-serving-lean; do
     # As users type it, with another uid; the port comes from a variable, then from an argument.
     start "$image" --user 54321 --cmd /bin/bash -c "sh /PaddleOCR/start.sh"
@@ -358,7 +358,7 @@ two "of which, a container that does nothing" "${empty[ppocr-serving]}" "${empty
 two "speed, ${#pictures[@]} different pictures up to 100, per picture" "${speed[plain]:--}" "${speed[lean]:--}" ms
 two "memory at the first answer" "${start_memory[plain]:--}" "${start_memory[lean]:--}" MB
 two "memory after 100 pictures" "${full_memory[plain]:--}" "${full_memory[lean]:--}" MB
-next_part "the end"
+next_part "done"
 echo "test_image: ${SECONDS} s in total" >&2
 if ((${#failed[@]})); then
     echo "test_image: some of the 100 pictures were not read: ${failed[*]}" >&2

@@ -24,7 +24,7 @@ RUNTIMES = (Runtime.OPENVINO, Runtime.PADDLE)
 
 
 def settings_for(runtime: Runtime) -> Settings:
-    """The defaults, whatever the environment says, but in float32: answers do not depend on the processor then."""
+    """Return the defaults, ignoring the environment, but in float32, so that answers do not depend on the processor."""
     return load_settings(
         environ={
             "PPOCR_ENGINE": runtime,
@@ -66,6 +66,6 @@ def shared_data() -> Path:
     folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
     if not folder.is_dir():
         if named:
-            pytest.fail(f"{_DATA_VARIABLE} is {named!r}, which is no folder; unset it or name one", pytrace=False)
-        pytest.skip(f"no pictures with known answers at {folder}; {_DATA_VARIABLE} may name another folder")
+            pytest.fail(f"{_DATA_VARIABLE} is {named!r}, which is not a folder; unset it or name one", pytrace=False)
+        pytest.skip(f"no pictures with known answers at {folder}; {_DATA_VARIABLE} can name another folder")
     return folder

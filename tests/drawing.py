@@ -39,7 +39,7 @@ class Placed(NamedTuple):
 
 
 def font_for(text: str, size: int) -> ImageFont.FreeTypeFont:
-    """The font that has the text's letters; a missing one fails the test with the name of its Debian package."""
+    """Return a font with the text's glyphs; if it is missing, fail the test and name its Debian package."""
     path, package = _LATIN if text.isascii() else _CHINESE
     if not path.is_file():
         pytest.fail(f"the font {path} is missing; run: apt-get install {package}", pytrace=False)

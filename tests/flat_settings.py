@@ -26,7 +26,7 @@ def value_of(settings: Settings, name: str) -> Any:
 
 
 def with_values(settings: Settings, **values: Any) -> Settings:
-    """The settings with other values of some fields."""
+    """Return the settings with some fields replaced."""
     for name, value in values.items():
         section = section_of(name)
         settings = replace(settings, **{section: replace(getattr(settings, section), **{name: value})})

@@ -23,7 +23,7 @@ class Pair(NamedTuple):
 
 
 def without_spaces(text: str) -> str:
-    """The text without white space of any kind."""
+    """Return the text without whitespace of any kind."""
     return "".join(text.split())
 
 
@@ -45,7 +45,7 @@ def match_quadrangles(
     Args:
         expected: (4, 2) corners each, in order around the quadrangle.
         found: Likewise.
-        min_iou: Pairs need at least this.
+        min_iou: Least intersection over union of a pair.
 
     Returns:
         The pairs, best first.

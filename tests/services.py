@@ -1,4 +1,4 @@
-"""The four modules' services in this process, as tests run them."""
+"""The services of the four modules, in process."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -26,7 +26,7 @@ class Service(NamedTuple):
     def run(
         self, images: Iterable[BgrImage], watch: Stopwatch | None = None, options: ReadOptions | None = None
     ) -> Results:
-        """Answer for pictures as the service does."""
+        """Answer pictures as the service does."""
         return MODULES[self.name].run(self.reader, images, options, watch or Stopwatch())
 
     @property

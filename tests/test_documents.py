@@ -16,7 +16,7 @@ READMES = ("README.md", "README.zh-CN.md")
 
 
 def table(document: str) -> dict[str, str]:
-    """The second column of a document's tables by the code in the first."""
+    """Map the code in the first column of a document's tables to the second column."""
     text = (ROOT / document).read_text(encoding="utf-8")
     return dict(re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", text, re.MULTILINE))
 
@@ -30,9 +30,9 @@ def test_every_setting_is_documented() -> None:
 
 
 @pytest.mark.parametrize("document", ["docs/settings.md", *READMES])
-def test_documented_defaults_are_the_defaults(document: str) -> None:
+def test_documented_defaults_match_the_code(document: str) -> None:
     rows = {name: column for name, column in table(document).items() if name.startswith("PPOCR_")}
-    rows.pop("PPOCR_WORKERS", None)  # of start.sh
+    rows.pop("PPOCR_WORKERS", None)  # belongs to start.sh
     literal = {name: match[1] for name, column in rows.items() if (match := re.search(r"`([^`/]+)`$", column))}
 
     assert len(literal) >= 5
@@ -57,7 +57,7 @@ def test_both_readmes_have_the_same_commands_and_answers() -> None:
     assert blocks[0] == blocks[1]
 
 
-def test_the_readmes_name_every_page_of_the_documentation() -> None:
+def test_the_readmes_link_every_page_of_the_documentation() -> None:
     pages = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
 
     for name in READMES:
@@ -67,7 +67,7 @@ def test_the_readmes_name_every_page_of_the_documentation() -> None:
 @pytest.mark.parametrize(
     "document", [*READMES, "CHANGELOG.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
 )
-def test_links_lead_somewhere(document: str) -> None:
+def test_relative_links_resolve(document: str) -> None:
     path = ROOT / document
     targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
 

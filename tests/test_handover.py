@@ -1,4 +1,4 @@
-"""Connections on their way between processes: they stay open, and what arrives meanwhile waits."""
+"""Handover of connections between processes: they stay open, and data that arrives meanwhile is kept."""
 
 import socket
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from ppocr_serving.handover import Handover
 
 
 def connections(count: int) -> tuple[list[socket.socket], list[socket.socket]]:
-    """Ends of TCP connections: the clients' and the server's."""
+    """Return both ends of TCP connections: the clients' and the server's."""
     with socket.create_server(("127.0.0.1", 0), backlog=count) as listener:
         clients = [socket.create_connection(listener.getsockname()) for _ in range(count)]
         return clients, [listener.accept()[0] for _ in range(count)]
@@ -24,7 +24,7 @@ def handover() -> Iterator[Handover]:
 
 
 @pytest.mark.parametrize("count", [1, 2, Handover.max_batch])
-def test_connections_arrive_with_what_was_sent_meanwhile(handover: Handover, count: int) -> None:
+def test_data_sent_during_the_handover_arrives(handover: Handover, count: int) -> None:
     clients, ours = connections(count)
     clients[0].sendall(b"before ")
 
@@ -46,7 +46,7 @@ def test_connections_arrive_with_what_was_sent_meanwhile(handover: Handover, cou
     assert handover.take() == []
 
 
-def test_what_there_is_no_room_for_stays_with_the_giver(handover: Handover) -> None:
+def test_a_connection_that_does_not_fit_stays_with_the_sender(handover: Handover) -> None:
     clients, ours = connections(1)
     given = 0
     while handover.give(ours):

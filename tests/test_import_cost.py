@@ -1,4 +1,4 @@
-"""Modules loaded by importing parts of the package: a command line that prints help must not wait for paddle."""
+"""Modules loaded by importing parts of the package: a command that prints its help must not load paddle."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ def test_light_modules_load_nothing_heavy(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", ["reading.reader", "vision.pipeline"])
-def test_engines_wait_for_their_first_call(module: str) -> None:
+def test_importing_a_reader_loads_no_engine_library(module: str) -> None:
     loaded = loaded_by(f"import ppocr_serving.{module}")
     assert "cv2" in loaded
     assert not loaded & {"openvino", "paddle", "paddlehub", "flask", "gunicorn"}

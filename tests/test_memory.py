@@ -10,7 +10,7 @@ import pytest
 from ppocr_serving.memory import MemoryLimit, resident_mb
 
 FORK = multiprocessing.get_context("fork")
-MANY = 1000  # requests; enough of them
+MANY = 1000  # requests, more than enough
 
 
 def grow(megabytes: float) -> bytearray:
@@ -41,7 +41,7 @@ def test_resident_memory_is_measured_in_mebibytes() -> None:
     assert len(held) == 64 * 2**20
 
 
-def test_a_process_is_replaced_when_it_has_passed_the_limit() -> None:
+def test_a_process_past_the_limit_is_replaced() -> None:
     def run() -> list[bool]:
         fresh = resident_mb()
         limit = MemoryLimit(int(fresh * 1.5) + 64)
@@ -67,7 +67,7 @@ def test_without_a_limit_no_process_is_replaced() -> None:
     assert in_a_process(run) is False
 
 
-def test_processes_are_replaced_one_after_the_other() -> None:
+def test_processes_are_replaced_one_at_a_time() -> None:
     limit = MemoryLimit(1)
 
     def run() -> bool:
@@ -75,17 +75,17 @@ def test_processes_are_replaced_one_after_the_other() -> None:
         held = grow(resident_mb())
         return limit.claim(MANY) and bool(held)
 
-    def claim_while_the_other_is_awaited() -> bool:
+    def claim_before_the_replacement_begins() -> bool:
         fresh = resident_mb()
         limit._threshold_mb = fresh / 2
         return limit.claim(MANY)
 
     assert in_a_process(run) is True
-    assert in_a_process(claim_while_the_other_is_awaited) is False
-    assert in_a_process(run) is True  # this one is the replacement: it begins
+    assert in_a_process(claim_before_the_replacement_begins) is False
+    assert in_a_process(run) is True  # the replacement, which begins
 
 
-def test_a_limit_below_what_a_process_needs_is_said_once_and_leaves_room(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_limit_below_the_startup_size_warns_once_and_replaces_nothing(caplog: pytest.LogCaptureFixture) -> None:
     limit = MemoryLimit(3)
     with caplog.at_level(logging.WARNING, logger="ppocr_serving"):
         limit.begin()

@@ -1,4 +1,4 @@
-"""What `pip install .` installs, and that the locks hold what it asks for."""
+"""Contents of the wheel, and agreement of the locks with its dependencies."""
 
 import tomllib
 import zipfile
@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 
 def locked(name: str) -> dict[str, str]:
-    """The versions of a lock by package."""
+    """Return the version of each package in a lock file."""
     rows = (ROOT / name).read_text(encoding="utf-8").splitlines()
     pairs = (row.split(" ")[0].split("==") for row in rows if "==" in row)
     return {canonicalize_name(package): version for package, version in pairs}
@@ -25,17 +25,17 @@ def locked(name: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("lock", "extras"), [("requirements.txt", ("hub",)), ("requirements/lean.txt", ())], ids=["hub", "lean"]
 )
-def test_a_lock_holds_what_the_project_asks_for(lock: str, extras: tuple[str, ...]) -> None:
-    asked = [*PROJECT["dependencies"]]
+def test_a_lock_satisfies_the_projects_dependencies(lock: str, extras: tuple[str, ...]) -> None:
+    required = [*PROJECT["dependencies"]]
     for extra in extras:
-        asked += PROJECT["optional-dependencies"][extra]
-    assert len(asked) >= 8
+        required += PROJECT["optional-dependencies"][extra]
+    assert len(required) >= 8
     versions = locked(lock)
-    for requirement in map(Requirement, asked):
+    for requirement in map(Requirement, required):
         assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), requirement
 
 
-def test_the_lean_lock_is_a_part_of_the_other_one() -> None:
+def test_the_lean_lock_is_a_subset_of_the_full_one() -> None:
     assert locked("requirements/lean.txt").items() <= locked("requirements.txt").items()
 
 
@@ -48,7 +48,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         return zipfile.ZipFile(folder / build_wheel(str(folder)))
 
 
-def test_the_wheel_holds_everything_that_the_package_reads(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_contains_every_file_of_the_package(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
     assert {"ppocr_serving/py.typed", "ppocr_serving/web/page/index.html", "ppocr_serving_hub.pth"} <= names
     assert {f"ppocr_serving/models/profiles/{name}.toml" for name in profile_names()} <= names
@@ -60,7 +60,7 @@ def test_the_wheel_holds_everything_that_the_package_reads(wheel: zipfile.ZipFil
     assert {name for name in names if name.startswith("ppocr_serving/")} == packaged
 
 
-def test_the_wheel_says_what_it_needs(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_declares_its_dependencies(wheel: zipfile.ZipFile) -> None:
     (name,) = [name for name in wheel.namelist() if name.endswith("METADATA")]
     metadata = wheel.read(name).decode()
     for requirement in map(Requirement, PROJECT["dependencies"]):

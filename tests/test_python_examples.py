@@ -1,4 +1,4 @@
-"""docs/python.md: every example runs, in order and in one process, and prints what stands below it."""
+"""docs/python.md: every example runs, in order and in one process, and prints the output shown below it."""
 
 import contextlib
 import io
@@ -24,7 +24,7 @@ def test_every_example_prints_what_the_page_says(monkeypatch: pytest.MonkeyPatch
             assert printed == text
             printed = ""
             continue
-        assert not printed, f"the page does not say what is printed before\n{text}"
+        assert not printed, f"the page does not show the output of the example before\n{text}"
         output = io.StringIO()
         with contextlib.redirect_stdout(output):
             exec(compile(text, "docs/python.md", "exec"), names)

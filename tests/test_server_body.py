@@ -1,4 +1,4 @@
-"""The body of a request as the web server hands it on: it ends in time, and fails as a stream does."""
+"""Request bodies as the web server passes them on: read with a deadline, failing with stream errors."""
 
 import contextlib
 import socket
@@ -20,15 +20,13 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield client, served
 
 
-def test_a_body_that_is_sent_slowly_is_cut_off(
-    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_body_is_cut_off(pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_BODY_SECONDS", 0.2)
     client, served = pair
     done = threading.Event()
 
     def send() -> None:
-        with contextlib.suppress(BrokenPipeError):  # when it is cut off
+        with contextlib.suppress(BrokenPipeError):  # once cut off
             while not done.wait(0.01):
                 client.sendall(b" ")
 
@@ -42,7 +40,7 @@ def test_a_body_that_is_sent_slowly_is_cut_off(
         sender.join()
 
 
-def test_a_connection_outlives_a_body_that_is_not_read_to_its_end(
+def test_a_connection_outlives_a_partly_read_body(
     pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "_BODY_SECONDS", 0.1)
@@ -57,7 +55,7 @@ def test_a_connection_outlives_a_body_that_is_not_read_to_its_end(
         assert stream.read(2) == b"bc"
 
 
-def test_malformed_chunks_are_an_error_of_the_stream(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_malformed_chunks_raise_a_stream_error(pair: tuple[socket.socket, socket.socket]) -> None:
     class Malformed:
         def read(self, _size: int) -> bytes:
             raise ParseException("invalid chunk size")

@@ -1,4 +1,4 @@
-"""Settings: where they come from, which of them wins, and what is refused."""
+"""Settings: their sources, their precedence, and the values that are refused."""
 
 import logging
 import re
@@ -27,7 +27,7 @@ def profile_with(tmp_path: Path, thresholds: str, picture_shape: str = "[3, 32, 
     return str(path)
 
 
-def test_the_defaults_are_the_contracts() -> None:
+def test_the_defaults_match_the_contract() -> None:
     settings = load_settings(environ={})
     assert settings == Settings()
     assert settings.models.model_dir == default_model_dir()
@@ -54,7 +54,7 @@ def test_the_defaults_are_the_contracts() -> None:
     assert {field: value_of(settings, field) for field in expected} == expected
 
 
-def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PPOCR_DROP_SCORE", "0.25")
     assert load_settings().reading.drop_score == 0.25
 
@@ -74,7 +74,7 @@ def test_later_sources_win(tmp_path: Path) -> None:
     assert load_settings(params, {"drop_score": 0.4}, environ=environ).reading.drop_score == 0.4
 
 
-def test_every_source_may_name_the_profile(tmp_path: Path) -> None:
+def test_any_source_can_set_the_profile(tmp_path: Path) -> None:
     profile = profile_with(tmp_path, "")
     assert load_settings(environ={}).models.rec_image_shape == (3, 48, 320)
     for settings in (
@@ -86,7 +86,7 @@ def test_every_source_may_name_the_profile(tmp_path: Path) -> None:
         assert settings.models.rec_image_shape == (3, 32, 320)
 
 
-def test_the_environment_overrules_the_profiles_picture_shape(tmp_path: Path) -> None:
+def test_the_environment_overrides_the_profiles_picture_shape(tmp_path: Path) -> None:
     environ = {"PPOCR_PROFILE": profile_with(tmp_path, ""), "PPOCR_REC_IMAGE_SHAPE": "3, 64, 400"}
     assert load_settings(environ=environ).models.rec_image_shape == (3, 64, 400)
 
@@ -125,7 +125,7 @@ def test_values_are_read_from_text(variable: str, text: str, value: Any) -> None
 
 
 @pytest.mark.parametrize(("field", "given_value"), [("cls_image_shape", [3, 32, 100]), ("label_list", ["a", "b"])])
-def test_params_and_arguments_may_be_lists(field: str, given_value: list[Any]) -> None:
+def test_params_and_arguments_can_be_lists(field: str, given_value: list[Any]) -> None:
     assert value_of(load_settings({field: given_value}, environ={}), field) == tuple(given_value)
     assert value_of(load_settings(None, {field: given_value}, environ={}), field) == tuple(given_value)
 
@@ -138,7 +138,7 @@ NOT_ALLOWED = [
     ("det_db_score_mode", "quick", "fast, slow"),
     ("use_dilation", "perhaps", "true, false"),
     ("use_gpu", "2", "true, false"),
-    ("model_dir", "~nobody-of-that-name/models", "no such home directory"),
+    ("model_dir", "~no-such-user/models", "no such home directory"),
     ("threads", "-1", ">= 0"),
     ("threads", "two", "`int`"),
     ("threads", "1.5", "`int`"),
@@ -180,7 +180,7 @@ SERVER_FIELDS = {
 
 
 @pytest.mark.parametrize("field", sorted(SERVER_FIELDS))
-def test_what_belongs_to_the_server_is_no_setting_of_a_module(field: str) -> None:
+def test_a_module_cannot_set_server_settings(field: str) -> None:
     for origin, params, init_args in (("params.py", {field: 1}, None), ("init_args", None, {field: 1})):
         with pytest.raises(InvalidSetting) as caught:
             load_settings(params, init_args, environ={})
@@ -190,7 +190,7 @@ def test_what_belongs_to_the_server_is_no_setting_of_a_module(field: str) -> Non
 
 
 @pytest.mark.parametrize(("field", "text", "allowed"), NOT_ALLOWED)
-def test_what_is_not_allowed_is_named_in_one_line(field: str, text: str, allowed: str) -> None:
+def test_an_invalid_value_is_reported_in_one_line(field: str, text: str, allowed: str) -> None:
     sources: dict[str, dict[str, Any]] = {variable_names(field)[0]: {"environ": {variable_names(field)[0]: text}}}
     if field not in SERVER_FIELDS:
         sources[f"params.py: {field}"] = {"params": {field: text}, "environ": {}}
@@ -205,7 +205,7 @@ def test_what_is_not_allowed_is_named_in_one_line(field: str, text: str, allowed
 
 
 @pytest.mark.parametrize("value", [None, [], {}, b"1"])
-def test_values_of_a_wrong_kind_are_refused(value: Any) -> None:
+def test_values_of_the_wrong_type_are_refused(value: Any) -> None:
     with pytest.raises(InvalidSetting, match=re.escape(f"init_args: drop_score is {value!r}: expected `float`")):
         load_settings(None, {"drop_score": value}, environ={})
 
@@ -245,7 +245,7 @@ def test_a_bad_value_of_a_profile_names_the_profile(tmp_path: Path) -> None:
         load_settings(environ={"PPOCR_PROFILE": profile})
 
 
-def test_an_unknown_variable_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unknown_variable_gets_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         warn_of_unknown_variables({"PPOCR_DROPSCORE": "0.1", "HOME": "/root", "PPOCR_WORKERS": "2"})
     assert [record.getMessage() for record in caplog.records] == [
@@ -253,7 +253,7 @@ def test_an_unknown_variable_is_warned_of(caplog: pytest.LogCaptureFixture) -> N
     ]
 
 
-def test_what_kubernetes_sets_beside_a_service_called_ppocr_is_no_mistake(caplog: pytest.LogCaptureFixture) -> None:
+def test_variables_kubernetes_sets_for_a_service_called_ppocr_are_ignored(caplog: pytest.LogCaptureFixture) -> None:
     names = ("PPOCR_SERVICE_HOST", "PPOCR_SERVICE_PORT", "PPOCR_PORT", "PPOCR_PORT_9000_TCP_ADDR")
     variables = dict.fromkeys(names, "tcp://10.0.0.1:9000")
     warn_of_unknown_variables(variables)
@@ -266,7 +266,7 @@ def test_an_unknown_profile_is_refused() -> None:
         load_settings(environ={"PPOCR_PROFILE": "ppocr-v9"})
 
 
-def test_models_lie_in_the_profiles_folder_unless_one_has_ones_own() -> None:
+def test_models_are_in_the_profiles_folder_unless_set_individually() -> None:
     settings = load_settings(environ={"PPOCR_MODEL_DIR": "/m", "PPOCR_DET_MODEL_DIR": "/own/det"})
     assert settings.models.directory("det") == Path("/own/det")
     assert settings.models.directory("cls") == Path("/m/ppocr-v4-mobile/cls")
@@ -291,13 +291,13 @@ def test_threads_default_to_the_cpus_of_this_process() -> None:
     ("backend", "effective"),
     [("openvino", Backend.OPENVINO), ("onednn", Backend.ONEDNN), ("native", Backend.ONEDNN)],
 )
-def test_enable_mkldnn_only_leaves_the_native_kernels(backend: str, effective: Backend) -> None:
+def test_enable_mkldnn_only_replaces_the_native_kernels(backend: str, effective: Backend) -> None:
     environ = {"PPOCR_BACKEND": backend}
     assert load_settings(None, {"enable_mkldnn": True}, environ).models.effective_backend() is effective
     assert load_settings(None, {"enable_mkldnn": False}, environ).models.effective_backend() == backend
 
 
-def test_processes_share_the_cpus_unless_told_otherwise() -> None:
+def test_processes_share_the_cpus_unless_threads_are_set() -> None:
     cpus = available_cpus()
     assert load_settings(environ={}).threads() == cpus
     assert load_settings(environ={"PPOCR_WORKERS": "2"}).threads() == max(1, cpus // 2)

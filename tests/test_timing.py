@@ -1,4 +1,4 @@
-"""Timing of stages, with several threads."""
+"""Timing of stages across threads."""
 
 import pytest
 
@@ -16,18 +16,18 @@ def test_times_of_a_stage_add_up() -> None:
     with watch("crop"):
         pass
     first = watch.seconds["crop"]
-    with pytest.raises(KeyError), watch("crop"):  # a stage that fails counts, too
+    with pytest.raises(KeyError), watch("crop"):  # a stage that fails counts too
         raise KeyError
     assert watch.seconds["crop"] > first > 0
 
 
-def test_what_took_place_at_the_same_time_counts_with_its_mean() -> None:
+def test_concurrent_stages_count_with_their_mean() -> None:
     watch = watch_with(crop=1.0, rec_engine=0.5)
     watch.include([watch_with(rec_engine=2.0, rec_decode=1.0), watch_with(rec_engine=4.0)])
     assert watch.seconds == {"crop": 1.0, "rec_engine": 3.5, "rec_decode": 0.5}
 
 
-def test_nothing_that_took_place_adds_nothing() -> None:
+def test_including_no_times_adds_nothing() -> None:
     watch = watch_with(crop=1.0)
     watch.include([])
     watch.include([Stopwatch(), Stopwatch()])

@@ -1,6 +1,6 @@
 locals {
   environment = {
-    PPOCR_MAX_BODY_MB     = "5" # SCF takes 6 MB with everything around the body
+    PPOCR_MAX_BODY_MB     = "5" # SCF allows 6 MB including everything around the body
     PPOCR_MAX_CONCURRENCY = "2"
   }
 }
@@ -13,7 +13,7 @@ resource "tencentcloud_scf_function" "ppocr_serving" {
   mem_size    = var.mem_size
   timeout     = var.timeout
 
-  # SCF can only take this away from functions inside a VPC. The service itself calls nobody.
+  # SCF can disable this only for functions inside a VPC. The service itself makes no connections.
   enable_public_net = true
 
   environment = merge(local.environment, var.environment)
@@ -24,11 +24,11 @@ resource "tencentcloud_scf_function" "ppocr_serving" {
     registry_id = var.registry_id
     image_port  = 9000
 
-    # Starts instances before the whole image is there.
+    # Start instances before the image is complete.
     container_image_accelerate = true
   }
 
-  # Unset, an instance gets one request at a time and a second request starts a second instance.
+  # Unset, an instance gets one request at a time, and a concurrent one starts another instance.
   instance_concurrency_config {
     dynamic_enabled = "FALSE"
     max_concurrency = var.concurrency

@@ -27,7 +27,7 @@ variable "registry_id" {
 
 variable "region" {
   type        = string
-  description = "Where the function runs."
+  description = "Region of the function."
   default     = "ap-guangzhou"
 }
 
@@ -55,13 +55,13 @@ variable "mem_size" {
 
   validation {
     condition     = var.mem_size >= 1536 && var.mem_size <= 3072 && var.mem_size % 128 == 0
-    error_message = "mem_size must be a multiple of 128 from 1536, which an instance needs, to 3072, the most that SCF gives."
+    error_message = "mem_size must be a multiple of 128 from 1536, which an instance needs, to 3072, the most that SCF allows."
   }
 }
 
 variable "timeout" {
   type        = number
-  description = "Seconds that a request may take, waiting included."
+  description = "Seconds that a request may take, including waiting."
   default     = 120
 
   validation {
@@ -72,12 +72,12 @@ variable "timeout" {
 
 variable "concurrency" {
   type        = number
-  description = "Requests that SCF sends to an instance at a time. PPOCR_MAX_CONCURRENCY of them are worked on, the rest waits."
+  description = "Concurrent requests that SCF sends to an instance. PPOCR_MAX_CONCURRENCY of them run, the rest wait."
   default     = 4
 
   validation {
     condition     = var.concurrency >= 2 && var.concurrency <= 66
-    error_message = "concurrency must be from 2 to 66: an instance works on 2 requests and lets 64 wait."
+    error_message = "concurrency must be from 2 to 66: an instance runs 2 requests and queues 64."
   }
 }
 

@@ -1,7 +1,7 @@
-"""A server with the faults that a soak is to find: `python leaking_server.py PORT LEAK KEEP FAULT`.
+"""A server with the faults that a soak must find: `python leaking_server.py PORT LEAK KEEP FAULT`.
 
-It keeps LEAK MB of each request, and KEEP MB more of a picture file of more than 4 MB. FAULT is `none`, or the module
-whose answers are wrong: ocr_det gets status 500, ocr_rec one result too few. At ocr_cls the server ends.
+It leaks LEAK MB per request, and KEEP MB more per picture file of more than 4 MB. FAULT is `none`, or the module
+whose answers are wrong: ocr_det gets status 500, ocr_rec one result too few. ocr_cls ends the server.
 """
 
 import json
@@ -45,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Prints nothing."""
+        """Print nothing."""
 
 
 if __name__ == "__main__":

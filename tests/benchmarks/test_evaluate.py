@@ -14,7 +14,7 @@ def line(text: str, left: float = 0, top: float = 0, right: float = 100, bottom:
     return LabelledLine(text, (left, top, right, bottom))
 
 
-def test_equal_lines_match_whatever_their_case_and_spaces() -> None:
+def test_equal_lines_match_regardless_of_case_and_spaces() -> None:
     assert score([line("Total 12.50")], [line("TOTAL12.50")]).f1 == 1.0
 
 
@@ -33,7 +33,7 @@ def test_each_read_line_is_used_once() -> None:
     assert score([line("abc"), line("abc")], [line("abc")]) == Score(2, 1, 1, 6, 3)
 
 
-def test_nothing_read_and_nothing_labelled_is_no_division_by_zero() -> None:
+def test_an_empty_score_is_zero() -> None:
     assert Score().f1 == Score().precision == Score().recall == Score().characters_found == 0.0
 
 
@@ -65,7 +65,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_folder_without_labels_is_an_error_in_one_line(tmp_path: Path) -> None:
+def test_a_folder_without_labels_is_a_one_line_error(tmp_path: Path) -> None:
     result = run(tmp_path)
 
     assert (result.returncode, result.stdout) == (1, "")

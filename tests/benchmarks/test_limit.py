@@ -1,4 +1,4 @@
-"""The engine calls of pictures alone, and the ways of packing them."""
+"""The engine calls alone, and ways of batching them."""
 
 import re
 import shutil
@@ -20,7 +20,7 @@ def run(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_the_engine_calls_alone_take_less_than_the_whole(tmp_path: Path) -> None:
+def test_the_engine_calls_alone_take_less_time_than_the_pipeline(tmp_path: Path) -> None:
     shutil.copy(ROOT / "docs" / "example.png", tmp_path)
     result = run("limit.py", tmp_path, "--repetitions", "5")
     assert result.returncode == 0, result.stderr
@@ -30,13 +30,13 @@ def test_the_engine_calls_alone_take_less_than_the_whole(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("script", ["limit.py", "parallel.py"])
-def test_a_folder_without_pictures_is_an_error_in_one_line(script: str, tmp_path: Path) -> None:
+def test_a_folder_without_pictures_is_a_one_line_error(script: str, tmp_path: Path) -> None:
     result = run(script, tmp_path)
     assert (result.returncode, result.stdout, result.stderr.count("\n")) == (1, "", 1)
     assert f"{tmp_path} has no pictures" in result.stderr
 
 
-def test_lines_of_equal_width_are_put_together_and_none_is_lost() -> None:
+def test_lines_of_equal_width_are_batched_and_none_is_lost() -> None:
     lines = [np.full((1, 3, 2, width), number, np.float32) for number, width in enumerate([8, 4, 8, 8, 4, 6])]
     batches = regrouped(lines, 2)
     assert [batch.shape for batch in batches] == [(2, 3, 2, 4), (1, 3, 2, 6), (2, 3, 2, 8), (1, 3, 2, 8)]

@@ -1,4 +1,4 @@
-"""The comparison with peers, as far as it goes without installing them: ours, and environments of nothing."""
+"""The comparison with peers, without installing any of them: our own engines, and empty environments."""
 
 import os
 import re
@@ -57,7 +57,7 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def test_ours_alone_is_a_table_with_the_ratio_one_and_what_was_read(pictures: Path, tmp_path: Path) -> None:
+def test_a_run_without_peers_prints_a_table_with_ratio_one_and_the_score(pictures: Path, tmp_path: Path) -> None:
     result = run(
         pictures, "--peer", "none", "--ours", "paddle", "--repetitions", "2", "--environments", tmp_path / "peers"
     )
@@ -77,7 +77,7 @@ def test_ours_alone_is_a_table_with_the_ratio_one_and_what_was_read(pictures: Pa
     assert re.search(r"\n- ppocr_serving, paddle: ppocr-serving \d\S+, paddlepaddle \d\S+\n", result.stdout)
 
 
-def test_settings_of_the_environment_count(pictures: Path, tmp_path: Path) -> None:
+def test_settings_from_the_environment_apply(pictures: Path, tmp_path: Path) -> None:
     (pictures / "blank.png").unlink()
     result = run(
         pictures, "--peer", "none", "--ours", "paddle", "--repetitions", "1", "--environments", tmp_path / "peers",
@@ -89,7 +89,7 @@ def test_settings_of_the_environment_count(pictures: Path, tmp_path: Path) -> No
     assert rows(result.stdout)[2][5:7] == ["0.0", "0.0000"]
 
 
-def test_a_folder_without_pictures_is_an_error_in_one_line(pictures: Path, tmp_path: Path) -> None:
+def test_a_folder_without_pictures_is_a_one_line_error(pictures: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
 
@@ -100,21 +100,21 @@ def test_a_folder_without_pictures_is_an_error_in_one_line(pictures: Path, tmp_p
 
 
 @pytest.mark.parametrize("option", ["--repetitions", "--threads"])
-def test_nothing_to_do_is_an_error_in_one_line(pictures: Path, option: str) -> None:
+def test_zero_repetitions_or_threads_are_a_one_line_error(pictures: Path, option: str) -> None:
     result = run(pictures, "--peer", "none", option, "0")
 
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == "peers: --repetitions and --threads must be at least 1\n"
 
 
-def test_missing_models_are_an_error_in_one_line(pictures: Path, tmp_path: Path) -> None:
+def test_missing_models_are_a_one_line_error(pictures: Path, tmp_path: Path) -> None:
     result = run(pictures, "--peer", "none", PPOCR_MODEL_DIR=str(tmp_path))
 
     assert (result.returncode, result.stdout) == (1, "")
     assert re.fullmatch(rf"peers: det model: {tmp_path}\S* .*PPOCR_DET_MODEL_DIR.*\n", result.stderr)
 
 
-def test_a_picture_that_cannot_be_read_is_an_error_that_names_it(pictures: Path, tmp_path: Path) -> None:
+def test_an_unreadable_picture_is_an_error_that_names_it(pictures: Path, tmp_path: Path) -> None:
     damaged = pictures / "damaged.png"
     damaged.write_bytes(EXAMPLE.read_bytes()[:200])
 
@@ -124,7 +124,7 @@ def test_a_picture_that_cannot_be_read_is_an_error_that_names_it(pictures: Path,
     assert re.fullmatch(rf"peers: ppocr_serving, paddle cannot read {damaged}: ImageDecodeError: .*\n", result.stderr)
 
 
-def test_a_peer_that_ends_is_told_with_its_last_words_and_its_log(tmp_path: Path) -> None:
+def test_a_peer_that_exits_is_reported_with_its_last_output_and_its_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     options = PeerOptions(1, 960, "", "", "", "")
 
@@ -156,7 +156,7 @@ def test_one_slow_repetition_of_three_does_not_matter(times: list[float], more: 
     assert summary.first == pytest.approx(2 * mean(times))
 
 
-def test_pictures_count_alike_and_memory_is_the_most_of_all() -> None:
+def test_pictures_count_equally_and_memory_is_the_maximum() -> None:
     summary = summarize(
         [[reading(10, "ab", peak_memory=5)] * 5, [reading(30, "", peak_memory=9), reading(30, "", peak_memory=7)]],
         [None, None],
@@ -174,7 +174,7 @@ def test_only_labelled_pictures_are_scored() -> None:
 
 
 @given(st.lists(Milliseconds, min_size=1, max_size=3), st.lists(Milliseconds, max_size=4))
-def test_ratios_are_to_the_fastest_of_ours(ours: list[float], theirs: list[float]) -> None:
+def test_ratios_are_relative_to_our_fastest_engine(ours: list[float], theirs: list[float]) -> None:
     times = {**{f"ours {i}": time for i, time in enumerate(ours)}, **{f"peer {i}": t for i, t in enumerate(theirs)}}
     table = rows(
         format_table(
@@ -190,7 +190,7 @@ def test_ratios_are_to_the_fastest_of_ours(ours: list[float], theirs: list[float
     assert min(float(ratio) for name, _, _, _, ratio, *_ in table if name.startswith("ours")) == 1
 
 
-def test_an_environment_is_made_once_and_anew_when_its_list_changes(tmp_path: Path) -> None:
+def test_an_environment_is_rebuilt_only_when_its_requirements_change(tmp_path: Path) -> None:
     requirements = tmp_path / "nothing.txt"
     requirements.write_text("# no package\n", encoding="utf-8")
     environments = tmp_path / "peers"
@@ -207,11 +207,11 @@ def test_an_environment_is_made_once_and_anew_when_its_list_changes(tmp_path: Pa
     assert not trace.exists()
 
 
-def test_a_package_that_cannot_be_installed_fails_each_time_and_says_where_to_look(tmp_path: Path) -> None:
+def test_a_package_that_cannot_be_installed_fails_each_time_and_names_the_log(tmp_path: Path) -> None:
     requirements = tmp_path / "wrong.txt"
     requirements.write_text(f"{tmp_path}/no-such-package\n", encoding="utf-8")
 
-    for _ in range(2):  # what the first failure left behind is not taken for an environment
+    for _ in range(2):  # leftovers of the first failure are not taken for an environment
         with pytest.raises(EnvironmentFailed, match=r"^wrong: could not install .*wrong\.install\.log$"):
             environment_python(requirements, tmp_path / "peers")
     assert "no-such-package" in (tmp_path / "peers" / "wrong.install.log").read_text(encoding="utf-8")

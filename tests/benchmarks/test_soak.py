@@ -68,7 +68,7 @@ def halves(count: int, seed: int = 0) -> tuple[list[PicturePlan], list[PicturePl
     return plans[: count // 2], plans[count // 2 :]
 
 
-def test_a_run_measures_a_real_server_and_checks_what_it_answers(tmp_path: Path) -> None:
+def test_a_run_measures_a_real_server_and_checks_its_answers(tmp_path: Path) -> None:
     series = tmp_path / "series.csv"
 
     result = soak("--pictures", "12", "--series", series, *NO_LIMITS)
@@ -99,11 +99,11 @@ def test_a_run_measures_a_real_server_and_checks_what_it_answers(tmp_path: Path)
         rows = list(csv.DictReader(file))
     assert [int(row["picture"]) for row in rows] == sorted(int(row["picture"]) for row in rows)
     assert int(rows[-1]["picture"]) == 12 + 10 + 1 + 10
-    # The high-water mark also knows what no sample saw.
+    # The high-water mark includes what no sample saw.
     assert max(float(row["worker_mb"]) for row in rows) <= max(worker) + 1
 
 
-def test_every_limit_that_is_passed_and_failed_requests_are_named_a_line_each() -> None:
+def test_exceeded_limits_and_failed_requests_are_reported_one_per_line() -> None:
     failing = [plan for plan in plan_pictures(12, 5) if plan.module == "ocr_det"]
 
     result = soak("--pictures", "12", "--seed", "5", "--max-mb", "150", *leaking(leak=10, keep=200, fault="ocr_det"))
@@ -150,21 +150,21 @@ def test_a_wrong_answer_is_a_failed_request(module: str, problem: str) -> None:
     assert re.fullmatch(problem, failure.removeprefix(where))
 
 
-def test_a_server_that_does_not_start_is_an_error_in_one_line() -> None:
+def test_a_server_that_does_not_start_is_a_one_line_error() -> None:
     result = soak("--", "sh", "-c", "echo no models >&2; exit 3")
 
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == "soak: the server ended with status 3 before it was ready: no models\n"
 
 
-def test_a_server_that_dies_on_the_way_is_an_error_in_one_line() -> None:
+def test_a_server_that_dies_during_the_run_is_a_one_line_error() -> None:
     result = soak("--pictures", "12", *leaking(leak=0, keep=0, fault="ocr_cls"))
 
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == "soak: the server ended with status 7 before the last answer: out of memory\n"
 
 
-def test_a_command_that_does_not_exist_is_an_error_in_one_line() -> None:
+def test_a_command_that_does_not_exist_is_a_one_line_error() -> None:
     result = soak("--", "/nowhere/serve")
 
     assert (result.returncode, result.stdout) == (1, "")
@@ -179,7 +179,7 @@ def test_a_number_of_pictures_that_cannot_be_divided_is_refused(count: str) -> N
     assert "--pictures" in result.stderr
 
 
-def test_a_process_that_takes_the_place_of_another_is_counted_and_its_memory_seen() -> None:
+def test_a_process_that_replaces_another_is_counted_and_its_memory_measured() -> None:
     script = """
 import subprocess, sys
 for megabytes in (1, 60, 1):
@@ -240,7 +240,7 @@ def test_pictures_stay_within_their_bounds(count: int, seed: int) -> None:
 
 
 @given(st.integers(6, 400).map(lambda half: 2 * half), st.integers(0, 2**32))
-def test_the_extremes_and_all_modules_are_in_both_halves(count: int, seed: int) -> None:
+def test_both_halves_contain_the_extremes_and_all_modules(count: int, seed: int) -> None:
     for plans in halves(count, seed):
         sizes = Counter((plan.width, plan.height) for plan in plans)
         assert sizes[SMALLEST_SIDE, SMALLEST_SIDE] >= 1
@@ -273,7 +273,7 @@ def test_both_halves_are_alike_and_so_are_their_ends(seed: int) -> None:
     assert sum(plan.module == "ocr_system" for plan in first) > 150
 
 
-def test_the_same_seed_draws_the_same_pictures_and_another_one_others() -> None:
+def test_the_seed_determines_the_pictures() -> None:
     for one, again, other in zip(plan_pictures(24, 1), plan_pictures(24, 1), plan_pictures(24, 2), strict=True):
         if one.width * one.height > 10**6:
             continue
@@ -281,7 +281,7 @@ def test_the_same_seed_draws_the_same_pictures_and_another_one_others() -> None:
         assert draw(one) != draw(other)
 
 
-def test_a_drawn_picture_is_what_was_planned() -> None:
+def test_a_drawn_picture_matches_its_plan() -> None:
     seen = Counter[str]()
     for plan in plan_pictures(48, 3):
         if plan.width * plan.height > 10**6:

@@ -15,7 +15,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_default_is_much_faster_than_plain_kernels_and_spends_its_time_in_the_engines(
+def test_the_default_is_much_faster_than_native_kernels_and_spends_its_time_in_the_engines(
     shared_data: Path, tmp_path: Path
 ) -> None:
     for name in ("00006737.jpg", "00056221.jpg", "12.jpg"):
@@ -33,7 +33,7 @@ def test_the_default_is_much_faster_than_plain_kernels_and_spends_its_time_in_th
     assert float(share[1]) < 20
 
 
-def test_a_folder_without_pictures_is_an_error_in_one_line(tmp_path: Path) -> None:
+def test_a_folder_without_pictures_is_a_one_line_error(tmp_path: Path) -> None:
     result = run(tmp_path)
 
     assert (result.returncode, result.stdout) == (1, "")

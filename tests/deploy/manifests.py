@@ -1,4 +1,4 @@
-"""The deployment files, read the way their tools read them."""
+"""The deployment files, parsed as their tools parse them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ __all__ = ["DEPLOY", "ROOT", "check_environment", "container_of", "read_all_yaml
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 
-_ENVIRONMENT_BYTES = 4096  # what FC and SCF allow
+_ENVIRONMENT_BYTES = 4096  # the limit of FC and SCF
 
 
 def read_all_yaml(path: Path) -> list[dict[str, Any]]:
@@ -24,7 +24,7 @@ def read_all_yaml(path: Path) -> list[dict[str, Any]]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The one document of a YAML file."""
+    """The only document of a YAML file."""
     (document,) = read_all_yaml(path)
     return document
 
@@ -40,14 +40,14 @@ def read_terraform(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def container_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The one container of a Deployment or a Knative Service."""
+    """The only container of a Deployment or a Knative Service."""
     (container,) = manifest["spec"]["template"]["spec"]["containers"]
     found: dict[str, Any] = container
     return found
 
 
 def check_environment(variables: Mapping[str, str]) -> None:
-    """The service knows these variables, takes their values, and the platforms take their size."""
+    """Check that the service accepts these variables, and the platforms their size."""
     assert variables
     assert all(isinstance(value, str) for value in variables.values())
     assert sum(len(f"{name}={value}") + 1 for name, value in variables.items()) <= _ENVIRONMENT_BYTES

@@ -22,7 +22,7 @@ FILES = [
 ]
 READMES = sorted(DEPLOY.rglob("README.md"))
 
-# A credential, as the clouds and HTTP write them down.
+# Credentials as the clouds and HTTP write them.
 SECRETS = re.compile(
     r"LTAI[A-Za-z0-9]{12,}|AKID[A-Za-z0-9]{13,}|AKIA[A-Z0-9]{12,}|-----BEGIN|"
     r"(?i:(?:secret|password|passwd|token|access_?key)\w*[\"']?\s*[:=]\s*[\"']?[A-Za-z0-9+/_-]{8,})"
@@ -40,12 +40,12 @@ def workloads() -> list[dict[str, Any]]:
 
 
 def image_name(reference: str) -> tuple[str, str]:
-    """The last part of an image's name, and its tag."""
+    """Return the last part of an image's name, and its tag."""
     name, _, tag = reference.rpartition("/")[2].partition(":")
     return name, tag
 
 
-def test_platforms_with_a_read_only_file_system_get_the_image_made_for_them() -> None:
+def test_read_only_platforms_use_the_image_made_for_them() -> None:
     version = ppocr_serving.__version__
 
     assert image_name(fc_props()["customContainerConfig"]["image"]) == ("ppocr-serving", version)
@@ -53,7 +53,7 @@ def test_platforms_with_a_read_only_file_system_get_the_image_made_for_them() ->
         assert image_name(container_of(workload)["image"]) == ("ppocr-serving-tx", version)
 
 
-def test_all_listen_on_the_port_that_start_sh_takes_by_default() -> None:
+def test_all_use_the_default_port_of_start_sh() -> None:
     default = re.search(r"FC_CUSTOM_LISTEN_PORT:-(\d+)", (ROOT / "start.sh").read_text(encoding="utf-8"))
     assert default is not None
     port = int(default[1])
@@ -66,7 +66,7 @@ def test_all_listen_on_the_port_that_start_sh_takes_by_default() -> None:
 
 
 def called_paths() -> list[tuple[str, str]]:
-    """Method and path of every request that a platform makes on its own."""
+    """Return method and path of every request that a platform makes."""
     container, hooks = fc_props()["customContainerConfig"], fc_props()["instanceLifecycleConfig"]
     calls = [
         ("GET", container["healthCheckConfig"]["httpGetUrl"]),
@@ -83,7 +83,7 @@ def called_paths() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("method", "path"), called_paths())
-def test_the_service_has_the_paths_that_platforms_call(method: str, path: str) -> None:
+def test_the_service_has_every_path_that_platforms_call(method: str, path: str) -> None:
     settings = load_settings(environ={}).server
     routes = create_app({}, settings, Readiness({}, settings.queue_timeout)).url_map.bind("localhost")
 
@@ -93,7 +93,7 @@ def test_the_service_has_the_paths_that_platforms_call(method: str, path: str) -
         pytest.fail(f"{method} {path}: {error}", pytrace=False)
 
 
-def test_variables_that_are_named_exist() -> None:
+def test_variables_named_in_the_files_exist() -> None:
     known = {variable for field in field_names() for variable in variable_names(field)} | {"PPOCR_WORKERS"}
 
     for path in FILES:
@@ -116,7 +116,7 @@ def test_no_file_holds_a_secret(path: Path) -> None:
         'password: "hunter2hunter2"',
     ],
 )
-def test_a_secret_would_be_found(text: str) -> None:
+def test_the_pattern_finds_secrets(text: str) -> None:
     assert SECRETS.search(text)
 
 
@@ -132,7 +132,7 @@ def test_readmes_name_files_that_exist(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", READMES, ids=lambda path: path.parent.name)
-def test_commands_of_readmes_are_shell(path: Path) -> None:
+def test_readme_commands_are_valid_shell(path: Path) -> None:
     blocks = re.findall(r"^```shell\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
     assert blocks
@@ -143,7 +143,7 @@ def test_commands_of_readmes_are_shell(path: Path) -> None:
 @pytest.mark.parametrize(
     "manifest", ["aliyun_fc/s.yaml", "kubernetes/deployment.yaml", "kubernetes/knative-service.yaml"]
 )
-def test_the_readmes_command_puts_the_image_in(manifest: str) -> None:
+def test_the_readmes_command_sets_the_image(manifest: str) -> None:
     path = DEPLOY / manifest
     (expression,) = set(re.findall(r'sed (?:-i )?"([^"]+)"', (path.parent / "README.md").read_text(encoding="utf-8")))
     command = f'IMAGE=registry.example.org/mine:2; sed "{expression}" "$1"'

@@ -1,4 +1,4 @@
-"""docker-compose.yaml: a parser of the Compose Specification takes it, and its health check tells sick from well."""
+"""docker-compose.yaml: valid under the Compose Specification, with a health check that reports readiness."""
 
 import http.server
 import subprocess
@@ -38,7 +38,7 @@ def test_the_service_restarts_and_is_bounded(service: dict[str, Any]) -> None:
     assert service["cap_drop"] == ["ALL"]
 
 
-def test_requests_may_finish_before_the_container_is_killed(service: dict[str, Any]) -> None:
+def test_requests_can_finish_before_the_container_is_killed(service: dict[str, Any]) -> None:
     assert compose_spec.parse_duration(service["stop_grace_period"]) > load_settings(environ={}).server.graceful_timeout
 
 
@@ -62,9 +62,7 @@ def answering(request: pytest.FixtureRequest) -> Iterator[tuple[int, HTTPStatus]
         server.shutdown()
 
 
-def test_the_health_check_tells_ready_from_not_ready(
-    service: dict[str, Any], answering: tuple[int, HTTPStatus]
-) -> None:
+def test_the_health_check_passes_only_when_ready(service: dict[str, Any], answering: tuple[int, HTTPStatus]) -> None:
     port, status = answering
     kind, program, *arguments = service["healthcheck"]["test"]
     assert (kind, program) == ("CMD", "python3")

@@ -1,4 +1,4 @@
-"""Aliyun Function Compute: s.yaml against fc3's rules and the platform's limits, and the application made of it."""
+"""Aliyun Function Compute: s.yaml against fc3's schema and the platform's limits, and the published template."""
 
 import copy
 import json
@@ -38,14 +38,14 @@ def publish() -> dict[str, Any]:
     return read_yaml(FOLDER / "publish.yaml")
 
 
-def test_s_yaml_is_what_fc3_takes(application: dict[str, Any]) -> None:
+def test_s_yaml_is_valid_for_fc3(application: dict[str, Any]) -> None:
     jsonschema.validate(application, FC3_SCHEMA)
 
 
 @pytest.mark.parametrize(
     ("where", "value"),
     [
-        (("caPort",), 9000),  # of the component before fc3
+        (("caPort",), 9000),  # a field of fc3's predecessor
         (("customContainerConfig", "port"), "9000"),
         (("customContainerConfig", "command"), '["sh", "start.sh"]'),  # fc2 took JSON in a string
         (("customContainerConfig", "healthCheckConfig", "timeoutSeconds"), 5),
@@ -70,40 +70,40 @@ def test_the_schema_refuses_what_fc3_refuses(
 
 
 def test_memory_fits_the_cpus(application: dict[str, Any]) -> None:
-    gigabytes_a_cpu = props(application)["memorySize"] / 1024 / props(application)["cpu"]
+    gigabytes_per_cpu = props(application)["memorySize"] / 1024 / props(application)["cpu"]
 
-    assert 1 <= gigabytes_a_cpu <= 4
+    assert 1 <= gigabytes_per_cpu <= 4
 
 
-def test_a_request_may_wait_and_be_worked_on_within_the_time_out(application: dict[str, Any]) -> None:
+def test_the_timeout_exceeds_the_wait_in_the_queue(application: dict[str, Any]) -> None:
     settings = load_settings(environ=props(application)["environmentVariables"])
 
     assert props(application)["timeout"] > settings.server.queue_timeout
 
 
-def test_an_instance_takes_what_fc_sends_at_a_time(application: dict[str, Any]) -> None:
+def test_an_instance_accepts_the_concurrency_of_fc(application: dict[str, Any]) -> None:
     settings = load_settings(environ=props(application)["environmentVariables"])
-    at_a_time = props(application)["instanceConcurrency"]
+    concurrency = props(application)["instanceConcurrency"]
 
-    assert settings.server.max_concurrency <= at_a_time <= settings.server.max_concurrency + settings.server.max_queue
+    assert settings.server.max_concurrency <= concurrency <= settings.server.max_concurrency + settings.server.max_queue
 
 
-def test_bodies_are_not_larger_than_fc_carries(application: dict[str, Any]) -> None:
+def test_the_body_limit_is_within_that_of_fc(application: dict[str, Any]) -> None:
     assert load_settings(environ=props(application)["environmentVariables"]).server.max_body_mb <= 32
 
 
-def test_the_environment_is_the_services(application: dict[str, Any]) -> None:
+def test_the_service_accepts_the_environment(application: dict[str, Any]) -> None:
     check_environment(props(application)["environmentVariables"])
 
 
-def test_the_initializer_may_take_as_long_as_a_start(application: dict[str, Any]) -> None:
+def test_lifecycle_hooks_have_enough_time(application: dict[str, Any]) -> None:
     hooks = props(application)["instanceLifecycleConfig"]
 
     assert hooks["initializer"]["timeout"] > 30
     assert hooks["preStop"]["timeout"] > load_settings(environ={}).server.graceful_timeout
 
 
-def test_publish_yaml_describes_an_application(publish: dict[str, Any]) -> None:
+def test_publish_yaml_is_valid(publish: dict[str, Any]) -> None:
     jsonschema.validate(publish, PUBLISH_SCHEMA)
     assert publish["Version"] == ppocr_serving.__version__
 
@@ -112,7 +112,7 @@ def test_every_parameter_is_used_and_every_placeholder_is_a_parameter(publish: d
     parameters = publish["Parameters"]["properties"]
 
     assert {"region", "functionName", "memorySize"} <= set(parameters)
-    assert set(PLACEHOLDER.findall(TEMPLATE)) == {*parameters, "access"}  # access: Serverless Devs asks for it itself
+    assert set(PLACEHOLDER.findall(TEMPLATE)) == {*parameters, "access"}  # Serverless Devs prompts for access
 
 
 def test_defaults_are_allowed_values(publish: dict[str, Any]) -> None:
@@ -122,14 +122,14 @@ def test_defaults_are_allowed_values(publish: dict[str, Any]) -> None:
     jsonschema.validate(defaults, schema)
 
 
-def test_the_application_with_its_defaults_is_s_yaml(application: dict[str, Any], publish: dict[str, Any]) -> None:
+def test_the_template_with_its_defaults_is_s_yaml(application: dict[str, Any], publish: dict[str, Any]) -> None:
     values = {name: parameter["default"] for name, parameter in publish["Parameters"]["properties"].items()}
     rendered = PLACEHOLDER.sub(lambda match: str({**values, "access": "default"}[match[1]]), TEMPLATE)
 
     assert yaml.safe_load(rendered) == application
 
 
-def test_every_memory_on_offer_fits_the_cpus(application: dict[str, Any], publish: dict[str, Any]) -> None:
+def test_every_memory_size_on_offer_fits_the_cpus(application: dict[str, Any], publish: dict[str, Any]) -> None:
     for megabytes in publish["Parameters"]["properties"]["memorySize"]["enum"]:
         props(application)["memorySize"] = megabytes
         jsonschema.validate(application, FC3_SCHEMA)

@@ -1,4 +1,4 @@
-"""Kubernetes and Knative: the manifests against schemas, and what they promise each other."""
+"""Kubernetes and Knative: the manifests against schemas and against each other."""
 
 import copy
 import json
@@ -35,7 +35,7 @@ def test_every_manifest_is_tested() -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", KUBERNETES)
-def test_kubernetes_takes_the_manifest(name: str, version: str) -> None:
+def test_kubernetes_accepts_the_manifest(name: str, version: str) -> None:
     kubernetes_validate.validate(read_yaml(FOLDER / name), version, strict=True)
 
 
@@ -47,11 +47,11 @@ def test_a_misspelt_field_is_found() -> None:
         kubernetes_validate.validate(wrong, VERSIONS[-1], strict=True)
 
 
-def test_knative_takes_the_service() -> None:
+def test_knative_accepts_the_service() -> None:
     service = read_yaml(FOLDER / "knative-service.yaml")
 
     jsonschema.validate(service, KNATIVE_SCHEMA)
-    # What is not Knative's own is a pod's.
+    # Without Knative's own fields, it is a pod.
     pod = copy.deepcopy(service["spec"]["template"]["spec"])
     del pod["containerConcurrency"], pod["timeoutSeconds"]
     for probe in ("readinessProbe", "livenessProbe"):
@@ -79,7 +79,7 @@ def test_the_schema_refuses_what_knative_refuses(field: str, value: object) -> N
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
-def test_containers_have_no_rights(name: str) -> None:
+def test_containers_run_without_privileges(name: str) -> None:
     manifest = read_yaml(FOLDER / name)
 
     assert container_of(manifest)["securityContext"] == {
@@ -104,22 +104,22 @@ def test_only_tmp_is_writable(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
-def test_the_environment_is_the_services(name: str) -> None:
+def test_the_service_accepts_the_environment(name: str) -> None:
     variables = container_of(read_yaml(FOLDER / name))["env"]
 
     check_environment({variable["name"]: variable["value"] for variable in variables})
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
-def test_resources_leave_room_to_grow(name: str) -> None:
+def test_cpu_is_reserved_in_full_and_memory_may_grow(name: str) -> None:
     resources = container_of(read_yaml(FOLDER / name))["resources"]
 
-    # A request that is lower would put threads onto CPUs that belong to others; the HPA measures against it.
+    # A lower request would put threads onto other pods' CPUs; the HPA measures against the request.
     assert resources["requests"]["cpu"] == resources["limits"]["cpu"]
     assert megabytes(resources["requests"]["memory"]) <= megabytes(resources["limits"]["memory"])
 
 
-def test_deployment_service_and_hpa_belong_together() -> None:
+def test_deployment_service_and_hpa_match() -> None:
     deployment, service, hpa = (read_yaml(FOLDER / name) for name in KUBERNETES)
     pod_labels = deployment["spec"]["template"]["metadata"]["labels"]
     (port,) = container_of(deployment)["ports"]
@@ -136,7 +136,7 @@ def test_deployment_service_and_hpa_belong_together() -> None:
     assert "replicas" not in deployment["spec"]
 
 
-def test_probes_name_the_port() -> None:
+def test_probes_use_the_port_by_name() -> None:
     container = container_of(read_yaml(FOLDER / "deployment.yaml"))
     (port,) = container["ports"]
 
@@ -144,7 +144,7 @@ def test_probes_name_the_port() -> None:
         assert container[probe]["httpGet"]["port"] == port["name"]
 
 
-def test_a_pod_has_time_to_finish() -> None:
+def test_a_pod_has_time_to_finish_its_requests() -> None:
     deployment = read_yaml(FOLDER / "deployment.yaml")
     command = container_of(deployment)["lifecycle"]["preStop"]["exec"]["command"]
     needed = int(command[1]) + settings_of(deployment).server.graceful_timeout
@@ -152,7 +152,7 @@ def test_a_pod_has_time_to_finish() -> None:
     assert needed < deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
 
 
-def test_an_instance_takes_what_knative_sends_at_a_time() -> None:
+def test_an_instance_accepts_the_concurrency_of_knative() -> None:
     service = read_yaml(FOLDER / "knative-service.yaml")
     revision, settings = service["spec"]["template"]["spec"], settings_of(service)
 

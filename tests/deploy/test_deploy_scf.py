@@ -1,4 +1,4 @@
-"""Tencent SCF: the terraform parses, is closed in itself, uses the provider's arguments and keeps to the limits."""
+"""Tencent SCF: the Terraform files parse, are self-contained, use the provider's arguments and keep the limits."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ FOLDER = DEPLOY / "tencent_scf"
 BLOCKS = read_terraform(FOLDER)
 TEXT = "\n".join(path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.tf")))
 
-# The arguments that we use, of the provider's resources; True: required.
+# The arguments of the provider's resources that we use; True: required.
 FUNCTION = {
     "name": True,
     "namespace": False,
@@ -61,11 +61,11 @@ def test_variables_are_declared_once_and_used() -> None:
     assert set(re.findall(r"\bvar\.(\w+)", blocks_without_declarations)) == set(declared)
 
 
-def test_variables_are_explained_and_typed() -> None:
+def test_variables_have_types_and_descriptions() -> None:
     assert [name for name, variable in VARIABLES.items() if not {"type", "description"} <= set(variable)] == []
 
 
-def test_references_lead_to_resources() -> None:
+def test_references_resolve() -> None:
     references = re.findall(r"\b(tencentcloud_scf_\w+)\.(\w+)\.", TEXT)
 
     assert references
@@ -85,7 +85,7 @@ def check_arguments(body: dict[str, Any], known: dict[str, bool]) -> None:
     assert {name for name, required in known.items() if required} <= set(body)
 
 
-def test_resources_have_arguments_that_the_provider_knows(function: dict[str, Any]) -> None:
+def test_resources_use_arguments_of_the_provider(function: dict[str, Any]) -> None:
     (trigger,) = RESOURCES["tencentcloud_scf_trigger"].values()
     (image,) = function["image_config"]
     (concurrency,) = function["instance_concurrency_config"]
@@ -96,27 +96,27 @@ def test_resources_have_arguments_that_the_provider_knows(function: dict[str, An
     check_arguments(trigger, TRIGGER)
     assert function["func_type"] == "HTTP"
     assert trigger["type"] == "http"
-    assert image["image_port"] == 9000  # SCF sends to no other
+    assert image["image_port"] == 9000  # the only port that SCF uses
 
 
-def test_memory_and_time_out_are_what_scf_gives() -> None:
+def test_memory_and_timeout_are_within_the_limits_of_scf() -> None:
     assert DEFAULTS["mem_size"] <= 3072
     assert DEFAULTS["mem_size"] % 128 == 0
     assert load_settings(environ=ENVIRONMENT).server.queue_timeout < DEFAULTS["timeout"] <= 900
 
 
 @pytest.mark.parametrize(("name", "bound"), [("mem_size", "<= 3072"), ("timeout", "<= 900"), ("concurrency", "<= 66")])
-def test_other_values_are_checked_before_the_cloud_is_asked(name: str, bound: str) -> None:
+def test_terraform_validates_other_values(name: str, bound: str) -> None:
     (validation,) = VARIABLES[name]["validation"]
 
     assert f"var.{name} {bound}" in validation["condition"]
 
 
-def test_bodies_fit_into_an_scf_request() -> None:
+def test_the_body_limit_fits_an_scf_request() -> None:
     assert load_settings(environ=ENVIRONMENT).server.max_body_mb * 2**20 <= 6_000_000
 
 
-def test_an_instance_takes_what_scf_sends_at_a_time() -> None:
+def test_an_instance_accepts_the_concurrency_of_scf() -> None:
     settings = load_settings(environ=ENVIRONMENT)
 
     assert (
@@ -127,11 +127,11 @@ def test_an_instance_takes_what_scf_sends_at_a_time() -> None:
     )
 
 
-def test_the_environment_is_the_services() -> None:
+def test_the_service_accepts_the_environment() -> None:
     check_environment(ENVIRONMENT)
 
 
-def test_what_terraform_leaves_behind_is_not_committed() -> None:
+def test_terraforms_working_files_are_not_committed() -> None:
     ignored = (FOLDER / ".gitignore").read_text(encoding="utf-8").split()
 
     assert {".terraform/", "*.tfstate", "*.tfvars"} <= set(ignored)

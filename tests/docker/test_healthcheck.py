@@ -40,16 +40,16 @@ def test_a_service_that_answers_is_healthy(port: int, host: str) -> None:
     assert check(PORT=str(port), PPOCR_HOST=host).returncode == 0
 
 
-def test_the_port_is_looked_for_where_start_sh_does(port: int) -> None:
+def test_the_port_is_found_as_in_start_sh(port: int) -> None:
     assert check(FC_CUSTOM_LISTEN_PORT=str(port)).returncode == 0
     assert check(FC_CUSTOM_LISTEN_PORT=str(port), PORT="1").returncode == 1
 
 
-def test_a_proxy_is_not_asked(port: int) -> None:
+def test_proxies_are_ignored(port: int) -> None:
     assert check(PORT=str(port), http_proxy="http://127.0.0.1:1").returncode == 0
 
 
-def test_a_service_that_is_down_is_not_healthy() -> None:
+def test_a_service_that_is_down_is_unhealthy() -> None:
     checked = check(PORT="1")
     assert checked.returncode == 1
     assert checked.stderr.startswith("healthcheck: http://127.0.0.1:1/healthz: ")

@@ -1,4 +1,4 @@
-"""The patch of PaddleHub's env.py, on copies of the installed file and by the real interpreter."""
+"""The patch of PaddleHub's env.py, on copies of the installed file, run by the real interpreter."""
 
 import importlib.util
 import os
@@ -39,14 +39,14 @@ def run(environment: Path, *command: str, home: Path | None = None) -> "subproce
 
 def folders(environment: Path) -> dict[str, str]:
     names = ("MODULE_HOME", "CONF_HOME", "LOG_HOME", "TMP_HOME", "CACHE_HOME")
-    # -S keeps the finder out that adapts the real PaddleHub.
+    # -S leaves out the finder that adapts the real PaddleHub.
     code = f"import paddlehub.env as env; print(*(getattr(env, name) for name in {names}), sep='\\n')"
     shown = run(environment, "-S", "-c", code)
     assert shown.returncode == 0, shown.stderr
     return dict(zip(names, shown.stdout.split(), strict=True))
 
 
-def test_all_that_is_written_goes_to_tmp_and_modules_stay(environment: Path) -> None:
+def test_writable_folders_move_to_tmp_and_modules_stay(environment: Path) -> None:
     before = folders(environment)
     assert before["CONF_HOME"] == f"{environment}/home/conf"
     assert run(environment, str(SCRIPT)).returncode == 0
@@ -67,7 +67,7 @@ def test_a_second_run_changes_nothing(environment: Path) -> None:
     assert file.read_bytes() == once
 
 
-def test_byte_code_that_is_never_checked_is_renewed(environment: Path) -> None:
+def test_unchecked_bytecode_is_recompiled(environment: Path) -> None:
     file = environment / "paddlehub" / "env.py"
     unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
     compiled = py_compile.compile(str(file), doraise=True, invalidation_mode=unchecked)

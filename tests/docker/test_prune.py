@@ -16,7 +16,7 @@ def script() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["prune"] = module  # a NamedTuple looks itself up there
+    sys.modules["prune"] = module  # NamedTuple looks up its module there
     spec.loader.exec_module(module)
     return module
 
@@ -29,7 +29,7 @@ def fill(root: Path, patterns: list[str]) -> None:
 
 
 @pytest.mark.parametrize("image", ["hub", "lean"])
-def test_what_is_named_goes_and_the_rest_stays(script: ModuleType, tmp_path: Path, image: str) -> None:
+def test_listed_files_are_removed_and_the_rest_stays(script: ModuleType, tmp_path: Path, image: str) -> None:
     fill(tmp_path, [pattern for _, patterns in script.PRUNES[image] for pattern in patterns])
     kept = tmp_path / "package" / "module.py"
     kept.write_text("1\n", encoding="utf-8")

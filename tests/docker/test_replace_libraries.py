@@ -13,7 +13,7 @@ import pytest
 
 SCRIPT = Path(__file__).parents[2] / "docker" / "replace_libraries.py"
 
-# Prints the products of vectors of all lengths and steps that the loop may treat differently.
+# Print dot products of vectors with all lengths and strides that the loop may treat differently.
 PRODUCTS = """
 import numpy as np
 random = np.random.default_rng(1)
@@ -48,7 +48,7 @@ def load_script() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["replace_libraries"] = module  # a NamedTuple looks itself up there
+    sys.modules["replace_libraries"] = module  # NamedTuple looks up its module there
     spec.loader.exec_module(module)
     return module
 
@@ -58,7 +58,7 @@ def run(program: str, packages: Path | None = None) -> "subprocess.CompletedProc
     return subprocess.run([sys.executable, "-B", "-c", program], env=path, capture_output=True, text=True, check=False)
 
 
-def test_products_of_vectors_are_those_of_openblas(packages: Path) -> None:
+def test_dot_products_match_openblas(packages: Path) -> None:
     expected, found = run(PRODUCTS), run(PRODUCTS, packages)
 
     assert found.returncode == 0, found.stderr
@@ -72,7 +72,7 @@ def test_products_of_vectors_are_those_of_openblas(packages: Path) -> None:
 
 
 @pytest.mark.parametrize("call", ["np.ones((3, 3)) @ np.ones((3, 3))", "np.linalg.inv(np.eye(3))"])
-def test_a_product_of_matrices_ends_the_process(packages: Path, call: str) -> None:
+def test_matrix_operations_end_the_process(packages: Path, call: str) -> None:
     done = run(f"import numpy as np; {call}; print('went on')", packages)
 
     assert done.returncode == -signal.SIGILL

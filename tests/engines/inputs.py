@@ -1,4 +1,4 @@
-"""Shared by engine tests: inputs of real requests, tolerances for answers, and broken files."""
+"""Shared by the engine tests: inputs as in real requests, tolerances for answers, and broken files."""
 
 import subprocess
 import sys
@@ -13,28 +13,28 @@ from tests.drawing import Placed, draw_line, draw_page
 __all__ = ["DAMAGES", "F32_TOLERANCE", "MEAN_TOLERANCE", "broken_model", "damaged", "network_input", "run_program"]
 
 # Differences of probabilities from Paddle's native float32 kernels. Measured in float32: at most 6e-5, 5e-8 on average;
-# in bfloat16, where single pixels at the edges of text may tip over: 2e-3 on average.
+# in bfloat16, where single pixels at the edges of text may flip: 2e-3 on average.
 F32_TOLERANCE = 3e-4
 MEAN_TOLERANCE = {Precision.F32: 1e-6, Precision.BF16: 5e-3}
 
-DAMAGES = ("truncated", "almost whole", "empty", "text", "zeros", "second half is zeros")
+DAMAGES = ("truncated", "nearly complete", "empty", "text", "zeros", "second half is zeros")
 
 
-def damaged(whole: bytes, damage: str) -> bytes:
-    """The content of a file after one of `DAMAGES`."""
-    half = len(whole) // 2
+def damaged(intact: bytes, damage: str) -> bytes:
+    """Return the content of a file after one of `DAMAGES`."""
+    half = len(intact) // 2
     return {
-        "truncated": whole[:half],
-        "almost whole": whole[:-100],
+        "truncated": intact[:half],
+        "nearly complete": intact[:-100],
         "empty": b"",
         "text": b"<!doctype html>",
-        "zeros": bytes(len(whole)),
-        "second half is zeros": whole[:half] + bytes(half),
+        "zeros": bytes(len(intact)),
+        "second half is zeros": intact[:half] + bytes(half),
     }[damage]
 
 
 def network_input(role: str) -> Float32Array:
-    """The input of the network with this role, `det`, `cls` or `rec`, for a page or two lines."""
+    """Return the input of the network with this role, `det`, `cls` or `rec`, for a page or two lines."""
     if role == "det":
         page = draw_page([Placed("Platform 9", 40, 40), Placed("开往北京", 40, 120)], 320, 224)
         return prepare(page, DetectionOptions())
@@ -42,10 +42,10 @@ def network_input(role: str) -> Float32Array:
     return batch_lines(crops, 48, 192 if role == "cls" else 320)
 
 
-def broken_model(folder: Path, whole: ModelFiles, defect: str) -> ModelFiles:
+def broken_model(folder: Path, intact: ModelFiles, defect: str) -> ModelFiles:
     """Write a copy of a model with a defect into a folder."""
-    assert whole.params is not None
-    program, params = whole.program.read_bytes(), whole.params.read_bytes()
+    assert intact.params is not None
+    program, params = intact.program.read_bytes(), intact.params.read_bytes()
     match defect:
         case "truncated program":
             program = program[: len(program) // 2]
@@ -75,9 +75,9 @@ def run_program(
 
     Args:
         program: Its source.
-        *arguments: What it finds in `sys.argv[1:]`.
+        *arguments: Its `sys.argv[1:]`.
         cwd: Its working directory.
-        before: A command that runs the interpreter.
+        before: A command to run the interpreter with.
     """
     return subprocess.run(
         [*before, sys.executable, "-W", "ignore", "-c", program, *arguments],

@@ -1,4 +1,4 @@
-"""A small network in the ONNX format, field by field: ONNX's own package needs another protobuf than PaddleHub."""
+"""A small ONNX network, written field by field: the onnx package needs another protobuf version than PaddleHub."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ _FLOAT = 1  # of TensorProto.DataType
 
 
 def write_onnx(path: Path, weights: Float32Array) -> None:
-    """Write a network that is a convolution without padding, and a sigmoid.
+    """Write a network of a convolution without padding and a sigmoid.
 
     Args:
-        path: Where to.
+        path: The file to write.
         weights: (outputs, inputs, height, width) of the convolution.
     """
     tensor = [_field(1, size) for size in weights.shape]
@@ -42,7 +42,7 @@ def _value(name: str, sides: list[str | int]) -> bytes:
 
 
 def _field(number: int, value: str | bytes | int | np.integer) -> bytes:
-    """One field of a protocol buffer: a number, or bytes with their length before them."""
+    """Encode a protocol buffer field: a number, or bytes preceded by their length."""
     if isinstance(value, (int, np.integer)):
         return _varint(number << 3) + _varint(int(value))
     content = value.encode() if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""Both engines give the same answers to pictures, whole and part by part."""
+"""Both engines give the same answers, end to end and stage by stage."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -32,10 +32,10 @@ def both(default_models: dict[str, ModelFiles]) -> dict[Runtime, dict[str, Servi
 
 
 class Agreement(NamedTuple):
-    """Agreement of the engines about lines.
+    """Agreement of the engines on the lines of pictures.
 
     Attributes:
-        lines: How many there are.
+        lines: Number of lines.
         distance: The largest distance of two corners of the same line in x or y, in pixels.
         same: The share of lines with equal texts, spaces ignored.
         similarity: The mean edit similarity of the texts.
@@ -78,7 +78,7 @@ def test_real_pictures_are_read_alike(both: dict[Runtime, dict[str, Service]], s
     agreement = compare(both, images)
     assert agreement.lines > 200
     assert agreement.distance <= 1
-    # Paddle reads six lines a call and pads them to the widest, OpenVINO one.
+    # Paddle reads six lines per call, padded to the widest; OpenVINO reads one.
     assert agreement.same >= 0.97
     assert agreement.similarity >= 0.99
 
@@ -88,7 +88,7 @@ def test_lines_are_read_and_classified_alike(both: dict[Runtime, dict[str, Servi
     crops += [rotate(crop, 180) for crop in crops]
     for name, word in (("ocr_rec", "text"), ("ocr_cls", "angle")):
         (one,), (other,) = (services[name].run(crops, Stopwatch()) for services in both.values())
-        upright = slice(4) if name == "ocr_rec" else slice(None)  # how garbled text is read may depend on the padding
+        upright = slice(4) if name == "ocr_rec" else slice(None)  # garbled text may depend on the padding
         assert [answer[word] for answer in one[upright]] == [answer[word] for answer in other[upright]]
         for answer, theirs in zip(one[upright], other[upright], strict=True):
             assert answer["confidence"] == pytest.approx(theirs["confidence"], abs=0.02)

@@ -21,24 +21,24 @@ def engine(model: ModelFiles, runtime: Runtime, backend: Backend = Backend.OPENV
 
 @RUNTIMES
 @pytest.mark.parametrize("role", ["det", "cls", "rec"])
-def test_eight_threads_get_the_answers_that_one_gets(
+def test_eight_threads_get_the_same_answers_as_one(
     default_models: dict[str, ModelFiles], role: str, runtime: Runtime
 ) -> None:
     run = engine(default_models[role], runtime)
-    whole = network_input(role)
-    # Inputs of different content and shape, so that an answer to somebody else's question would be noticed.
-    questions = [whole * np.float32(1 - 0.1 * index) for index in range(4)]
-    questions += [np.concatenate([whole] * 2), np.ascontiguousarray(whole[:1])]
-    serial = [run(question) for question in questions]
+    batch = network_input(role)
+    # Inputs of different content and shape, so that an answer to another thread's input would be noticed.
+    inputs = [batch * np.float32(1 - 0.1 * index) for index in range(4)]
+    inputs += [np.concatenate([batch] * 2), np.ascontiguousarray(batch[:1])]
+    serial = [run(item) for item in inputs]
     start = threading.Barrier(8)
 
-    def ask(thread: int) -> list[tuple[int, Float32Array]]:
+    def run_all(thread: int) -> list[tuple[int, Float32Array]]:
         start.wait()
-        order = [(thread + step) % len(questions) for step in range(len(questions))]
-        return [(index, run(questions[index])) for index in order]
+        order = [(thread + step) % len(inputs) for step in range(len(inputs))]
+        return [(index, run(inputs[index])) for index in order]
 
     with ThreadPoolExecutor(8) as pool:
-        for answers in pool.map(ask, range(8)):
+        for answers in pool.map(run_all, range(8)):
             for index, answer in answers:
                 np.testing.assert_allclose(answer, serial[index], atol=1e-6)
 
@@ -57,7 +57,7 @@ def test_answers_belong_to_the_caller(default_models: dict[str, ModelFiles], run
 
 
 @RUNTIMES
-def test_inputs_are_left_alone(default_models: dict[str, ModelFiles], runtime: Runtime) -> None:
+def test_inputs_are_not_modified(default_models: dict[str, ModelFiles], runtime: Runtime) -> None:
     inputs = network_input("cls")
     kept = inputs.copy()
     engine(default_models["cls"], runtime)(inputs)
@@ -65,10 +65,8 @@ def test_inputs_are_left_alone(default_models: dict[str, ModelFiles], runtime: R
 
 
 @RUNTIMES
-def test_a_wrong_input_is_an_error_and_the_engine_goes_on(
-    default_models: dict[str, ModelFiles], runtime: Runtime
-) -> None:
-    # The OpenVINO inside Paddle tells nobody of such an error but the log.
+def test_an_engine_survives_a_wrong_input(default_models: dict[str, ModelFiles], runtime: Runtime) -> None:
+    # The OpenVINO inside Paddle reports such an error only in the log.
     backend = Backend.ONEDNN if runtime is Runtime.PADDLE else Backend.OPENVINO
     run = engine(default_models["cls"], runtime, backend)
     before = run(network_input("cls"))

@@ -23,26 +23,26 @@ ONLY_PADDLE = [
 ]
 
 
-def asking_for(runtime: Runtime, spec: EngineSpec) -> EngineSpec:
+def with_runtime(runtime: Runtime, spec: EngineSpec) -> EngineSpec:
     return EngineSpec(spec.model, spec.backend, use_gpu=spec.use_gpu, runtime=runtime)
 
 
-def test_openvino_comes_first() -> None:
+def test_openvino_is_preferred() -> None:
     assert choose_runtime(EngineSpec(PADDLE_MODEL)) is Runtime.OPENVINO
     assert choose_runtime(EngineSpec(ONNX_MODEL)) is Runtime.OPENVINO
 
 
 @pytest.mark.parametrize(("spec", "what"), ONLY_PADDLE)
-def test_paddle_does_what_only_paddle_can(spec: EngineSpec, what: str) -> None:
+def test_paddle_runs_what_only_paddle_can(spec: EngineSpec, what: str) -> None:
     assert choose_runtime(spec) is Runtime.PADDLE
-    assert choose_runtime(asking_for(Runtime.PADDLE, spec)) is Runtime.PADDLE
+    assert choose_runtime(with_runtime(Runtime.PADDLE, spec)) is Runtime.PADDLE
     with pytest.raises(InvalidSetting) as caught:
-        choose_runtime(asking_for(Runtime.OPENVINO, spec))
+        choose_runtime(with_runtime(Runtime.OPENVINO, spec))
     assert str(caught.value) == f"engine openvino cannot run {what} ({spec.model.program}); set PPOCR_ENGINE=auto"
 
 
 @pytest.mark.parametrize("runtime", [Runtime.OPENVINO, Runtime.PADDLE])
-def test_what_both_can_is_done_by_the_one_that_is_asked_for(runtime: Runtime) -> None:
+def test_a_model_that_both_can_run_goes_to_the_requested_engine(runtime: Runtime) -> None:
     assert choose_runtime(EngineSpec(PADDLE_MODEL, runtime=runtime)) is runtime
 
 
@@ -66,18 +66,18 @@ def test_only_openvino_reads_some_formats(model: ModelFiles, what: str) -> None:
         (EngineSpec(ONNX_MODEL, Backend.NATIVE), "with the back end native"),
     ],
 )
-def test_what_no_engine_can_is_not_blamed_on_the_choice_of_engine(spec: EngineSpec, what: str) -> None:
+def test_no_other_engine_is_suggested_when_none_can_run_the_model(spec: EngineSpec, what: str) -> None:
     with pytest.raises(InvalidSetting) as caught:
         choose_runtime(spec)
     assert str(caught.value) == f"no engine can run a model in the ONNX format {what} (/m/inference.onnx)"
 
 
-def test_the_automatic_choice_and_the_same_choice_by_name_share_an_engine(
+def test_auto_and_the_same_explicit_choice_share_an_engine(
     default_models: dict[str, ModelFiles],
 ) -> None:
     spec = EngineSpec(default_models["cls"])
-    assert POOL.engine(spec) is POOL.engine(asking_for(Runtime.OPENVINO, spec))
-    assert POOL.engine(spec) is not POOL.engine(asking_for(Runtime.PADDLE, spec))
+    assert POOL.engine(spec) is POOL.engine(with_runtime(Runtime.OPENVINO, spec))
+    assert POOL.engine(spec) is not POOL.engine(with_runtime(Runtime.PADDLE, spec))
 
 
 def choose_without(missing: list[str], spec: str) -> str:
@@ -130,7 +130,7 @@ def choose_without(missing: list[str], spec: str) -> str:
         ),
     ],
 )
-def test_a_library_that_is_not_installed_is_not_chosen_and_said_in_one_line(
+def test_a_missing_library_is_not_chosen_or_is_reported_in_one_line(
     missing: list[str], spec: str, printed: str
 ) -> None:
     assert choose_without(missing, spec) == f"{printed}\n"

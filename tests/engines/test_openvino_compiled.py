@@ -1,4 +1,4 @@
-"""Compiled models on disk: used where they fit, noticed where they do not, and written whole."""
+"""Compiled models on disk: used if they fit, reported if they do not, and written atomically."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ from ppocr_serving.models import ModelFiles
 from tests.engines.inputs import DAMAGES, damaged, network_input, run_program
 from tests.engines.onnx_file import write_onnx
 
-# A user namespace gives an unprivileged user what root has anyway.
+# A user namespace lets an unprivileged user mount as root does.
 NAMESPACE = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")))
 SAVE = """if True:
     import sys
@@ -72,31 +72,31 @@ def answer_and_log(
     return answer, [(record.levelname, record.getMessage()) for record in caplog.records]
 
 
-def test_a_compiled_model_answers_the_same_bit_for_bit(model: ModelFiles, caplog: pytest.LogCaptureFixture) -> None:
-    compiled_anew, log = answer_and_log(new_engine(model), caplog)
-    assert log == []  # that there is no compiled model is nothing to talk about
+def test_a_compiled_model_gives_bit_identical_answers(model: ModelFiles, caplog: pytest.LogCaptureFixture) -> None:
+    expected, log = answer_and_log(new_engine(model), caplog)
+    assert log == []  # a missing compiled model is not worth a message
     path = new_engine(model).save_compiled()
     assert blobs(model) == [path]
     assert path.stat().st_mode & 0o777 == 0o644
     for engine in (new_engine(model), new_engine(model, lane=1)):
         answer, log = answer_and_log(engine, caplog)
-        np.testing.assert_array_equal(answer, compiled_anew)
+        np.testing.assert_array_equal(answer, expected)
         assert log == []
     one_thread, log = answer_and_log(new_engine(model, threads=1), caplog)
-    np.testing.assert_allclose(one_thread, compiled_anew, atol=1e-6)
+    np.testing.assert_allclose(one_thread, expected, atol=1e-6)
     assert log == []
 
 
-def test_the_compiled_model_is_what_runs(
+def test_the_compiled_model_is_the_one_that_runs(
     model: ModelFiles, default_models: dict[str, ModelFiles], tmp_path: Path
 ) -> None:
-    # Another network's compiled form under this one's name: were the model compiled, it would answer.
+    # Put another network's compiled file in its place: the shape of the answer shows which of them ran.
     path = new_engine(model).save_compiled()
     shutil.copy(new_engine(copied(default_models["det"], tmp_path / "det")).save_compiled(), path)
     assert new_engine(model)(network_input("det")).shape == (1, 1, *network_input("det").shape[2:])
 
 
-def test_saving_again_replaces_what_was_there(model: ModelFiles) -> None:
+def test_saving_again_replaces_the_previous_file(model: ModelFiles) -> None:
     path = new_engine(model).save_compiled()
     content = path.read_bytes()
     path.write_bytes(b"damaged")
@@ -110,7 +110,7 @@ def test_saving_again_replaces_what_was_there(model: ModelFiles) -> None:
     assert not stale.exists()
 
 
-def test_a_model_for_another_processor_or_version_is_noticed(
+def test_a_model_compiled_for_another_processor_or_version_is_reported(
     model: ModelFiles, caplog: pytest.LogCaptureFixture
 ) -> None:
     expected = new_engine(model)(network_input("cls"))
@@ -153,7 +153,7 @@ def test_a_model_compiled_in_another_precision_is_not_used(model: ModelFiles, ca
 def in_namespace(program: str, *arguments: str, prepare: str) -> "subprocess.CompletedProcess[str]":
     """Run a Python program after a shell command has changed the mounts."""
     if subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this machine allows no mounts of the user")
+        pytest.skip("this machine does not allow mounts by users")
     return run_program(program, *arguments, before=(*NAMESPACE, "sh", "-ec", f'{prepare}; exec "$0" "$@"'))
 
 
@@ -182,7 +182,7 @@ def test_a_processor_with_other_instructions_gets_another_file(model: ModelFiles
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_file_costs_time_and_nothing_else(
+def test_a_damaged_file_is_ignored_with_a_warning(
     model: ModelFiles, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     expected = new_engine(model)(network_input("cls"))
@@ -196,11 +196,11 @@ def test_a_damaged_file_costs_time_and_nothing_else(
     assert "\n" not in message
 
 
-def test_whoever_writes_at_the_same_time_is_not_in_the_way(tmp_path: Path) -> None:
+def test_concurrent_writers_do_not_disturb_each_other(tmp_path: Path) -> None:
     path = tmp_path / "inference-0123456789abcdef.blob"
     writers = 8
     for round_ in range(20):
-        for number in range(40):  # all of them see these, and each wants to remove them
+        for number in range(40):  # every writer sees these and tries to remove them
             (tmp_path / f"inference-{number:016}.blob").write_bytes(b"stale")
         content = bytes([round_]) * 100_000
         start = threading.Barrier(writers)
@@ -215,7 +215,9 @@ def test_whoever_writes_at_the_same_time_is_not_in_the_way(tmp_path: Path) -> No
         assert path.read_bytes() == content
 
 
-def test_processes_that_write_at_once_leave_one_whole_file(model: ModelFiles, caplog: pytest.LogCaptureFixture) -> None:
+def test_processes_that_write_at_once_leave_one_complete_file(
+    model: ModelFiles, caplog: pytest.LogCaptureFixture
+) -> None:
     expected = new_engine(model)(network_input("cls"))
     command = [sys.executable, "-W", "ignore", "-c", SAVE, str(model.program)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
@@ -228,7 +230,7 @@ def test_processes_that_write_at_once_leave_one_whole_file(model: ModelFiles, ca
     assert log == []
 
 
-def test_a_folder_that_cannot_be_written_to_is_an_error_of_one_line(model: ModelFiles) -> None:
+def test_a_read_only_folder_is_a_one_line_error(model: ModelFiles) -> None:
     folder = model.program.parent
     done = in_namespace(
         SAVE, str(model.program), prepare=f"mount --bind {folder} {folder}; mount -o remount,ro,bind {folder}"
@@ -240,7 +242,7 @@ def test_a_folder_that_cannot_be_written_to_is_an_error_of_one_line(model: Model
     assert blobs(model) == []
 
 
-def test_what_cannot_be_compiled_is_not_saved(model: ModelFiles) -> None:
+def test_a_model_that_cannot_be_compiled_is_not_saved(model: ModelFiles) -> None:
     assert model.params is not None
     model.params.unlink()
     with pytest.raises(EngineError, match=r"inference\.pdiparams: No such file; run scripts/fetch_models\.py again"):

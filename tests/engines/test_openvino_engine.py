@@ -27,11 +27,11 @@ def engine(model: ModelFiles, precision: Precision = Precision.F32, threads: int
 
 @ROLES
 @pytest.mark.parametrize("precision", [Precision.F32, Precision.BF16])
-def test_it_agrees_with_paddles_native_kernels(
+def test_answers_agree_with_paddles_native_kernels(
     default_models: dict[str, ModelFiles], native_answers: dict[str, Float32Array], role: str, precision: Precision
 ) -> None:
     if precision is Precision.BF16 and not supports_bfloat16():
-        pytest.skip("the processor has no bfloat16")
+        pytest.skip("the processor does not support bfloat16")
     answer = engine(default_models[role], precision)(network_input(role))
     assert answer.dtype == np.float32
     assert answer.shape == native_answers[role].shape
@@ -51,7 +51,7 @@ def test_automatic_precision_is_bfloat16_where_the_processor_has_it(default_mode
     )
     expected, other = (bf16, f32) if supports_bfloat16() else (f32, bf16)
     np.testing.assert_array_equal(auto, expected)
-    # Where the processor has no bfloat16, OpenVINO may compute in float32 all the same.
+    # Without bfloat16 in the processor, OpenVINO may compute in float32 anyway.
     assert not supports_bfloat16() or not np.array_equal(auto, other)
 
 
@@ -72,7 +72,7 @@ def test_older_detectors_agree_with_paddles_native_kernels(shared_data: Path, na
 
 
 @pytest.mark.parametrize("name", ["default", "ch_PP-OCRv2_det_infer", "ch_PP-OCRv3_det_infer"])
-def test_the_end_of_detectors_is_rewritten_and_computes_the_same(
+def test_rewriting_the_end_of_a_detector_keeps_its_answers(
     default_models: dict[str, ModelFiles], name: str, request: pytest.FixtureRequest
 ) -> None:
     default = name == "default"
@@ -98,7 +98,7 @@ def test_other_networks_are_not_rewritten(default_models: dict[str, ModelFiles],
 # ---- shapes and lanes
 
 
-def test_a_fixed_shape_changes_no_answer_and_bars_other_shapes(default_models: dict[str, ModelFiles]) -> None:
+def test_a_fixed_shape_keeps_the_answers_and_rejects_other_shapes(default_models: dict[str, ModelFiles]) -> None:
     inputs = network_input("cls")
     fixed = POOL.engine(
         EngineSpec(
@@ -111,7 +111,7 @@ def test_a_fixed_shape_changes_no_answer_and_bars_other_shapes(default_models: d
     np.testing.assert_allclose(fixed(inputs[1:]), engine(default_models["cls"])(inputs)[1:], atol=1e-5)
 
 
-def test_lanes_run_at_the_same_time_and_share_nothing(default_models: dict[str, ModelFiles]) -> None:
+def test_lanes_run_concurrently_and_share_nothing(default_models: dict[str, ModelFiles]) -> None:
     slow, quick = (engine(default_models["det"], threads=1, lane=lane) for lane in (0, 1))
     assert slow is not quick
     generator = np.random.default_rng(0)
@@ -121,19 +121,19 @@ def test_lanes_run_at_the_same_time_and_share_nothing(default_models: dict[str, 
 
     begun = threading.Event()
 
-    def ask() -> tuple[Float32Array, float]:
+    def run_slow() -> tuple[Float32Array, float]:
         begun.set()
         return slow(large), time.perf_counter()
 
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(ask)
+        future = pool.submit(run_slow)
         begun.wait()
-        time.sleep(0.005)  # it is in the engine by now, or nearly
+        time.sleep(0.005)  # by now it is in the engine, or nearly
         finished = []
-        while not asked.done():
+        while not future.done():
             np.testing.assert_allclose(quick(small), expected_small, atol=1e-6)
             finished.append(time.perf_counter())
-        answer, end = asked.result()
+        answer, end = future.result()
     np.testing.assert_allclose(answer, expected_large, atol=1e-6)
     assert sum(moment < end for moment in finished) >= 3
 
@@ -173,11 +173,9 @@ LOAD = """if True:
         "program is empty",
     ],
 )
-def test_a_broken_model_is_an_error_of_one_line(
-    default_models: dict[str, ModelFiles], tmp_path: Path, defect: str
-) -> None:
+def test_a_broken_model_is_a_one_line_error(default_models: dict[str, ModelFiles], tmp_path: Path, defect: str) -> None:
     model = broken_model(tmp_path, default_models["cls"], defect)
-    # In a process of its own, which it must not take down.
+    # In a separate process, which it must not crash.
     result = run_program(LOAD, str(model.program), cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith(f"{model.program}: OpenVINO cannot load the model: ")
@@ -185,7 +183,7 @@ def test_a_broken_model_is_an_error_of_one_line(
 
 
 @pytest.mark.parametrize("missing", ["inference.pdmodel", "inference.pdiparams"])
-def test_a_model_that_is_not_there_is_an_error_at_the_first_call(
+def test_a_missing_model_is_an_error_at_the_first_call(
     default_models: dict[str, ModelFiles], tmp_path: Path, missing: str
 ) -> None:
     model = broken_model(tmp_path, default_models["cls"], "none")
@@ -196,7 +194,7 @@ def test_a_model_that_is_not_there_is_an_error_at_the_first_call(
             absent.load()
         assert str(caught.value) == f"{tmp_path / missing}: No such file; run scripts/fetch_models.py again"
     broken_model(tmp_path, default_models["cls"], "none")
-    absent.load()  # once the file is there, all is well
+    absent.load()  # works once the file exists
 
 
 # ---- ONNX
@@ -206,13 +204,13 @@ def test_an_onnx_model_runs(tmp_path: Path) -> None:
     weights = np.random.default_rng(1).uniform(-1, 1, (2, 3, 1, 1)).astype(np.float32)
     model = ModelFiles(tmp_path / "inference.onnx", None)
     write_onnx(model.program, weights)
-    run = POOL.engine(EngineSpec(model, precision=Precision.F32))  # only OpenVINO can, so it need not be asked for
+    run = POOL.engine(EngineSpec(model, precision=Precision.F32))  # no runtime given: only OpenVINO reads it
     for inputs in (network_input("cls"), network_input("det")):
         expected = 1 / (1 + np.exp(-np.einsum("nchw,oc->nohw", inputs, weights[:, :, 0, 0])))
         np.testing.assert_allclose(run(inputs), expected, atol=1e-5)
 
 
-def test_a_broken_onnx_model_is_an_error_of_one_line(tmp_path: Path) -> None:
+def test_a_broken_onnx_model_is_a_one_line_error(tmp_path: Path) -> None:
     program = tmp_path / "inference.onnx"
     write_onnx(program, np.ones((1, 3, 3, 3), dtype=np.float32))
     for content in (program.read_bytes()[:-60], b"<!doctype html>"):
@@ -223,10 +221,10 @@ def test_a_broken_onnx_model_is_an_error_of_one_line(tmp_path: Path) -> None:
         assert result.stdout.count("\n") == 1
 
 
-# ---- what an engine leaves alone
+# ---- side effects
 
 
-def test_nothing_is_written_beside_the_work(default_models: dict[str, ModelFiles], tmp_path: Path) -> None:
+def test_no_files_are_written(default_models: dict[str, ModelFiles], tmp_path: Path) -> None:
     model_folder = default_models["cls"].program.parent
     before = sorted(path.name for path in model_folder.iterdir())
     result = run_program(LOAD, str(default_models["cls"].program), cwd=tmp_path)
@@ -255,7 +253,7 @@ def test_nothing_is_loaded_before_the_first_call() -> None:
     assert result.stdout.splitlines() == ["set() 1", "4", "{'openvino'}"], result.stderr
 
 
-def test_sigterm_ends_the_process_as_it_always_does(default_models: dict[str, ModelFiles]) -> None:
+def test_sigterm_still_ends_the_process(default_models: dict[str, ModelFiles]) -> None:
     program = """if True:
         import os, signal, sys
         from pathlib import Path

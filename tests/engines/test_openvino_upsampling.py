@@ -1,4 +1,4 @@
-"""The rewritten end of detectors: random networks of its form, and networks of other forms."""
+"""Rewriting the end of detectors: random networks of the expected form, and networks of other forms."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,12 +16,12 @@ from ppocr_serving.engines.upsampling import pack_upsampling
 CHANNELS = 3
 CORE = openvino.Core()
 
-# A step of a network's end: the block of a transposed convolution and its channels, or what is done to each channel.
+# A step of a network's end: the block and channels of a transposed convolution, or a per-channel operation.
 Step = tuple[int, int, int] | str
 
 blocks = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4))
 steps = st.lists(st.one_of(blocks, st.sampled_from(["add", "add one", "norm", "relu", "sigmoid"])), max_size=5)
-# Many blocks one after the other are no detector, and too large.
+# No detector has many blocks in a row, and such networks are too large.
 ends = (
     st.tuples(steps, blocks, steps)
     .map(lambda parts: [*parts[0], parts[1], *parts[2]])
@@ -102,7 +102,7 @@ def test_rewriting_twice_changes_nothing_more() -> None:
     np.testing.assert_array_equal(answers(network, pictures())[0], before)
 
 
-def test_what_comes_before_the_end_is_left_as_it_is() -> None:
+def test_layers_before_the_end_are_left_alone() -> None:
     builder = Builder()
     overlapping = ops.convolution_backprop_data(builder.start, builder.weights(CHANNELS, CHANNELS, 3, 3), [2, 2])
     network = builder.network(builder.upsampled(ops.exp(overlapping), CHANNELS, (2, 2, 1)))
@@ -142,7 +142,7 @@ OTHER_FORMS: dict[str, Callable[[Builder], list[Any]]] = {
     "edges added": lambda builder: [
         ops.convolution_backprop_data(builder.start, builder.weights(CHANNELS, 2, 2, 2), [2, 2], output_padding=[1, 1])
     ],
-    "wide kernels": lambda builder: [
+    "dilated kernels": lambda builder: [
         ops.convolution_backprop_data(builder.start, builder.weights(CHANNELS, 2, 2, 2), [2, 2], dilations=[2, 2])
     ],
     "groups": lambda builder: [

@@ -43,7 +43,7 @@ def test_all_back_ends_agree(
     precision: Precision,
 ) -> None:
     if precision is Precision.BF16 and not supports_bfloat16():
-        pytest.skip("the processor has no bfloat16")
+        pytest.skip("the processor does not support bfloat16")
     answer = engine(default_models[role], backend, precision)(network_input(role))
     assert answer.dtype == np.float32
     assert answer.shape == native_answers[role].shape
@@ -56,7 +56,7 @@ def test_all_back_ends_agree(
 
 
 @pytest.mark.parametrize("backend", [Backend.ONEDNN, Backend.NATIVE])
-def test_only_openvino_computes_in_bfloat16_and_the_others_say_so(
+def test_only_openvino_computes_in_bfloat16_and_the_others_warn(
     default_models: dict[str, ModelFiles],
     native_answers: dict[str, Float32Array],
     backend: Backend,
@@ -87,8 +87,8 @@ def test_automatic_precision_is_bfloat16_where_the_processor_has_it(default_mode
         np.testing.assert_array_equal(auto, f32)
 
 
-def test_engines_of_one_model_live_side_by_side(default_models: dict[str, ModelFiles]) -> None:
-    # In a process of its own, which Paddle may crash: by itself it frees a network that another engine still uses.
+def test_engines_of_one_model_do_not_crash_each_other(default_models: dict[str, ModelFiles]) -> None:
+    # In a separate process, which Paddle may crash: left to itself, it frees a network that another engine still uses.
     model = default_models["cls"]
     program = f"""if True:
         from pathlib import Path
@@ -133,14 +133,14 @@ def test_equal_specifications_share_an_engine(default_models: dict[str, ModelFil
     assert POOL.engine(spec_of(default_models["cls"], Backend.ONEDNN, Precision.F32, 2)) is not one
 
 
-def test_threads_that_ask_at_once_get_one_engine(default_models: dict[str, ModelFiles]) -> None:
+def test_concurrent_threads_get_one_engine(default_models: dict[str, ModelFiles]) -> None:
     spec = spec_of(default_models["det"], Backend.NATIVE, Precision.F32, 3)
     with ThreadPoolExecutor(16) as pool:
         engines = list(pool.map(lambda _: POOL.engine(spec), range(64)))
     assert all(other is engines[0] for other in engines)
 
 
-def test_a_graphics_card_is_not_silently_replaced(
+def test_use_gpu_does_not_fall_back_to_the_cpu(
     default_models: dict[str, ModelFiles], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -188,7 +188,7 @@ def load_elsewhere(model: ModelFiles, cwd: Path, *backends: Backend) -> subproce
         ("program is text after a line break", "Failed to parse program_desc"),
     ],
 )
-def test_a_broken_model_is_an_error_of_one_line(
+def test_a_broken_model_is_a_one_line_error(
     default_models: dict[str, ModelFiles], tmp_path: Path, defect: str, reason: str
 ) -> None:
     model = broken_model(tmp_path, default_models["cls"], defect)
@@ -199,18 +199,18 @@ def test_a_broken_model_is_an_error_of_one_line(
     assert reason in result.stdout
 
 
-def test_a_model_that_is_not_there_is_an_error_at_the_first_call(tmp_path: Path) -> None:
+def test_a_missing_model_is_an_error_at_the_first_call(tmp_path: Path) -> None:
     missing = engine(ModelFiles(tmp_path / "inference.pdmodel", tmp_path / "inference.pdiparams"))
     with pytest.raises(EngineError, match="No such file"):
         missing.load()
 
 
-# ---- the form of Paddle 3
+# ---- the model format of Paddle 3
 
 
 @pytest.fixture(scope="session")
 def json_model(tmp_path_factory: pytest.TempPathFactory) -> ModelFiles:
-    """A network of two layers, saved by Paddle itself as `inference.json`."""
+    """A two-layer network, saved by Paddle as `inference.json`."""
     folder = tmp_path_factory.mktemp("json_model")
     program = """if True:
         import sys
@@ -243,7 +243,7 @@ def test_a_json_model_falls_back_to_onednn_with_one_warning(
 
 
 @pytest.mark.parametrize("backend", [Backend.ONEDNN, Backend.NATIVE])
-def test_a_json_model_runs_where_it_is_asked_to_without_a_warning(
+def test_a_json_model_runs_on_the_other_back_ends_without_a_warning(
     json_model: ModelFiles, backend: Backend, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -251,7 +251,7 @@ def test_a_json_model_runs_where_it_is_asked_to_without_a_warning(
     assert caplog.records == []
 
 
-def test_a_broken_json_model_is_an_error_of_one_line(json_model: ModelFiles, tmp_path: Path) -> None:
+def test_a_broken_json_model_is_a_one_line_error(json_model: ModelFiles, tmp_path: Path) -> None:
     for content in (b"no json", b"{}", json_model.program.read_bytes()[:-100]):
         model = ModelFiles(tmp_path / "inference.json", json_model.params)
         model.program.write_bytes(content)
@@ -261,10 +261,10 @@ def test_a_broken_json_model_is_an_error_of_one_line(json_model: ModelFiles, tmp
         assert result.stdout.count("\n") == 1
 
 
-# ---- what an engine leaves alone
+# ---- side effects
 
 
-def test_nothing_is_written_beside_the_work(default_models: dict[str, ModelFiles], tmp_path: Path) -> None:
+def test_no_files_are_written(default_models: dict[str, ModelFiles], tmp_path: Path) -> None:
     model_folder = default_models["cls"].program.parent
     before = sorted(path.name for path in model_folder.iterdir())
     result = load_elsewhere(default_models["cls"], tmp_path, *Backend)
@@ -293,7 +293,7 @@ def test_nothing_is_loaded_before_the_first_call() -> None:
     assert result.stdout.split() == ["False", "1", "3", "True"]
 
 
-def test_sigterm_ends_the_process_as_it_always_does(default_models: dict[str, ModelFiles]) -> None:
+def test_sigterm_still_ends_the_process(default_models: dict[str, ModelFiles]) -> None:
     model = default_models["cls"]
     program = f"""if True:
         import os, signal

@@ -43,7 +43,7 @@ def test_run_prints_the_answer(home: Path, tmp_path: Path) -> None:
     assert item.keys() == {"text", "confidence", "text_region"}
 
 
-def test_run_names_a_file_that_is_not_there(home: Path) -> None:
+def test_run_names_a_missing_file(home: Path) -> None:
     done = run(home, "run", "ocr_system", "--input_path", "/no/such/picture.png")
 
     assert done.returncode != 0
@@ -74,7 +74,7 @@ def test_run_without_a_picture_says_what_is_missing(home: Path) -> None:
         (["-c", "/dev/null"], "-c /dev/null: is not valid JSON (Expecting value: line 1 column 1 (char 0)); give"),
     ],
 )
-def test_a_wrong_start_is_one_line_and_no_stack_trace(home: Path, arguments: list[str], message: str) -> None:
+def test_a_wrong_command_line_is_a_one_line_error(home: Path, arguments: list[str], message: str) -> None:
     result = run(home, "serving", "start", *arguments)
 
     assert result.returncode == 1
@@ -89,7 +89,7 @@ def test_a_wrong_start_is_one_line_and_no_stack_trace(home: Path, arguments: lis
         ("PPOCR_REC_MODEL_DIR", "/nonexistent", "rec model: /nonexistent has no usable inference.pdmodel"),
     ],
 )
-def test_a_wrong_setting_is_one_line_and_no_stack_trace(home: Path, variable: str, value: str, message: str) -> None:
+def test_a_wrong_setting_is_a_one_line_error(home: Path, variable: str, value: str, message: str) -> None:
     command = [HUB, "serving", "start", "--modules", "ocr_rec", "-p", str(free_port())]
     result = subprocess.run(
         command, env=environment(home, **{variable: value}), capture_output=True, text=True, check=False

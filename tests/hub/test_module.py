@@ -26,7 +26,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     home = tmp_path_factory.mktemp("hub")
     installed = install_modules(home)
     assert installed.returncode == 0, installed.stderr
-    assert "paddlehub" not in sys.modules, "it would have chosen its home already"
+    assert "paddlehub" not in sys.modules, "paddlehub must not be imported before HUB_HOME is set"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HUB_HOME", str(home))
         patch.setenv("PPOCR_PRECISION", "f32")
@@ -91,14 +91,14 @@ def test_either_images_or_paths_must_be_given(system: Any, given: Any) -> None:
         (None, "is NoneType"),
     ],
 )
-def test_what_is_no_picture_is_named(system: Any, item: Any, words: str) -> None:
+def test_an_item_that_is_not_a_picture_is_named(system: Any, item: Any, words: str) -> None:
     with pytest.raises(InvalidRequest, match=rf"^images\[1\]: .*{words}"):
         system.predict(images=[HELLO, item])
 
 
 def test_a_file_that_cannot_be_read_is_named(system: Any, tmp_path: Path) -> None:
     text = tmp_path / "text.png"
-    text.write_text("no picture")
+    text.write_text("not a picture")
 
     with pytest.raises(InvalidRequest, match=rf"^paths\[0\]: {tmp_path}/none\.png cannot be read \(No such file"):
         system.predict(paths=[str(tmp_path / "none.png")])
@@ -106,13 +106,13 @@ def test_a_file_that_cannot_be_read_is_named(system: Any, tmp_path: Path) -> Non
         system.predict(paths=[str(text)])
 
 
-def test_a_gpu_that_is_not_there_is_a_clear_error(hub: Any) -> None:
+def test_a_missing_gpu_is_a_clear_error(hub: Any) -> None:
     with pytest.raises((InvalidSetting, EngineError), match=r"use_gpu is true, but .*CUDA"):
         hub.Module(name="ocr_cls", use_gpu=True).predict(images=[HELLO])
 
 
-def test_a_gpu_that_is_not_asked_for_leaves_it_to_the_environment(hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Every config.json that was written for hubserving has "use_gpu": false in it.
+def test_use_gpu_false_leaves_the_choice_to_the_environment(hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Every config.json written for hubserving contains "use_gpu": false.
     assert hub.Module(name="ocr_cls", use_gpu=False).predict(images=[HELLO])
     monkeypatch.setenv("PPOCR_USE_GPU", "true")
     with pytest.raises((InvalidSetting, EngineError), match=r"use_gpu is true, but .*CUDA"):
@@ -125,7 +125,7 @@ def test_the_processes_of_a_server_share_the_cpus(system: Any) -> None:
     assert shared.settings.threads() == max(1, available_cpus() // 2)
 
 
-def test_options_of_one_call(system: Any) -> None:
+def test_options_apply_to_one_call(system: Any) -> None:
     assert system.predict(images=[HELLO], options=ReadOptions(drop_score=1.0)) == [[]]
     assert texts(system.predict(images=[HELLO])) == [["HelloWorld"]]
 

@@ -1,4 +1,4 @@
-"""Patches: PaddleHub has every name that is replaced, and sends nothing to anybody."""
+"""Patches: PaddleHub has every name that is replaced, and sends no telemetry."""
 
 import json
 import os
@@ -20,8 +20,8 @@ class Smallest:
     pass
 """
 
-# Reports which threads run, by the interpreter's profile events, and what reaches for the network, by its audit events.
-# The connection at the end proves that those are seen at all.
+# Report the threads that run, from the interpreter's profile events, and network access, from its audit events.
+# The connection at the end proves that the latter are seen.
 START_TELEMETRY = """
 import json, socket, sys, threading
 
@@ -69,7 +69,7 @@ def run_python(source: str, hub_home: Path, *arguments: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_telemetry_is_started_and_reaches_nobody(tmp_path: Path) -> None:
+def test_telemetry_starts_but_makes_no_connection(tmp_path: Path) -> None:
     for directory in (tmp_path / "smallest", tmp_path / "hub" / "modules" / "smallest"):
         directory.mkdir(parents=True)
         (directory / "__init__.py").touch()
@@ -123,7 +123,7 @@ def test_a_name_that_paddlehub_no_longer_has_is_a_clear_error(replacement: Repla
     assert "\n" not in message
 
 
-def test_a_module_that_nothing_is_replaced_in_stays_as_it_is() -> None:
+def test_a_module_without_replacements_is_not_changed() -> None:
     module = ModuleType("paddlehub.env")
     before = dict(vars(module))
 

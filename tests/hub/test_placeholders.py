@@ -1,4 +1,4 @@
-"""Placeholders: PaddleHub imports with them, using one is a clear error, and nobody else ever sees one."""
+"""Placeholders: PaddleHub imports with them, using one is a clear error, and no other package sees them."""
 
 import importlib
 import json
@@ -15,7 +15,7 @@ import pytest
 from ppocr_serving.hub.placeholders import STANDS_IN_FOR, make_importable
 
 
-def run_in_reach(source: str) -> ModuleType:
+def run_with_placeholders(source: str) -> ModuleType:
     module = ModuleType("imports_as_paddlehub_does")
     make_importable(module)
     exec(source, vars(module))
@@ -36,8 +36,8 @@ def run_python(source: str, hub_home: Path, **environment: str) -> Any:
 
 
 @pytest.mark.parametrize("package", STANDS_IN_FOR)
-def test_calling_a_name_of_a_placeholder_says_what_is_missing_why_and_the_way_out(package: str) -> None:
-    module = run_in_reach(f"from {package}.some.where import Thing")
+def test_calling_a_placeholder_says_what_is_missing_why_and_how_to_install_it(package: str) -> None:
+    module = run_with_placeholders(f"from {package}.some.where import Thing")
 
     with pytest.raises(ModuleNotFoundError, match=f"pip install {package}") as caught:
         module.Thing(1, key="value")
@@ -49,8 +49,8 @@ def test_calling_a_name_of_a_placeholder_says_what_is_missing_why_and_the_way_ou
     assert caught.value.name == package
 
 
-def test_names_of_a_placeholder_serve_in_annotations_checks_and_as_base_classes() -> None:
-    module = run_in_reach(
+def test_placeholders_work_in_annotations_type_checks_and_as_base_classes() -> None:
+    module = run_with_placeholders(
         "from typing import Union\n"
         "from paddlenlp.data import JiebaTokenizer\n"
         "from paddlenlp.transformers import PretrainedTokenizer\n"
@@ -65,29 +65,29 @@ def test_names_of_a_placeholder_serve_in_annotations_checks_and_as_base_classes(
 
 
 def test_a_path_taken_from_a_placeholder_is_a_clear_error_when_it_is_used() -> None:
-    module = run_in_reach("from paddlenlp.embeddings.token_embedding import EMBEDDING_HOME")
+    module = run_with_placeholders("from paddlenlp.embeddings.token_embedding import EMBEDDING_HOME")
 
     with pytest.raises(ModuleNotFoundError, match="EMBEDDING_HOME is not available"):
         os.path.join(module.EMBEDDING_HOME, "vocabulary")  # noqa: PTH118  # as PaddleHub does
 
 
 def test_reading_the_version_of_a_placeholder_names_the_package_to_install() -> None:
-    module = run_in_reach("import paddlenlp")
+    module = run_with_placeholders("import paddlenlp")
 
     with pytest.raises(AttributeError, match="pip install paddlenlp"):
         _ = module.paddlenlp.__version__
 
 
 def test_an_import_inside_a_function_finds_placeholders_too() -> None:
-    module = run_in_reach("def draw():\n    import visualdl\n    return visualdl.LogWriter('directory')\n")
+    module = run_with_placeholders("def draw():\n    import visualdl\n    return visualdl.LogWriter('directory')\n")
 
     with pytest.raises(ModuleNotFoundError, match="pip install visualdl"):
         module.draw()
 
 
-def test_a_package_that_is_not_in_the_table_is_missing_as_ever() -> None:
+def test_a_package_without_a_placeholder_is_still_missing() -> None:
     with pytest.raises(ModuleNotFoundError, match="No module named 'no_such_package'"):
-        run_in_reach("import no_such_package")
+        run_with_placeholders("import no_such_package")
 
 
 def test_an_installed_package_wins_over_its_placeholder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_an_installed_package_wins_over_its_placeholder(tmp_path: Path, monkeypa
     importlib.invalidate_caches()
 
     try:
-        module = run_in_reach("from visualdl import LogWriter")
+        module = run_with_placeholders("from visualdl import LogWriter")
 
         assert module.LogWriter("runs").at == "runs"
     finally:
@@ -122,12 +122,12 @@ def test_an_installed_package_that_is_broken_is_not_hidden(
 
     try:
         with pytest.raises(ModuleNotFoundError, match=missing):
-            run_in_reach(statement)
+            run_with_placeholders(statement)
     finally:
         sys.modules.pop("paddle2onnx", None)
 
 
-def test_paddlehub_sees_placeholders_and_nobody_else_does(tmp_path: Path) -> None:
+def test_only_paddlehub_sees_placeholders(tmp_path: Path) -> None:
     seen = run_python(
         """
 import importlib, importlib.util, json, sys
@@ -159,7 +159,7 @@ print(json.dumps({
     assert seen["log_writer"] == "<placeholder for visualdl.LogWriter>"
 
 
-def test_paddlehub_takes_the_installed_package(tmp_path: Path) -> None:
+def test_paddlehub_uses_an_installed_package(tmp_path: Path) -> None:
     (tmp_path / "visualdl.py").write_text("class LogWriter:\n    origin = 'installed'\n")
 
     origin = run_python(

@@ -93,7 +93,7 @@ def snapshot(directory: Path) -> dict[str, bytes | None]:
 
 
 class ArchiveServer:
-    """Answer each request with the next of the answers for its path; the last one stays."""
+    """Answer each request with the next answer for its path; the last one repeats."""
 
     def __init__(self, port: int, answers: dict[str, list[Answer]]) -> None:
         self.base = f"http://127.0.0.1:{port}"
@@ -101,7 +101,7 @@ class ArchiveServer:
         self._answers = answers
 
     def on(self, path: str, *answers: Answer) -> str:
-        """Sets the answers for one path and returns its address."""
+        """Set the answers for one path and return its address."""
         self._answers[path] = list(answers)
         return self.base + path
 
@@ -118,7 +118,7 @@ def running_server() -> Iterator[ArchiveServer]:
             (queue.pop(0) if len(queue) > 1 else queue[0])(self)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
-            """Tests look at `requests`; standard error belongs to what is under test."""
+            """Log nothing: tests look at `requests`, and standard error belongs to the code under test."""
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server = ArchiveServer(http.server_address[1], answers)

@@ -1,4 +1,4 @@
-"""Fetching a profile from a server that misbehaves: the files are all there and right, or nothing has changed."""
+"""Fetching a profile from a misbehaving server: either all files arrive intact, or nothing changes."""
 
 import io
 import threading
@@ -35,7 +35,7 @@ QUICK = DownloadLimits(attempts=3, backoff_s=0.01, stall_s=0.3, max_bytes=1 << 2
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ArchiveServer]:
-    """A local server that no proxy of the machine stands before."""
+    """A local server that is reached without the machine's proxies."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with running_server() as running:
         yield running
@@ -71,7 +71,7 @@ def test_a_profile_is_fetched_once(tmp_path: Path, server: ArchiveServer, make: 
 
 
 @pytest.mark.parametrize("damage", [b"", b"wrong"])
-def test_a_damaged_file_is_fetched_again_and_what_is_stale_goes(
+def test_a_damaged_file_is_fetched_again_and_stale_files_are_removed(
     tmp_path: Path, server: ArchiveServer, damage: bytes
 ) -> None:
     profile = profile_from(tmp_path, server.on("/all", body(TAR)))
@@ -84,7 +84,7 @@ def test_a_damaged_file_is_fetched_again_and_what_is_stale_goes(
     assert_fetched(dest)
 
 
-def test_without_a_known_hash_presence_is_enough(tmp_path: Path, server: ArchiveServer) -> None:
+def test_a_file_without_a_hash_only_has_to_exist(tmp_path: Path, server: ArchiveServer) -> None:
     profile = profile_from(tmp_path, server.on("/all", body(TAR)), pinned=False)
     dest = tmp_path / "dest"
     assert fetch_profile(profile, dest, limits=QUICK)
@@ -108,7 +108,7 @@ def test_without_a_known_hash_presence_is_enough(tmp_path: Path, server: Archive
     ],
     ids=["500", "503-429", "truncated", "nothing", "stalled", "no-length"],
 )
-def test_what_may_go_away_is_tried_again(
+def test_transient_failures_are_retried(
     tmp_path: Path, server: ArchiveServer, answers: list[Answer], requests: int
 ) -> None:
     profile = profile_from(tmp_path, server.on("/all", *answers))
@@ -151,7 +151,7 @@ def test_redirects_are_followed(tmp_path: Path, server: ArchiveServer) -> None:
     ],
 )
 @pytest.mark.parametrize("existing", [True, False], ids=["over-old-files", "new"])
-def test_a_failure_is_one_line_and_changes_nothing(
+def test_a_failure_is_a_one_line_error_and_changes_nothing(
     tmp_path: Path, server: ArchiveServer, answer: Answer, requests: int, message: str, existing: bool
 ) -> None:
     profile = profile_from(tmp_path, server.on("/all", answer))
@@ -165,7 +165,7 @@ def test_a_failure_is_one_line_and_changes_nothing(
     assert len(server.requests) <= requests
 
 
-def test_a_wrong_hash_of_the_archive_is_refused_before_it_is_opened(tmp_path: Path, server: ArchiveServer) -> None:
+def test_an_archive_with_a_wrong_hash_is_refused_before_it_is_opened(tmp_path: Path, server: ArchiveServer) -> None:
     profile = profile_from(tmp_path, server.on("/all", body(TAR)), digest=sha256(b"another"))
     with pytest.raises(DownloadError, match=f"SHA-256 is {sha256(TAR)}, expected {sha256(b'another')}"):
         fetch_profile(profile, tmp_path / "dest", limits=QUICK)
@@ -180,7 +180,7 @@ def test_an_empty_file_without_a_hash_is_refused(tmp_path: Path, server: Archive
         fetch_profile(profile, tmp_path / "dest", limits=QUICK)
 
 
-def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_a_one_line_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with running_server() as stopped:
         url = stopped.base + "/all"
@@ -188,7 +188,7 @@ def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pyt
         fetch_profile(profile_from(tmp_path, url), tmp_path / "dest", limits=QUICK)
 
 
-def test_https_is_never_left_for_http() -> None:
+def test_redirects_never_lead_from_https_to_http() -> None:
     request = urllib.request.Request("https://models.example/all.tar")
     for target, allowed in (("http://models.example/x", False), ("https://other.example/x", True)):
         try:
@@ -198,7 +198,7 @@ def test_https_is_never_left_for_http() -> None:
         assert (answer is not None) is allowed
 
 
-def test_sources_replace_the_profiles_own(tmp_path: Path, server: ArchiveServer) -> None:
+def test_given_sources_replace_those_of_the_profile(tmp_path: Path, server: ArchiveServer) -> None:
     profile = profile_from(tmp_path, server.base + "/never", digest=sha256(b"another"))
     half = dict(list(FILES.items())[:3])
     (tmp_path / "half.tar").write_bytes(tar_bytes(half))
@@ -210,7 +210,7 @@ def test_sources_replace_the_profiles_own(tmp_path: Path, server: ArchiveServer)
     assert server.requests == ["/rest.zip?token=1"]
 
 
-def test_what_a_killed_fetch_left_is_put_right(tmp_path: Path, server: ArchiveServer) -> None:
+def test_the_leftovers_of_a_killed_fetch_are_rolled_back(tmp_path: Path, server: ArchiveServer) -> None:
     profile = profile_from(tmp_path, server.on("/all", status(404)))
     dest = tmp_path / "dest"
     before = old_files(dest)

@@ -22,12 +22,12 @@ from tests.models.archive_server import FILES, write_profile
 SOURCE = {"kind": "archive", "url": "https://models.example/all.tar"}
 
 
-def test_the_package_describes_the_three_profiles() -> None:
+def test_the_package_contains_the_three_profiles() -> None:
     assert profile_names() == ("ppocr-v2.0-mobile", "ppocr-v2.0-server", "ppocr-v4-mobile")
 
 
 @pytest.mark.parametrize("name", profile_names())
-def test_every_packaged_profile_is_valid_and_carries_its_own_name(name: str) -> None:
+def test_every_packaged_profile_is_valid_and_has_the_name_of_its_file(name: str) -> None:
     profile = load_profile(name)
     assert profile.name == name
     assert {str(file.path) for file in profile.files()} == set(FILES)
@@ -44,12 +44,12 @@ def test_every_file_of_the_default_profile_is_pinned() -> None:
     assert all(file.sha256 for file in load_profile("ppocr-v4-mobile").files())
 
 
-def test_an_unknown_name_lists_what_exists() -> None:
+def test_an_unknown_profile_lists_the_known_ones() -> None:
     with pytest.raises(ModelNotFound, match=re.escape("'ppocr-v9' does not exist; use " + ", ".join(profile_names()))):
         load_profile("ppocr-v9")
 
 
-def test_a_profile_may_be_a_file_of_the_users_own(tmp_path: Path) -> None:
+def test_a_profile_can_be_a_custom_file(tmp_path: Path) -> None:
     path = write_profile(tmp_path / "mine.toml", SOURCE)
     path.write_text(path.read_text() + "\n[thresholds]\ndet_db_box_thresh = 0.6\n")
     profile = load_profile(str(path))
@@ -61,7 +61,7 @@ def test_a_profile_may_be_a_file_of_the_users_own(tmp_path: Path) -> None:
         profile.name = "other"  # type: ignore[misc]
 
 
-def test_a_paddle_3_program_keeps_its_form_on_disk(tmp_path: Path) -> None:
+def test_a_paddle_3_program_keeps_its_format_on_disk(tmp_path: Path) -> None:
     path = write_profile(tmp_path / "mine.toml", SOURCE)
     path.write_text(path.read_text().replace("det/inference.pdmodel", "det/inference.json"))
     assert "det/inference.json" in {str(file.path) for file in load_profile(str(path)).files()}
@@ -83,7 +83,7 @@ def test_a_paddle_3_program_keeps_its_form_on_disk(tmp_path: Path) -> None:
         ("[det]", "[det", "line"),
     ],
 )
-def test_a_wrong_profile_says_what_is_wrong_in_one_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_an_invalid_profile_is_explained_in_one_line(tmp_path: Path, old: str, new: str, message: str) -> None:
     path = write_profile(tmp_path / "mine.toml", SOURCE)
     text = path.read_text()
     assert old in text
@@ -99,7 +99,7 @@ def test_a_missing_profile_file_is_named(tmp_path: Path) -> None:
         load_profile(str(tmp_path / "none.toml"))
 
 
-def test_models_belong_to_the_interpreters_prefix() -> None:
+def test_the_default_model_folder_is_in_the_interpreters_prefix() -> None:
     assert default_model_dir() == Path(sys.prefix, "share", "ppocr_serving", "models")
 
 
@@ -112,7 +112,7 @@ def test_pdmodel_is_preferred_to_json(tmp_path: Path) -> None:
     assert (files.program, files.params) == (tmp_path / "inference.pdmodel", tmp_path / "inference.pdiparams")
 
 
-def test_onnx_holds_its_weights_and_comes_last(tmp_path: Path) -> None:
+def test_onnx_needs_no_weights_file_and_comes_last(tmp_path: Path) -> None:
     (tmp_path / "inference.onnx").write_bytes(b"x")
     assert resolve_model(tmp_path, "det") == ModelFiles(tmp_path / "inference.onnx", None)
     (tmp_path / "inference.json").write_bytes(b"x")
@@ -121,7 +121,7 @@ def test_onnx_holds_its_weights_and_comes_last(tmp_path: Path) -> None:
     assert resolve_model(tmp_path, "det").program == tmp_path / "inference.json"
 
 
-def test_openvinos_own_format_comes_after_paddles_and_before_onnx(tmp_path: Path) -> None:
+def test_openvinos_format_comes_after_paddles_and_before_onnx(tmp_path: Path) -> None:
     for name in ("inference.onnx", "inference.xml"):
         (tmp_path / name).write_bytes(b"x")
     assert resolve_model(tmp_path, "det").program == tmp_path / "inference.onnx"  # weights are missing
@@ -159,7 +159,7 @@ def test_a_missing_model_says_what_is_there_and_what_to_do(
     assert "PPOCR_REC_MODEL_DIR" in message
 
 
-def test_an_empty_file_and_a_missing_directory_are_no_model(tmp_path: Path) -> None:
+def test_an_empty_file_and_a_missing_directory_are_refused(tmp_path: Path) -> None:
     (tmp_path / "inference.pdmodel").write_bytes(b"x")
     (tmp_path / "inference.pdiparams").touch()
     with pytest.raises(ModelNotFound, match=r"no usable inference\.pdiparams"):
@@ -175,7 +175,7 @@ def test_an_empty_file_and_a_missing_directory_are_no_model(tmp_path: Path) -> N
     end=st.sampled_from(["\n", "\r\n"]),
     closed=st.booleans(),
 )
-def test_a_dictionary_comes_back_as_it_was_written(
+def test_a_dictionary_is_read_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, entries: list[str], end: str, closed: bool
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "dictionary.txt"
@@ -183,7 +183,7 @@ def test_a_dictionary_comes_back_as_it_was_written(
     assert load_dictionary(path) == tuple(entries)
 
 
-def test_spaces_and_empty_lines_keep_their_places(tmp_path: Path) -> None:
+def test_spaces_and_empty_lines_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "dictionary.txt"
     path.write_bytes("a\n\n \n\u3000\n\u2028\nz".encode())
     assert load_dictionary(path) == ("a", "", " ", "\u3000", "\u2028", "z")

@@ -1,4 +1,4 @@
-"""`scripts/fetch_models.py` as people run it: a process of its own, with real pip and a real full disk."""
+"""`scripts/fetch_models.py` as users run it: in a separate process, with real pip and a real full disk."""
 
 import os
 import pty
@@ -36,7 +36,7 @@ def server() -> Iterator[ArchiveServer]:
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """A tar with the profile's files, and a profile `tiny.toml` beside it that names no reachable source."""
+    """A tar with the profile's files, next to a profile `tiny.toml` without a reachable source."""
     write_profile(tmp_path / "tiny.toml", {"kind": "archive", "url": "http://127.0.0.1:9/all.tar"})
     path = tmp_path / "all.tar"
     path.write_bytes(tar_bytes())
@@ -44,7 +44,7 @@ def archive(tmp_path: Path) -> Path:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The environment without settings of the developer, and with `variables`."""
+    """Return the environment without the developer's settings, plus `variables`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PPOCR_")}
     return kept | {"no_proxy": "127.0.0.1", "PIP_CONFIG_FILE": os.devnull} | variables
 
@@ -104,7 +104,7 @@ def test_it_imports_nothing_heavy(tmp_path: Path, archive: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_plain_line_without_a_terminal_and_a_bar_on_one(tmp_path: Path, server: ArchiveServer) -> None:
+def test_progress_is_a_bar_on_a_terminal_and_a_plain_line_elsewhere(tmp_path: Path, server: ArchiveServer) -> None:
     url = server.on("/all.tar", body(tar_bytes()))
     profile = write_profile(tmp_path / "tiny.toml", {"kind": "archive", "url": url})
     done = run("--profile", profile, "--dest", tmp_path / "plain")
@@ -125,7 +125,7 @@ def pip_profile(tmp_path: Path, digest: str, version: str = "1.0") -> Path:
     return write_profile(tmp_path / "wheel.toml", source)
 
 
-def test_a_wheel_comes_by_pip_from_where_pip_is_told(tmp_path: Path) -> None:
+def test_pip_downloads_a_wheel_from_its_configured_source(tmp_path: Path) -> None:
     wheel = write_wheel(tmp_path)
     profile = pip_profile(tmp_path, sha256(wheel.read_bytes()))
     done = run("--profile", profile, "--dest", tmp_path / "dest", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
@@ -142,7 +142,9 @@ def test_a_wheel_comes_by_pip_from_where_pip_is_told(tmp_path: Path) -> None:
         (sha256(b""), "9.9", "No matching distribution found for tiny-models==9.9"),
     ],
 )
-def test_a_wheel_that_pip_does_not_deliver_is_one_line(tmp_path: Path, digest: str, version: str, message: str) -> None:
+def test_a_wheel_that_pip_cannot_deliver_is_a_one_line_error(
+    tmp_path: Path, digest: str, version: str, message: str
+) -> None:
     write_wheel(tmp_path)
     profile = pip_profile(tmp_path, digest, version)
     done = run("--profile", profile, "--dest", tmp_path / "dest", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
@@ -150,14 +152,14 @@ def test_a_wheel_that_pip_does_not_deliver_is_one_line(tmp_path: Path, digest: s
     assert not (tmp_path / "dest").exists()
 
 
-def test_from_takes_the_wheel_as_a_file(tmp_path: Path) -> None:
-    profile = pip_profile(tmp_path, sha256(b"never asked for"))
+def test_from_accepts_a_wheel_file(tmp_path: Path) -> None:
+    profile = pip_profile(tmp_path, sha256(b"never requested"))
     done = run("--profile", profile, "--dest", tmp_path / "dest", "--from", write_wheel(tmp_path))
     assert done.returncode == 0, done.stderr
     assert files_in(tmp_path / "dest" / "tiny") == FILES
 
 
-def test_what_cannot_be_had_is_one_line(tmp_path: Path, server: ArchiveServer) -> None:
+def test_an_unavailable_source_or_folder_is_a_one_line_error(tmp_path: Path, server: ArchiveServer) -> None:
     profile = write_profile(tmp_path / "tiny.toml", {"kind": "archive", "url": server.on("/all.tar", status(404))})
     assert_failed(run("--profile", profile, "--dest", tmp_path / "dest"), "HTTP 404")
     assert_failed(run("--profile", profile, "--dest", tmp_path / "dest", "--from", tmp_path / "none.tar"), "none.tar")
@@ -188,7 +190,7 @@ def _can_mount() -> bool:
 def test_a_full_disk_leaves_the_old_files(tmp_path: Path, archive: Path) -> None:
     dest = tmp_path / "dest"
     dest.mkdir()
-    # The tmpfs exists inside this one command only, so the comparison is made there too.
+    # The tmpfs exists only inside this command, so the comparison is made there too.
     steps = (
         'mount -t tmpfs -o size=256k tmpfs "$1" && mkdir -p "$1/tiny" && echo older >"$1/tiny/file" || exit 9\n'
         'shift; "$@"; code=$?\n'

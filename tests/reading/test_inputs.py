@@ -1,4 +1,4 @@
-"""Base64 of picture files: tolerated and rejected input."""
+"""Base64-encoded picture files: tolerated and rejected input."""
 
 import base64
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from ppocr_serving.reading.inputs import decode_base64
 
 
 @given(st.binary(min_size=1, max_size=100))
-def test_base64_is_undone(data: bytes) -> None:
+def test_base64_is_decoded(data: bytes) -> None:
     assert decode_base64(base64.b64encode(data).decode()) == data
 
 
@@ -26,9 +26,9 @@ def test_base64_is_undone(data: bytes) -> None:
         lambda text: f"\n DATA:image/svg+xml;BASE64,\n{text} ",
         lambda text: f"data:image/vnd.ms-photo;base64,{text}",
     ],
-    ids=["surrounded", "broken lines", "spread", "data url", "loud data url", "odd data url"],
+    ids=["surrounded", "wrapped lines", "spread", "data url", "upper-case data url", "odd data url"],
 )
-def test_white_space_and_data_urls_are_tolerated(decorate: Callable[[str], str]) -> None:
+def test_whitespace_and_data_urls_are_tolerated(decorate: Callable[[str], str]) -> None:
     data = bytes(range(256))
     assert decode_base64(decorate(base64.b64encode(data).decode())) == data
 
@@ -46,6 +46,6 @@ def test_empty_base64_is_refused(text: str) -> None:
         "data:text/plain;base64,AAAA", "data:image/png,AAAA", "/etc/passwd\x00", "https://host.example/picture.png",
     ],
 )  # fmt: skip
-def test_what_is_no_base64_is_refused(text: str) -> None:
+def test_invalid_base64_is_refused(text: str) -> None:
     with pytest.raises(ImageDecodeError, match=r"^is not valid base64 \(.+\); send the base64 of a picture file$"):
         decode_base64(text)

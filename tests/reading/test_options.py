@@ -1,4 +1,4 @@
-"""Options of one call: what is allowed, how they reach the stages, and that they stay with their call."""
+"""Options of one call: validation, effect on the stages, and isolation from other calls."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,14 +19,14 @@ from tests.flat_settings import with_values
 PAGE = draw_page([Placed("Platform 9", 50, 60), Placed("Departures", 50, 160)], 500, 300)
 
 
-def test_options_are_the_settings_of_reading_but_for_the_limit_of_pixels() -> None:
+def test_options_are_the_reading_settings_except_the_pixel_limit() -> None:
     options = get_type_hints(ReadOptions, include_extras=True)
     settings = get_type_hints(ReadingSettings, include_extras=True)
     assert settings.pop("max_pixels")
     assert options == {name: hint | None for name, hint in settings.items()}
 
 
-def test_without_options_the_settings_count() -> None:
+def test_the_settings_apply_without_options() -> None:
     assert pipeline_options(ReadingSettings(), None) == pipeline_options(ReadingSettings(), ReadOptions())
     assert pipeline_options(ReadingSettings()) == PipelineOptions(DetectionOptions())
 
@@ -61,7 +61,7 @@ def test_each_option_reaches_its_stage() -> None:
         ({"use_dilatation": True}, r"unknown option 'use_dilatation'; did you mean use_dilation\?$"),
     ],
 )
-def test_what_is_not_allowed_is_named_in_one_line(values: dict[str, Any], message: str) -> None:
+def test_an_invalid_option_is_reported_in_one_line(values: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidRequest, match=message) as caught:
         ReadOptions.from_mapping(values)
     assert "\n" not in str(caught.value)
@@ -93,21 +93,21 @@ def test_no_option_leaks_into_another_call(reader: Reader) -> None:
         assert list(threads.map(read, range(16))) == [[0, 0, 1]] * 16
 
 
-def test_the_angle_classifier_can_be_switched_per_call(reader: Reader) -> None:
+def test_the_angle_classifier_can_be_switched_off_per_call(reader: Reader) -> None:
     turned = rotate(PAGE, 180)
     assert {line.text for line in reader.read(turned).lines} == {"Platform 9", "Departures"}
     without = reader.read(turned, ReadOptions(use_angle_cls=False))
     assert "Platform 9" not in {line.text for line in without.lines}
 
 
-def test_the_classifier_is_found_when_only_a_call_asks_for_it(settings: Settings) -> None:
+def test_a_call_can_enable_a_classifier_that_the_settings_disable(settings: Settings) -> None:
     reader = Reader(settings=with_values(settings, use_angle_cls=False), pool=EnginePool())
     assert reader.roles == ("det", "rec")
     turned = reader.read(rotate(PAGE, 180), ReadOptions(use_angle_cls=True))
     assert {line.text for line in turned.lines} == {"Platform 9", "Departures"}
 
 
-def test_two_side_limits_and_two_thresholds_load_one_detector(settings: Settings) -> None:
+def test_different_side_limits_and_thresholds_share_one_detector(settings: Settings) -> None:
     pool = EnginePool()
     readers = [
         Reader(settings=with_values(settings, **values), pool=pool, roles=("det",))
@@ -116,9 +116,9 @@ def test_two_side_limits_and_two_thresholds_load_one_detector(settings: Settings
     assert len({engine for reader in readers for engine in reader.engines}) == 1
 
 
-def test_a_path_names_its_document_and_one_failure_does_not_end_a_batch(reader: Reader, tmp_path: Path) -> None:
+def test_a_path_names_its_document_and_one_failure_does_not_stop_a_batch(reader: Reader, tmp_path: Path) -> None:
     missing, text = tmp_path / "missing.png", tmp_path / "text.png"
-    text.write_text("no picture")
+    text.write_text("not a picture")
     first, second, third, fourth = reader.read_many([PAGE, missing, str(text), PAGE])
     assert first == fourth == reader.read(PAGE)
     assert (second.name, third.name) == (str(missing), str(text))

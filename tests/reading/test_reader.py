@@ -1,4 +1,4 @@
-"""The four services: the shapes of their answers, what they share, and what they need."""
+"""The four services: shapes of their answers, shared engines, and required models."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def test_the_four_services() -> None:
     assert set(MODULES) == {"ocr_system", "ocr_det", "ocr_cls", "ocr_rec"}
 
 
-def test_system_answers_a_list_a_picture(services: dict[str, Service]) -> None:
+def test_system_answers_one_list_per_picture(services: dict[str, Service]) -> None:
     first, blank, second = services["ocr_system"].run([draw_line("Hello"), BLANK, draw_line("你好世界")], Stopwatch())
     assert blank == []
     assert [line["text"] for line in first + second] == ["Hello", "你好世界"]
@@ -32,7 +32,7 @@ def test_system_answers_a_list_a_picture(services: dict[str, Service]) -> None:
         assert type(line["confidence"]) is float
 
 
-def test_det_answers_a_list_a_picture_with_the_boxes_of_system(services: dict[str, Service]) -> None:
+def test_det_answers_one_list_per_picture_with_the_boxes_of_system(services: dict[str, Service]) -> None:
     page = draw_page([Placed("Platform 9", 50, 60), Placed("开往北京", 50, 160)], 500, 300)
     boxes, blank = services["ocr_det"].run([page, BLANK], Stopwatch())
     (lines,) = services["ocr_system"].run([page], Stopwatch())
@@ -41,7 +41,7 @@ def test_det_answers_a_list_a_picture_with_the_boxes_of_system(services: dict[st
     assert boxes == [{"text_region": line["text_region"]} for line in lines]
 
 
-def test_cls_puts_all_pictures_into_one_list(services: dict[str, Service]) -> None:
+def test_cls_answers_one_list_for_all_pictures(services: dict[str, Service]) -> None:
     upright = draw_line("Departures", margin=4)
     (answers,) = services["ocr_cls"].run([upright, rotate(upright, 180), upright], Stopwatch())
     assert [answer["angle"] for answer in answers] == ["0", "180", "0"]
@@ -49,7 +49,7 @@ def test_cls_puts_all_pictures_into_one_list(services: dict[str, Service]) -> No
     assert all(type(answer["confidence"]) is float and 0.5 <= answer["confidence"] <= 1 for answer in answers)
 
 
-def test_rec_puts_all_pictures_into_one_list_and_drops_nothing(services: dict[str, Service]) -> None:
+def test_rec_answers_one_list_for_all_pictures_and_drops_nothing(services: dict[str, Service]) -> None:
     crops = [draw_line("Arrivals", margin=4), BLANK, draw_line("出口", margin=4)]
     (answers,) = services["ocr_rec"].run(crops, Stopwatch())
     assert [answer["text"] for answer in answers] == ["Arrivals", "", "出口"]
@@ -57,12 +57,12 @@ def test_rec_puts_all_pictures_into_one_list_and_drops_nothing(services: dict[st
     assert all(list(answer) == ["text", "confidence"] for answer in answers)
 
 
-def test_spaces_can_be_left_out_of_the_alphabet_only_with_a_fitting_dictionary(settings: Settings) -> None:
+def test_the_dictionary_has_no_space(settings: Settings) -> None:
     characters = settings.models.dictionary().read_text(encoding="utf-8")
     assert " " not in characters.split("\n")  # hence use_space_char adds it
 
 
-def test_tasks_share_engines(services: dict[str, Service], settings: Settings) -> None:
+def test_services_share_engines(services: dict[str, Service], settings: Settings) -> None:
     detector, classifier, *recognizers = services["ocr_system"].engines
     assert services["ocr_det"].engines == (detector,)
     assert services["ocr_cls"].engines == (classifier,)
@@ -71,7 +71,7 @@ def test_tasks_share_engines(services: dict[str, Service], settings: Settings) -
 
 
 @pytest.mark.parametrize(("threads", "lanes"), [(1, 1), (2, 2), (3, 3), (4, 4), (7, 4), (16, 4)])
-def test_the_recogniser_has_several_engines_where_they_can_work_at_the_same_time(
+def test_the_recogniser_has_several_engines_where_they_can_run_concurrently(
     settings: Settings, threads: int, lanes: int
 ) -> None:
     specs: set[EngineSpec] = set()
@@ -87,7 +87,7 @@ def test_the_recogniser_has_several_engines_where_they_can_work_at_the_same_time
     assert sum(spec.threads for spec in specs) == threads
 
 
-def test_without_the_angle_classifier_its_model_is_not_needed(settings: Settings, tmp_path: Path) -> None:
+def test_a_disabled_angle_classifier_needs_no_model(settings: Settings, tmp_path: Path) -> None:
     without = with_values(settings, use_angle_cls=False, cls_model_dir=tmp_path)
     assert len(create_service("ocr_system", without).engines) == len(create_service("ocr_rec", settings).engines) + 1
     with pytest.raises(ModelNotFound, match="cls model"):
@@ -95,7 +95,7 @@ def test_without_the_angle_classifier_its_model_is_not_needed(settings: Settings
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_missing_model_is_noticed_when_the_task_is_made(name: str, tmp_path: Path) -> None:
+def test_creating_a_service_reports_a_missing_model(name: str, tmp_path: Path) -> None:
     settings = load_settings(environ={"PPOCR_MODEL_DIR": str(tmp_path)})
     with pytest.raises(ModelNotFound, match=r"PPOCR_(DET|CLS|REC)_MODEL_DIR") as caught:
         create_service(name, settings)
@@ -103,7 +103,7 @@ def test_a_missing_model_is_noticed_when_the_task_is_made(name: str, tmp_path: P
     assert "\n" not in str(caught.value)
 
 
-def test_options_of_one_task_do_not_touch_another(services: dict[str, Service], settings: Settings) -> None:
+def test_options_of_one_service_do_not_affect_another(services: dict[str, Service], settings: Settings) -> None:
     image = draw_line("Timetable")
     before = services["ocr_det"].run([image], Stopwatch())
     blind = create_service("ocr_det", with_values(settings, det_db_box_thresh=1.0))
@@ -112,7 +112,7 @@ def test_options_of_one_task_do_not_touch_another(services: dict[str, Service], 
     assert services["ocr_det"].run([image], Stopwatch()) == before != [[]]
 
 
-def test_a_model_of_ones_own_takes_the_place_of_the_profiles(
+def test_a_custom_model_replaces_the_profiles(
     default_models: dict[str, ModelFiles], tmp_path: Path, services: dict[str, Service], settings: Settings
 ) -> None:
     for path in (default_models["rec"].program, default_models["rec"].params):

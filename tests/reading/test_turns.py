@@ -1,4 +1,4 @@
-"""Turns: turns in order, and refusals when there is no room."""
+"""Turns: served in order, and refused when the queue is full."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ from ppocr_serving.reading.turns import Turns
 
 
 def enter_in_order(turns: Turns, count: int, entered: list[int]) -> list[threading.Thread]:
-    """Start threads that take their turns, each when the one before it waits."""
+    """Start threads that take turns, each once the one before it is waiting."""
 
     def take(number: int) -> None:
         with turns.turn():
@@ -39,7 +39,7 @@ def test_turns_come_in_the_order_of_arrival() -> None:
     assert entered == list(range(20))
 
 
-def test_no_more_work_at_a_time_than_allowed() -> None:
+def test_concurrency_is_limited() -> None:
     turns = Turns(running=3, waiting=50, timeout=60)
     lock = threading.Lock()
     now = peak = done = 0
@@ -76,7 +76,7 @@ def test_a_full_queue_refuses_at_once() -> None:
     assert entered == [0]
 
 
-def test_a_wait_that_ran_out_leaves_the_queue_and_its_turn_goes_to_the_next() -> None:
+def test_a_request_that_times_out_leaves_the_queue() -> None:
     turns = Turns(running=1, waiting=2, timeout=0.01)
     with turns.turn():
         for _ in range(5):
@@ -91,14 +91,14 @@ def fail(share: Share) -> None:
     raise EngineError("broken")
 
 
-def test_a_failure_gives_its_turn_and_its_room_back() -> None:
+def test_a_failure_releases_its_turn_and_its_share() -> None:
     turns, budget = Turns(running=1, waiting=0, timeout=60), Budget(10)
     for _ in range(3):
         with pytest.raises(EngineError), budget.share() as share, turns.turn():
             fail(share)
 
 
-def test_bytes_are_bounded_together() -> None:
+def test_all_requests_share_one_byte_budget() -> None:
     budget = Budget(10)
     with budget.share() as first, budget.share() as second:
         first.take(4)

@@ -1,4 +1,4 @@
-""".ci/run: which ends of the images' tests it lets pass."""
+""".ci/run: which exit statuses of the image tests it accepts."""
 
 import os
 import shutil
@@ -39,11 +39,11 @@ def run(clone: Path, status: int, **variables: str) -> "subprocess.CompletedProc
     )
 
 
-def test_images_that_pass_are_a_success(clone: Path) -> None:
+def test_passing_image_tests_are_a_success(clone: Path) -> None:
     assert run(clone, 0).returncode == 0
 
 
-def test_images_that_fail_are_a_failure(clone: Path) -> None:
+def test_failing_image_tests_are_a_failure(clone: Path) -> None:
     result = run(clone, 3)
 
     assert result.returncode == 3
@@ -57,14 +57,14 @@ def test_images_are_skipped_only_where_their_tools_cannot_be_installed(clone: Pa
     assert result.returncode == (1 if os.geteuid() == 0 else 0)
 
 
-def test_images_can_be_left_out(clone: Path) -> None:
+def test_images_can_be_skipped(clone: Path) -> None:
     result = run(clone, 3, CI_IMAGES="0")
 
     assert (result.returncode, "reason" in result.stderr) == (0, False)
     assert "skipping the images" in result.stdout
 
 
-def test_tests_that_fail_are_a_failure(clone: Path) -> None:
+def test_failing_tests_are_a_failure(clone: Path) -> None:
     write_command(clone / "scripts" / "test.sh", "exit 5")
 
     result = run(clone, 0)

@@ -60,24 +60,24 @@ def answers(folder: Path) -> dict[str, Float32Array]:
     return {role: answer(resolve_model(folder / role, role), network_input(role)) for role in ROLES}
 
 
-def test_converted_models_answer_the_same_bit_for_bit(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_converted_models_give_bit_identical_answers(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     expected = answers(folder)
     done = compile_models(folder, "--convert")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("compiled: ") == len(ROLES)
     with caplog.at_level(logging.INFO):
         mapped = answers(folder)
-    assert caplog.messages == []  # the compiled form fits
+    assert caplog.messages == []  # the compiled models fit
     for path in folder.rglob("*.blob"):
         path.unlink()
-    compiled_anew = answers(folder)
+    recompiled = answers(folder)
     for role in ROLES:
         assert resolve_model(folder / role, role).program.suffix == ".xml"
         np.testing.assert_array_equal(mapped[role], expected[role])
-        np.testing.assert_array_equal(compiled_anew[role], expected[role])
+        np.testing.assert_array_equal(recompiled[role], expected[role])
 
 
-def test_weights_are_there_once(folder: Path) -> None:
+def test_weights_are_stored_once(folder: Path) -> None:
     assert compile_models(folder).returncode == 0
     weights = {role: (folder / role / "inference.pdiparams").stat().st_size for role in ROLES}
     for role in ROLES:
@@ -119,7 +119,7 @@ def test_a_compiled_model_without_its_weights_is_not_used(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_compiled_model_costs_time_and_nothing_else(
+def test_a_damaged_compiled_model_is_ignored_with_a_warning(
     folder: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     expected = answer(resolve_model(folder / "rec", "rec"), network_input("rec"))
@@ -147,13 +147,13 @@ def test_onnx_models_are_converted_too(tmp_path: Path) -> None:
     [("ro", "make the folder writable"), ("rw", "free some space there")],
     ids=["read-only", "full"],
 )
-def test_a_folder_without_room_is_an_error_of_one_line_and_loses_nothing(
+def test_a_full_or_read_only_folder_is_a_one_line_error_and_loses_nothing(
     folder: Path, state: str, way_out: str
 ) -> None:
     """Mount a separate file system, read-only or too small for a second copy, over the recogniser's folder."""
     namespace = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")))
     if subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this machine allows no mounts of the user")
+        pytest.skip("this machine does not allow mounts by users")
     place = folder / "rec"
     original = place.rename(folder / "original")
     place.mkdir()

@@ -19,7 +19,7 @@ Components: main
 
 
 def run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run a Bash program the way the scripts are run."""
+    """Run a Bash program as the scripts are run."""
     head = f"set -euo pipefail; source '{ROOT}/scripts/lib.sh'; explain_failures example\n"
     return subprocess.run(
         ["bash", "-c", head + program, "example.sh", *arguments], capture_output=True, text=True, check=False
@@ -36,7 +36,7 @@ def run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
             {"sources.list": "deb [arch=amd64 signed-by=/x] https://one.example/debian bookworm main\n"},
             "https://one.example/debian",
         ),
-        # What is not the suite, not in use, not for binaries, or not fetched over HTTP does not count.
+        # Entries for other suites, disabled, for sources only, or not fetched over HTTP are ignored.
         (
             {
                 "sources.list": "deb cdrom:[Debian 12]/ bookworm main\ndeb-src http://source.example bookworm main\n",
@@ -72,7 +72,7 @@ def test_the_mirror_of_a_suite_is_found_in_apts_sources(tmp_path: Path, files: d
         "false | cat",
     ],
 )
-def test_a_command_that_fails_without_a_word_is_named(program: str) -> None:
+def test_a_command_that_fails_silently_is_named(program: str) -> None:
     result = run(program)
 
     assert result.returncode == 1
@@ -82,7 +82,7 @@ def test_a_command_that_fails_without_a_word_is_named(program: str) -> None:
 
 
 @pytest.mark.parametrize("program", ["true", "false || true", "if false; then :; fi", "! true || exit 0", "exit 0"])
-def test_what_does_not_end_a_script_is_not_reported(program: str) -> None:
+def test_failures_that_do_not_end_a_script_are_not_reported(program: str) -> None:
     result = run(program)
 
     assert (result.returncode, result.stderr) == (0, "")
@@ -98,7 +98,7 @@ def test_every_script_explains_its_failures(script: str) -> None:
     assert "\nexplain_failures " in text
 
 
-def test_on_a_terminal_seconds_are_counted_while_a_command_runs(tmp_path: Path) -> None:
+def test_a_terminal_shows_the_seconds_while_a_command_runs(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     head = f"source '{ROOT}/scripts/lib.sh'; "
     program = "count_seconds packages \"$0\" bash -c 'echo noise; echo more >&2; sleep 1.5; exit 7'"
@@ -118,7 +118,7 @@ def test_on_a_terminal_seconds_are_counted_while_a_command_runs(tmp_path: Path) 
     assert shown.endswith("\r\033[K")
 
 
-def test_a_log_gets_no_counter(tmp_path: Path) -> None:
+def test_no_seconds_are_shown_without_a_terminal(tmp_path: Path) -> None:
     result = run('count_seconds packages "$1" echo noise', str(tmp_path / "log"))
 
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

@@ -58,7 +58,7 @@ def expected(*targets: str) -> list[str]:
     return [line for image, tag in tags for line in (f"tag {image} {tag}", f"push {tag}")]
 
 
-def asked(env: dict[str, str]) -> list[str]:
+def docker_calls(env: dict[str, str]) -> list[str]:
     return Path(env["DOCKER_LOG"]).read_text(encoding="utf-8").splitlines()
 
 
@@ -68,7 +68,7 @@ def test_every_image_is_tagged_and_pushed_to_every_registry(docker: dict[str, st
     result = release(docker, __version__, *targets)
 
     assert result.returncode == 0, result.stderr
-    assert asked(docker) == expected(*targets)
+    assert docker_calls(docker) == expected(*targets)
     assert result.stdout.splitlines()[-1] == f"release: pushed 3 images of {__version__} to {' '.join(targets)}"
 
 
@@ -76,20 +76,20 @@ def test_a_dry_run_prints_the_commands_and_runs_none(docker: dict[str, str]) -> 
     result = release(docker, "--dry-run", __version__, "localhost:5000/name")
 
     assert result.returncode == 0, result.stderr
-    assert asked(docker) == []
+    assert docker_calls(docker) == []
     *commands, last = result.stdout.splitlines()
     assert commands == [f"docker {line}" for line in expected("localhost:5000/name")]
     assert last == "release: dry run, nothing was tagged or pushed"
 
 
-def test_a_push_that_fails_is_named_and_does_not_stop_the_others(docker: dict[str, str]) -> None:
+def test_a_failed_push_is_named_and_does_not_stop_the_others(docker: dict[str, str]) -> None:
     targets = ("one.example/name", "two.example/name")
     docker["DOCKER_REFUSED"] = "one.example/name/ppocr-serving-tx"
 
     result = release(docker, __version__, *targets)
 
     assert result.returncode == 1
-    assert asked(docker) == expected(*targets)
+    assert docker_calls(docker) == expected(*targets)
     last = result.stderr.splitlines()[-1]
     assert last.startswith(f"release: not pushed: one.example/name/ppocr-serving-tx:{__version__}; ")
     assert "docker login" in last
@@ -111,7 +111,7 @@ def test_a_push_that_fails_is_named_and_does_not_stop_the_others(docker: dict[st
         ((__version__, "docker.io/name", "https://docker.io/name"), ["'https://docker.io/name'"]),
     ],
 )
-def test_a_wrong_command_line_is_one_line_and_asks_docker_nothing(
+def test_a_wrong_command_line_is_a_one_line_error_and_docker_is_not_called(
     arguments: tuple[str, ...], words: list[str], docker: dict[str, str]
 ) -> None:
     result = release(docker, *arguments)
@@ -120,7 +120,7 @@ def test_a_wrong_command_line_is_one_line_and_asks_docker_nothing(
     assert result.stderr.startswith("release: ")
     assert len(result.stderr.splitlines()) == 1
     assert [word for word in words if word not in result.stderr] == []
-    assert asked(docker) == []
+    assert docker_calls(docker) == []
 
 
 @pytest.mark.parametrize(
@@ -137,10 +137,10 @@ def test_a_missing_image_is_named_with_the_command_that_builds_it(
 
     assert result.returncode == 1
     assert result.stderr.splitlines() == [f"release: docker has no image {image}; build it with 'scripts/{command}"]
-    assert asked(docker) == []
+    assert docker_calls(docker) == []
 
 
-def test_no_engine_is_one_line(docker: dict[str, str], tmp_path: Path) -> None:
+def test_a_missing_container_engine_is_a_one_line_error(docker: dict[str, str], tmp_path: Path) -> None:
     docker["DOCKER_INFO"] = "1"
     for tool in ("bash", "dirname", "sed"):
         (tmp_path / "bin" / tool).symlink_to(str(shutil.which(tool)))
@@ -157,7 +157,7 @@ def test_no_engine_is_one_line(docker: dict[str, str], tmp_path: Path) -> None:
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[str]:
-    """The address of a registry, empty at first."""
+    """The address of an empty registry."""
     program = shutil.which("docker-registry")
     if program is None or shutil.which("podman") is None or os.geteuid() != 0:
         pytest.skip("needs root, podman and a registry; run: apt-get install podman docker-registry")
@@ -189,7 +189,7 @@ def registry(tmp_path: Path) -> Iterator[str]:
 
 def test_podman_pushes_to_a_real_registry(docker: dict[str, str], registry: str, tmp_path: Path) -> None:
     docker["DOCKER_INFO"] = "1"
-    # Storage of its own: the images that this machine has stay as they are.
+    # Separate storage, so that this machine's images stay as they are.
     (tmp_path / "storage.conf").write_text(
         f'[storage]\ndriver = "vfs"\ngraphroot = "{tmp_path}/graph"\nrunroot = "{tmp_path}/run"\n', encoding="utf-8"
     )

@@ -1,4 +1,4 @@
-"""Set-up, as far as it can be repeated on a complete installation."""
+"""Setup, as far as it can be repeated on a complete installation."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""start.sh: its arguments, and what it says before it sets anything up."""
+"""start.sh: its arguments, and the errors it reports before it sets anything up."""
 
 import os
 import shutil
@@ -49,7 +49,7 @@ def start(folder: Path, *arguments: str, **variables: str) -> "subprocess.Comple
         ([], ["FC_CUSTOM_LISTEN_PORT"]),
     ],
 )
-def test_the_argument_beats_the_variable(image: Path, arguments: list[str], names: list[str]) -> None:
+def test_the_argument_overrides_the_variable(image: Path, arguments: list[str], names: list[str]) -> None:
     port = free_port()
     wrong = "1" if arguments else port
 
@@ -62,7 +62,7 @@ def test_the_argument_beats_the_variable(image: Path, arguments: list[str], name
         assert result.stdout == f"PORT={port} -m ppocr_serving\n"
 
 
-def test_workers_are_processes_of_either_command(image: Path) -> None:
+def test_only_hub_gets_the_workers_as_arguments(image: Path) -> None:
     result = start(image, "--port", free_port(), PPOCR_WORKERS="3")
 
     assert result.returncode == 0
@@ -89,7 +89,7 @@ def test_help_is_printed(argument: str) -> None:
         (["--port=65536"], "--port must be 1-65535, got '65536'"),
     ],
 )
-def test_a_wrong_argument_is_one_line(arguments: list[str], message: str) -> None:
+def test_a_wrong_argument_is_a_one_line_error(arguments: list[str], message: str) -> None:
     result = start(ROOT, *arguments, PORT="9000")
 
     assert (result.returncode, result.stdout, result.stderr) == (2, "", f"start: {message}\n")
@@ -111,7 +111,7 @@ def test_a_wrong_variable_is_named(name: str, value: str, allowed: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])
-def test_an_occupied_port_is_said_before_anything_is_set_up(host: str) -> None:
+def test_an_occupied_port_is_reported_before_anything_is_set_up(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         result = start(ROOT, "--port", port, PPOCR_HOST=host)
@@ -122,19 +122,19 @@ def test_an_occupied_port_is_said_before_anything_is_set_up(host: str) -> None:
     )
 
 
-def test_a_port_of_another_address_is_free(image: Path) -> None:
+def test_a_port_in_use_on_another_address_is_free(image: Path) -> None:
     with socket.create_server(("127.0.0.2", 0)) as taken:
         result = start(image, "--port", str(taken.getsockname()[1]))
 
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_a_port_that_was_used_a_moment_ago_is_free(image: Path) -> None:
+def test_a_recently_used_port_is_free(image: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = server.getsockname()
         with socket.create_connection(address) as client:
             accepted, _ = server.accept()
-            accepted.close()  # the side that closes first waits for stray packets, on the server's port
+            accepted.close()  # the side that closes first stays in TIME_WAIT, on the server's port
             client.recv(1)
 
     result = start(image, "--port", str(address[1]))

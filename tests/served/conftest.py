@@ -12,7 +12,7 @@ from tests.served.server import WAYS, Launch, Served, install_modules, launch_hu
 def hub_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """PaddleHub's home with the four modules installed."""
     if "hub" not in WAYS:
-        pytest.skip("PPOCR_TEST_PYTHON alone says what is tested")
+        pytest.skip("only PPOCR_TEST_PYTHON is set and tested")
     home = tmp_path_factory.mktemp("hub")
     installed = install_modules(home)
     assert installed.returncode == 0, installed.stderr
@@ -32,7 +32,7 @@ def launch(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     params=[mode for mode in ("hub", "hub-multiprocess", "lean") if mode.partition("-")[0] in WAYS],
 )
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server of all four modules, in all modes. Tests send it what they like; none may leave it worse."""
+    """A server of all four modules, in each mode. Tests may send it anything, but none may leave it worse."""
     if request.param == "lean":
         launched = launch_lean(tmp_path_factory.mktemp("lean"))(2)
     else:
@@ -53,7 +53,7 @@ def default_served(hub_home: Path) -> Iterator[Served]:
 
 @pytest.fixture(scope="session", params=WAYS)
 def limited_served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server for what depends neither on PaddleHub's mode nor on the engine, with small limits."""
+    """A server with small limits, for tests that depend neither on PaddleHub's mode nor on the engine."""
     if request.param == "hub":
         yield request.getfixturevalue("default_served")
     else:

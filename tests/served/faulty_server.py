@@ -1,4 +1,4 @@
-"""A program: the real server, with an engine that breaks down after it has warmed up, and little patience.
+"""A program: the real server, with an engine that fails after the warm-up, and a short timeout.
 
 Usage: faulty_server.py PORT
 """
@@ -17,11 +17,11 @@ from ppocr_serving.reading.reader import Reader
 from ppocr_serving.settings import load_settings
 
 
-class BreakingEngine:
-    """Answer its first call with no character at all; the second breaks, and all after it.
+class FailingEngine:
+    """Answer the first call with no characters, and fail at every later one.
 
     Args:
-        classes: How many the model has.
+        classes: Number of the model's classes.
     """
 
     def __init__(self, classes: int) -> None:
@@ -48,23 +48,23 @@ class BreakingEngine:
         return logits
 
 
-class BreakingPool(EnginePool):
-    """Has nothing but one breaking engine."""
+class FailingPool(EnginePool):
+    """A pool of one failing engine."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self._breaking = BreakingEngine(classes)
+        self._failing = FailingEngine(classes)
 
     def engine(self, _: EngineSpec) -> Engine:
         """See `EnginePool.engine`."""
-        return self._breaking
+        return self._failing
 
 
 def main() -> None:
-    """Serve until the process is told to stop."""
+    """Serve until the process is stopped."""
     settings = load_settings()
     classes = len(load_dictionary(settings.models.dictionary())) + 2  # the blank and the space
-    reader = Reader(settings=settings, pool=BreakingPool(classes), roles=("rec",))
+    reader = Reader(settings=settings, pool=FailingPool(classes), roles=("rec",))
     server._SILENT_SECONDS = 1
     server.serve({"ocr_rec": reader}, replace(settings.server, port=int(sys.argv[1])))
 

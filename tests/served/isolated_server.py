@@ -1,7 +1,7 @@
-"""A program for a network namespace of its own: serves, answers, and counts what would have left the machine.
+"""A program for a separate network namespace: serves, answers, and counts what would have left the machine.
 
 Usage: isolated_server.py hub|lean HOME
-Whatever is not for this machine goes through an interface that leads nowhere; how many packets that sent is printed.
+Traffic to other machines goes through an interface that leads nowhere; the number of packets it sent is printed.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.served.samples import as_base64, page
 from tests.served.server import launch_hub, launch_lean
 
-_OUTSIDE = "192.0.2.1"  # an address for documentation: nobody has it
+_OUTSIDE = "192.0.2.1"  # reserved for documentation, so unreachable
 
 
 def _sent() -> int:
@@ -22,27 +22,27 @@ def _sent() -> int:
     return int(counters.partition(":")[2].split()[9])
 
 
-def _lead_everything_outside(folder: Path) -> None:
+def _route_everything_outside(folder: Path) -> None:
     for command in ("ip link set lo up", "ip link add outside type veth peer name nowhere"):
         subprocess.run(command.split(), check=True)
     for interface in ("outside", "nowhere"):
         no_ipv6 = Path(f"/proc/sys/net/ipv6/conf/{interface}/disable_ipv6")
-        if no_ipv6.exists():  # it announces itself, which would be counted
+        if no_ipv6.exists():  # IPv6 announces itself, which would be counted
             no_ipv6.write_text("1")
         subprocess.run(["ip", "link", "set", interface, "arp", "off", "up"], check=True)
     subprocess.run(["ip", "address", "add", "192.0.2.2/24", "dev", "outside"], check=True)
     subprocess.run(["ip", "route", "add", "default", "via", _OUTSIDE], check=True)
-    # A name server on the loopback interface would hide that a name was asked for.
+    # A name server on the loopback interface would hide name lookups.
     resolver = folder / "resolv.conf"
     resolver.write_text(f"nameserver {_OUTSIDE}\noptions timeout:1 attempts:1\n")
     subprocess.run(["mount", "--bind", str(resolver), "/etc/resolv.conf"], check=True)
 
 
 def main() -> None:
-    """Run the service from its start to its end."""
+    """Run the service from start to stop."""
     way, home = sys.argv[1], Path(sys.argv[2])
     launch = launch_hub(home) if way == "hub" else launch_lean(home)
-    _lead_everything_outside(home)
+    _route_everything_outside(home)
     with launch() as server:
         lines = server.results("ocr_system", [as_base64(page(["Hello World"]))])[0]
         code = server.stop()

@@ -1,4 +1,4 @@
-"""Pictures with known text, as clients send them; drawn with Pillow's own font, so that none has to be installed."""
+"""Pictures with known text, as clients send them; drawn with Pillow's built-in font, so none has to be installed."""
 
 import base64
 import io
@@ -10,7 +10,7 @@ __all__ = ["as_base64", "bomb", "file_of", "line", "page"]
 
 
 def page(lines: Sequence[str], size: int = 40) -> Image.Image:
-    """A white page of 640 pixels' width with one line of text below the other."""
+    """Return a white page, 640 pixels wide, with one line of text below the other."""
     picture = Image.new("RGB", (640, 40 + 2 * size * max(1, len(lines))), "white")
     pen = ImageDraw.Draw(picture)
     for number, text in enumerate(lines):

@@ -1,6 +1,6 @@
-"""The service as people run it: `hub serving start`, or `python -m ppocr_serving` without PaddleHub.
+"""The service as users run it: `hub serving start`, or `python -m ppocr_serving` without PaddleHub.
 
-Each server is a process of its own, with a log file and a home of its own.
+Each server runs in a separate process, with its own log file and home.
 """
 
 import json
@@ -38,8 +38,8 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).parents[2]
-# Other installations can be put to the same tests by naming their command or interpreter; scripts/test_image.sh names
-# the images'. Then only what is named is tested.
+# To test another installation, name its command or interpreter, as scripts/test_image.sh does for the images. Then
+# only the named installations are tested.
 _NAMED = {"hub": os.environ.get("PPOCR_TEST_HUB"), "lean": os.environ.get("PPOCR_TEST_PYTHON")}
 HUB = _NAMED["hub"] or str(Path(sys.executable).parent / "hub")
 PYTHON = _NAMED["lean"] or sys.executable
@@ -47,13 +47,13 @@ WAYS = [way for way, command in _NAMED.items() if command] or list(_NAMED)
 MODULES = ("ocr_system", "ocr_cls", "ocr_det", "ocr_rec")
 MULTIPROCESS = ("--use_multiprocess", "--workers", "2")
 
-# Nothing is asserted about these: they only bound how long a test that fails hangs.
+# Nothing is asserted about these: they only bound how long a failing test hangs.
 _START_SECONDS = 120
 _STOP_SECONDS = 60
 
 
 def free_port() -> int:
-    """A free TCP port."""
+    """Return a free TCP port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -61,18 +61,18 @@ def free_port() -> int:
 
 
 def has_ended(pid: int) -> bool:
-    """Return whether no thread of a process is left; nobody may have asked for its exit code yet."""
+    """Return whether a process has no running threads left, even if it has not been reaped yet."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
         threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
     except (FileNotFoundError, ProcessLookupError):
         return True
-    # Of a process with several threads, the first can be a zombie while others still run.
+    # The main thread can be a zombie while others still run.
     return state in ("Z", "X") and threads == 1
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
-    """This process's environment without settings of the service, for a server on the loopback interface."""
+    """Return this process's environment without the service's settings, for a server on the loopback interface."""
     # With this tree on the path, another installation would run this tree's package.
     ignored = ("PPOCR_", "PYTHONWARN", "PYTHONPATH")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ignored)}
@@ -85,7 +85,7 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
 
 
 def install_modules(home: Path) -> "subprocess.CompletedProcess[str]":
-    """Run `hub install` for the four modules, as set-up does."""
+    """Run `hub install` for the four modules, as setup does."""
     return subprocess.run(
         [HUB, "install", *(str(ROOT / "modules" / name) for name in MODULES)],
         env=environment(home),
@@ -99,9 +99,9 @@ class Served:
     """A server process.
 
     Attributes:
-        port: Where it listens.
-        url: The same, as a client needs it.
-        process: The process that was started; it leads a process group of its own.
+        port: The port it listens on.
+        url: Its base URL.
+        process: The process that was started; the leader of its own process group.
     """
 
     def __init__(self, command: Sequence[str], port: int, log: Path, env: dict[str, str]) -> None:
@@ -114,18 +114,18 @@ class Served:
             )
 
     def log(self) -> str:
-        """Everything that the process has printed so far."""
+        """Return everything that the process has printed so far."""
         return self._log.read_text(encoding="utf-8")
 
     def request_lines(self) -> list[str]:
-        """The lines of the log about requests to modules."""
+        """Return the log lines about requests to modules."""
         return [entry for entry in self.log().splitlines() if " module=" in entry]
 
     def wait_for_log(self, text: str) -> str:
-        """Wait until the log has `text`, and return the log."""
+        """Wait until the log contains `text`, and return the log."""
         deadline = time.monotonic() + _START_SECONDS
         while text not in (log := self.log()):
-            assert time.monotonic() < deadline, f"{text!r} never came: {log}"
+            assert time.monotonic() < deadline, f"{text!r} was never logged: {log}"
             time.sleep(0.02)
         return log
 
@@ -150,13 +150,13 @@ class Served:
         )
 
     def results(self, module: str, images: Sequence[str]) -> Any:
-        """The `results` of an answer that must be a good one."""
+        """Return the `results` of a request that must succeed."""
         answer = self.post(module, images)
         assert answer.status_code == 200, answer.text
         return answer.json()["results"]
 
     def begin(self, module: str, images: object) -> HTTPConnection:
-        """Send a request, whose answer is to be fetched from the connection; the server has read it then."""
+        """Send a request and wait until the server has read it; the answer comes over the connection returned."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=_START_SECONDS)
         body = json.dumps({"images": images})
         connection.request("POST", f"/predict/{module}", body, {"Content-Type": "application/json"})
@@ -172,16 +172,16 @@ class Served:
             connected = [row for row in rows if row[3] == "01" and port in (row[1][-5:], row[2][-5:])]
             if connected and all(row[4] == "00000000:00000000" for row in connected):  # bytes not sent, not read
                 return
-            assert time.monotonic() < deadline, f"it does not read what was sent: {self.log()}"
+            assert time.monotonic() < deadline, f"the server does not read what was sent: {self.log()}"
             time.sleep(0.02)
 
     def workers(self) -> list[int]:
-        """The processes that answer requests: children of the one that was started."""
+        """Return the processes that answer requests: children of the one that was started."""
         pid = self.process.pid
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def raw(self, data: bytes, timeout: float = _STOP_SECONDS) -> bytes:
-        """Send bytes, whatever they are, and return all that is answered until the server closes the connection."""
+        """Send raw bytes, and return everything that is answered until the server closes the connection."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
             connection.sendall(data)
             received = bytearray()
@@ -194,7 +194,7 @@ class Served:
         return self.process.wait(timeout=_STOP_SECONDS)
 
     def stop(self) -> int:
-        """End the process as a platform does, and return its exit code."""
+        """Stop the process as a platform does, and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.wait()
 
@@ -203,12 +203,12 @@ class Served:
 def serving(
     home: Path, *options: str, modules: Sequence[str] = MODULES, until: str | None = "/readyz", **variables: str
 ) -> Iterator[Served]:
-    """Run `hub serving start`, and end it with all its children at the end of the block.
+    """Run `hub serving start`, and stop it with all its children at the end of the block.
 
     Args:
         home: PaddleHub's home with the modules installed.
         *options: Further options of the command.
-        modules: Which modules to serve.
+        modules: The modules to serve.
         until: The path that must be answered with 200 before the block begins; None does not wait.
         **variables: Environment variables.
     """
@@ -226,7 +226,7 @@ class Launch(Protocol):
     def __call__(
         self, workers: int = 1, /, *, until: str | None = "/readyz", **variables: str
     ) -> AbstractContextManager[Served]:
-        """Start a server, and end it with all its children at the end of the block.
+        """Start a server, and stop it with all its children at the end of the block.
 
         Args:
             workers: Processes that answer requests.
@@ -265,7 +265,7 @@ def launch_lean(home: Path) -> Launch:
 
 @contextmanager
 def running(command: Sequence[str], port: int, home: Path, **variables: str) -> Iterator[Served]:
-    """Run any command that starts a server, and end it with all its children at the end of the block."""
+    """Run any command that starts a server, and stop it with all its children at the end of the block."""
     server = Served(command, port, home / f"server-{port}.log", environment(home, **variables))
     try:
         yield server

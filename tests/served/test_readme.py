@@ -1,4 +1,4 @@
-"""The README's commands, run as they stand there, against a real server; only the port differs."""
+"""The README's commands, run verbatim against a real server; only the port differs."""
 
 import json
 import re
@@ -13,7 +13,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def block(language: str, containing: str) -> str:
-    """The one code block in a language that contains a text."""
+    """Return the only code block in a language that contains a text."""
     blocks = re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     (found,) = (text for text in blocks if containing in text)
     return str(found)
@@ -24,7 +24,7 @@ def for_port(command: str, served: Served) -> str:
     return command.replace(":9000", f":{served.port}")
 
 
-def test_the_curl_command_answers_what_the_readme_says(limited_served: Served) -> None:
+def test_the_curl_command_gives_the_documented_answer(limited_served: Served) -> None:
     command = for_port(block("shell", "printf"), limited_served)
 
     result = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -39,7 +39,7 @@ def test_the_curl_command_answers_what_the_readme_says(limited_served: Served) -
             assert corner == pytest.approx(expected_corner, abs=3)  # bf16 and float32 differ by a pixel or two
 
 
-def test_the_python_client_prints_what_the_readme_says(limited_served: Served) -> None:
+def test_the_python_client_prints_the_documented_output(limited_served: Served) -> None:
     program = for_port(block("python", "requests.post"), limited_served)
 
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

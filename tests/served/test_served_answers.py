@@ -1,4 +1,4 @@
-"""The contract's good answers, from real servers."""
+"""The contract's successful answers, from real servers."""
 
 import base64
 import json
@@ -20,12 +20,12 @@ HELLO_LINE = as_base64(line("Hello World"))
 
 
 def texts(items: list[dict[str, Any]]) -> list[str]:
-    """What lines say, without spaces: whether the model sees one is not what is tested here."""
+    """Return the texts of lines without spaces: whether the model sees one is not tested here."""
     return [item["text"].replace(" ", "") for item in items]
 
 
 def assert_region(region: Any, width: int, height: int) -> None:
-    """Four corners of whole pixels inside the picture, clockwise on the screen from the text's top left."""
+    """Check for four corners of whole pixels inside the picture, clockwise on the screen from the text's top left."""
     assert len(region) == 4
     for corner in region:
         assert [type(value) for value in corner] == [int, int]
@@ -36,7 +36,7 @@ def assert_region(region: Any, width: int, height: int) -> None:
     assert twice_area > 0  # with y pointing down, this is clockwise
 
 
-def test_system_answers_a_list_a_picture_in_their_order(served: Served) -> None:
+def test_system_answers_one_list_per_picture_in_order(served: Served) -> None:
     answer = served.post("ocr_system", [INVOICE, BLANK, HELLO])
 
     assert answer.status_code == 200
@@ -55,7 +55,7 @@ def test_system_answers_a_list_a_picture_in_their_order(served: Served) -> None:
     assert invoice[0]["text_region"][2][1] < invoice[1]["text_region"][0][1]
 
 
-def test_detection_answers_a_list_a_picture_in_their_order(served: Served) -> None:
+def test_detection_answers_one_list_per_picture_in_order(served: Served) -> None:
     blank, invoice, hello = served.results("ocr_det", [BLANK, INVOICE, HELLO])
 
     assert blank == []
@@ -78,7 +78,7 @@ def test_classification_answers_one_list_for_all_pictures(served: Served) -> Non
 
 
 def test_recognition_answers_one_list_for_all_pictures(served: Served) -> None:
-    # Of different widths, so that the recogniser's sorting by width would show if it were not undone.
+    # Different widths, so that the recogniser's sorting by width would show if it were not undone.
     wanted = ["A long line of 4711 words", "Hello World", "No", "Order 4711"]
 
     results = served.results("ocr_rec", [as_base64(line(text)) for text in wanted])
@@ -112,16 +112,16 @@ def test_every_format_is_read(served: Served, file_format: str) -> None:
         lambda text: "\r\n".join(text[start : start + 76] for start in range(0, len(text), 76)) + "\r\n",
         lambda text: f" \t{text[:7]} {text[7:]}",
     ],
-    ids=["data-url", "data-url-in-capitals", "lines-of-76", "white-space"],
+    ids=["data-url", "data-url-in-capitals", "lines-of-76", "whitespace"],
 )
-def test_prefixes_and_white_space_are_tolerated(served: Served, disguise: Any) -> None:
+def test_prefixes_and_whitespace_are_tolerated(served: Served, disguise: Any) -> None:
     assert served.results("ocr_rec", [disguise(HELLO_LINE)]) == served.results("ocr_rec", [HELLO_LINE])
 
 
 @pytest.mark.parametrize(
     "content_type", ["application/json; charset=utf-8", "application/json;charset=UTF-8", "Application/JSON"]
 )
-def test_a_content_type_with_a_suffix_is_fine(served: Served, content_type: str) -> None:
+def test_variants_of_the_content_type_are_accepted(served: Served, content_type: str) -> None:
     answer = served.post("ocr_rec", [HELLO_LINE], **{"Content-Type": content_type})
 
     assert (answer.status_code, answer.json()["status"]) == (200, "000")
@@ -141,7 +141,7 @@ def test_a_body_without_a_declared_length_is_read(served: Served) -> None:
     assert texts(answer.json()["results"][0]) == ["HelloWorld"]
 
 
-def test_a_client_that_asks_before_it_sends_the_body_is_told_to_go_on(served: Served) -> None:
+def test_expect_100_continue_is_answered(served: Served) -> None:
     body = json.dumps({"images": [HELLO_LINE]}).encode()
     head = (
         "POST /predict/ocr_rec HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
@@ -166,7 +166,7 @@ def test_the_picture_of_the_readme_is_read_and_its_text_is_not_escaped(served: S
     assert '"其他工具相关"'.encode() in answer.content
 
 
-def test_the_first_page_says_what_this_is_and_how_to_use_it(served: Served) -> None:
+def test_the_root_page_explains_the_service(served: Served) -> None:
     answer = requests.get(served.url, timeout=60)
 
     assert answer.status_code == 200

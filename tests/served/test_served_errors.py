@@ -23,7 +23,7 @@ LARGEST_SIDE = math.isqrt(MAX_PIXELS)
 
 
 def assert_error(answer: requests.Response, http_status: int, status: str, *words: str) -> None:
-    """One of the contract's errors: the three keys, one line that has the given words."""
+    """Check for one of the contract's errors: the three keys, and a one-line message with the given words."""
     assert answer.status_code == http_status, answer.text
     assert answer.headers["Content-Type"] == "application/json"
     body = answer.json()
@@ -70,7 +70,7 @@ def post(
         (b'{"images": ["x"], "paths": null}', ["paths: "]),
     ],
 )
-def test_a_body_of_another_form_is_told_what_is_wrong(served: Served, body: bytes, words: list[str]) -> None:
+def test_an_invalid_body_is_explained(served: Served, body: bytes, words: list[str]) -> None:
     assert_error(post(served, body), 400, "101", *words)
 
 
@@ -97,7 +97,7 @@ def test_one_bad_item_fails_its_request_and_is_named(served: Served, module: str
     assert_error(served.post(module, [GOOD, GOOD, item]), 400, "101", "images[2]: ", *words)
 
 
-def test_no_file_of_the_server_can_be_named(served: Served, tmp_path: Path) -> None:
+def test_a_request_cannot_name_files_of_the_server(served: Served, tmp_path: Path) -> None:
     secret = tmp_path / "secret.png"
     secret.write_bytes(file_of(line("Hello World")))
     body = {"images": [GOOD], "paths": [str(secret)]}
@@ -110,7 +110,7 @@ def test_no_file_of_the_server_can_be_named(served: Served, tmp_path: Path) -> N
     for answer in answers[:3]:
         assert_error(answer, 400, "101", "paths: ", "images")
     assert_error(answers[3], 400, "101", "images[0]: ", "not valid base64")
-    # Whether the file exists cannot be told from the answer.
+    # The answer does not reveal whether the file exists.
     assert answers[1].content == answers[2].content
     assert not any("Hello" in answer.text or secret.name in answer.text for answer in answers)
 
@@ -120,33 +120,33 @@ def test_too_many_pictures_are_refused(limited_served: Served) -> None:
     assert_error(limited_served.post("ocr_rec", [GOOD] * 5), 413, "101", "5 pictures", "4")
 
 
-def test_a_compressed_bomb_is_refused_before_it_is_decoded(served: Served) -> None:
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(served: Served) -> None:
     answer = served.post("ocr_system", [GOOD, bomb()])
 
     assert_error(answer, 413, "101", "images[1]: ", str(MAX_PIXELS))
 
 
-def test_pixels_of_all_pictures_count_together(served: Served) -> None:
-    # Any alone is allowed. Bombs too, so that refusing must come before decoding.
+def test_the_pixels_of_all_pictures_are_limited_together(served: Served) -> None:
+    # Each alone is allowed. They are bombs too, so that they must be refused before decoding.
     count = MAX_REQUEST_PIXELS // LARGEST_SIDE**2 + 1
     answer = served.post("ocr_system", [bomb(LARGEST_SIDE, LARGEST_SIDE)] * count)
 
     assert_error(answer, 413, "101", f"images[{count - 1}]: ", str(MAX_REQUEST_PIXELS))
 
 
-def test_a_body_that_is_too_large_is_refused(limited_served: Served) -> None:
+def test_a_body_over_the_limit_is_refused(limited_served: Served) -> None:
     body = json.dumps({"images": ["A" * 2 * MIB]}).encode()
 
     assert_error(post(limited_served, body), 413, "101", str(2 * MIB))
 
 
-def test_a_body_that_turns_out_to_be_too_large_is_refused(limited_served: Served) -> None:
+def test_a_chunked_body_over_the_limit_is_refused(limited_served: Served) -> None:
     body = json.dumps({"images": ["A" * 2 * MIB]}).encode()
 
     assert_error(post(limited_served, iter([body[:MIB], body[MIB:]])), 413, "101", str(2 * MIB))
 
 
-def test_a_body_that_declares_to_be_too_large_is_refused_before_it_is_sent(limited_served: Served) -> None:
+def test_a_declared_length_over_the_limit_is_refused_before_the_body_is_sent(limited_served: Served) -> None:
     head = (
         "POST /predict/ocr_system HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Content-Length: {1 << 40}\r\n\r\n"
@@ -175,7 +175,7 @@ def test_an_unknown_module_is_named(served: Served, module: str) -> None:
     assert_error(answer, 404, "111", "unknown", "this server has ocr_system, ", "ocr_cls", "ocr_det", "ocr_rec")
 
 
-def test_a_module_that_was_not_started_is_told_from_an_unknown_one(hub_home: Path) -> None:
+def test_a_module_that_was_not_started_is_distinguished_from_an_unknown_one(hub_home: Path) -> None:
     with serving(hub_home, modules=["ocr_rec"]) as server:
         assert_error(server.post("ocr_det", [GOOD]), 404, "111", "'ocr_det' was not started", "has ocr_rec")
         assert_error(server.post("other", [GOOD]), 404, "111", "'other' is unknown", "has ocr_rec")
@@ -193,7 +193,7 @@ def test_a_module_that_was_not_started_is_told_from_an_unknown_one(hub_home: Pat
         ("POST", "/", "GET"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_one(served: Served, method: str, path: str, allowed: str) -> None:
+def test_a_wrong_method_is_answered_with_the_allowed_one(served: Served, method: str, path: str, allowed: str) -> None:
     answer = requests.request(method, served.url + path, timeout=60)
 
     assert_error(answer, 405, "101", method, f"use {allowed}")
@@ -226,7 +226,7 @@ def test_an_unknown_path_is_refused(served: Served, path: str) -> None:
     ],
     ids=["words", "version", "long-path", "long-header", "many-headers", "colon", "length", "coding", "expect", "tls"],
 )
-def test_malformed_http_is_answered_as_json_too(served: Served, request_head: bytes, http_status: int) -> None:
+def test_malformed_http_is_answered_with_json(served: Served, request_head: bytes, http_status: int) -> None:
     head, _, body = served.raw(request_head).partition(b"\r\n\r\n")
 
     assert head.startswith(b"HTTP/1.1 %d " % http_status)
@@ -237,7 +237,7 @@ def test_malformed_http_is_answered_as_json_too(served: Served, request_head: by
     assert "not valid HTTP" in error["msg"]
 
 
-def test_a_malformed_chunk_is_the_clients_fault(limited_served: Served) -> None:
+def test_a_malformed_chunk_is_a_client_error(limited_served: Served) -> None:
     head = (
         b"POST /predict/ocr_system HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Transfer-Encoding: chunked\r\n\r\n"
@@ -251,7 +251,7 @@ def test_a_malformed_chunk_is_the_clients_fault(limited_served: Served) -> None:
     assert "Traceback" not in limited_served.log()
 
 
-def test_a_picture_of_one_pixel_and_one_just_below_the_limit_are_no_errors(served: Served) -> None:
+def test_the_smallest_and_the_largest_allowed_picture_are_accepted(served: Served) -> None:
     largest = Image.new("L", (LARGEST_SIDE, LARGEST_SIDE), 255)
 
     results = served.results("ocr_det", [as_base64(Image.new("RGB", (1, 1))), as_base64(largest.crop((0, 0, 99, 99)))])

@@ -1,4 +1,4 @@
-"""No connection leaves the machine, at the start or while serving."""
+"""No connection leaves the machine, at startup or while serving."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 
 from tests.served.server import ROOT, WAYS
 
-# A user namespace gives an unprivileged user what root has anyway.
+# A user namespace lets an unprivileged user create the others as root does.
 NAMESPACE = ["unshare", "--net", "--mount"] + ([] if os.geteuid() == 0 else ["--user", "--map-root-user"])
 
 
@@ -22,7 +22,7 @@ def test_nothing_leaves_the_machine(way: str, request: pytest.FixtureRequest, tm
         pytest.skip("ip is missing; run: apt-get install iproute2")
     interface = ["ip", "link", "add", "outside", "type", "veth", "peer", "name", "nowhere"]
     if subprocess.run([*NAMESPACE, *interface], capture_output=True, check=False).returncode:
-        pytest.skip("this machine allows no network namespaces, or no virtual interfaces in them")
+        pytest.skip("this machine does not allow network namespaces, or virtual interfaces in them")
 
     done = subprocess.run(
         [*NAMESPACE, sys.executable, "-m", "tests.served.isolated_server", way, str(home)],
@@ -37,5 +37,5 @@ def test_nothing_leaves_the_machine(way: str, request: pytest.FixtureRequest, tm
     seen = json.loads(done.stdout)
     assert (seen["lines"], seen["code"]) == (1, 0)
     assert seen["served"] == 0
-    # That the counter counts: a name that is looked up and a connection that is tried, afterwards.
+    # Proof that the counter counts: a name lookup and a connection attempt afterwards.
     assert seen["served"] < seen["named"] < seen["connected"]

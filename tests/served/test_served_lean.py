@@ -18,7 +18,7 @@ from ppocr_serving.settings import load_settings
 from tests.served.samples import as_base64, line, page
 from tests.served.server import MODULES, PYTHON, ROOT, WAYS, Served, environment, free_port, running
 
-pytestmark = pytest.mark.skipif("lean" not in WAYS, reason="PPOCR_TEST_HUB alone says what is tested")
+pytestmark = pytest.mark.skipif("lean" not in WAYS, reason="only PPOCR_TEST_HUB is set and tested")
 
 COMMAND = [PYTHON, "-m", "ppocr_serving"]
 
@@ -37,7 +37,7 @@ def lean(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def models() -> dict[str, str]:
-    # An image has its own, but they lie where the installation's interpreter is, and are the same.
+    # An image has its own copy of the same models, next to its interpreter.
     return {"PPOCR_MODEL_DIR": str(default_model_dir())} if sys.executable == PYTHON else {}
 
 
@@ -53,7 +53,7 @@ def start(home: Path, *arguments: str, **variables: str) -> "subprocess.Complete
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_the_answers_are_those_of_hub_serving(lean: Served, default_served: Served, module: str) -> None:
+def test_the_answers_match_those_of_hub_serving(lean: Served, default_served: Served, module: str) -> None:
     images = PAGES if module in ("ocr_system", "ocr_det") else [HELLO_LINE]
 
     found, expected = lean.results(module, images), default_served.results(module, images)
@@ -62,7 +62,7 @@ def test_the_answers_are_those_of_hub_serving(lean: Served, default_served: Serv
         assert ours
         for item, other in zip(ours, theirs, strict=True):
             assert item.keys() == other.keys()
-            # Whether a narrow gap is a space, which counts as a letter, may differ from one engine to another.
+            # Engines may differ on whether a narrow gap is a space, which counts as a letter.
             assert item.get("text", "").replace(" ", "") == other.get("text", "").replace(" ", "")
             assert item.get("angle") == other.get("angle")
             if item.get("text") == other.get("text"):
@@ -70,18 +70,18 @@ def test_the_answers_are_those_of_hub_serving(lean: Served, default_served: Serv
             np.testing.assert_allclose(item.get("text_region", []), other.get("text_region", []), atol=1)
 
 
-def test_there_are_as_many_processes_as_asked_for(lean: Served) -> None:
+def test_the_requested_number_of_processes_runs(lean: Served) -> None:
     assert len(lean.workers()) == 2
 
 
-def test_the_module_defaults_are_the_defaults() -> None:
+def test_the_modules_params_match_the_defaults() -> None:
     for module in MODULES:
         params = runpy.run_path(str(ROOT / "modules" / module / "params.py"))["PARAMS"]
         assert load_settings(params, environ={}) == load_settings(environ={}), module
 
 
 @pytest.mark.parametrize("names", [("FC_CUSTOM_LISTEN_PORT",), ("PORT", "FC_CUSTOM_LISTEN_PORT")])
-def test_the_platforms_port_is_listened_on_until_sigterm(tmp_path: Path, names: tuple[str, ...]) -> None:
+def test_the_server_listens_on_the_platforms_port_until_sigterm(tmp_path: Path, names: tuple[str, ...]) -> None:
     port = free_port()
     ports = dict(zip(names, [str(port), "1"], strict=False))
     with running(COMMAND, port, tmp_path, **ports, **models()) as server:
@@ -111,9 +111,7 @@ def test_the_platforms_port_is_listened_on_until_sigterm(tmp_path: Path, names: 
         ("PPOCR_REC_MODEL_DIR", "/nonexistent", "rec model: /nonexistent has no usable inference.pdmodel"),
     ],
 )
-def test_a_wrong_setting_is_one_line_and_no_stack_trace(
-    tmp_path: Path, variable: str, value: str, message: str
-) -> None:
+def test_a_wrong_setting_is_a_one_line_error(tmp_path: Path, variable: str, value: str, message: str) -> None:
     done = start(tmp_path, **{variable: value})
 
     assert done.returncode == 1
@@ -122,7 +120,7 @@ def test_a_wrong_setting_is_one_line_and_no_stack_trace(
     assert done.stderr == ""  # platforms keep the standard output
 
 
-def test_an_occupied_port_names_the_way_out(tmp_path: Path) -> None:
+def test_an_occupied_port_is_a_one_line_error(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = start(tmp_path, PORT=str(port))
@@ -133,8 +131,8 @@ def test_an_occupied_port_names_the_way_out(tmp_path: Path) -> None:
     )
 
 
-def test_without_room_for_temporary_files_it_says_so(tmp_path: Path) -> None:
-    # What counts the lines that tests reach could not write either, and would say so.
+def test_no_room_for_temporary_files_is_a_one_line_error(tmp_path: Path) -> None:
+    # Coverage could not write its data either, and would say so.
     env = {name: value for name, value in environment(tmp_path, **models()).items() if "COVERAGE" not in name}
     done = subprocess.run(
         COMMAND,
@@ -151,7 +149,7 @@ def test_without_room_for_temporary_files_it_says_so(tmp_path: Path) -> None:
     )
 
 
-def test_help_needs_nothing_and_arguments_are_refused(tmp_path: Path) -> None:
+def test_help_is_printed_and_other_arguments_are_refused(tmp_path: Path) -> None:
     helped = start(tmp_path, "--help")
     assert helped.returncode == 0
 
@@ -160,7 +158,7 @@ def test_help_needs_nothing_and_arguments_are_refused(tmp_path: Path) -> None:
     assert "unrecognized arguments: -p 9000" in refused.stderr
 
 
-def test_openvino_reports_to_nobody() -> None:
+def test_openvino_loads_no_telemetry() -> None:
     if importlib.util.find_spec("openvino") is None:
         pytest.skip("openvino is not installed; run scripts/setup.sh --dev")
     program = "import openvino, sys; print(*(name for name in sys.modules if name.startswith('openvino_telemetry')))"

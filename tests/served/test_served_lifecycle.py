@@ -1,4 +1,4 @@
-"""Beginnings and ends of the process: signals, ports, bad models, and `start.sh`."""
+"""Startup and shutdown: signals, ports, bad models, and `start.sh`."""
 
 import json
 import os
@@ -31,7 +31,7 @@ from tests.served.server import (
 
 HELLO = as_base64(line("Hello World"))
 LARGE = [as_base64(page([f"Line {number} of a long page" for number in range(12)]))] * 2
-LONG = {"PPOCR_GRACEFUL_TIMEOUT": "600"}  # more than `Served.wait` allows: nothing ends because of this limit
+LONG = {"PPOCR_GRACEFUL_TIMEOUT": "600"}  # longer than `Served.wait` waits, so that no test depends on it
 
 
 def assert_ends_cleanly(server: Served) -> None:
@@ -40,7 +40,7 @@ def assert_ends_cleanly(server: Served) -> None:
     assert "FatalError" not in server.log()
 
 
-def test_a_process_that_nobody_asked_for_its_exit_code_has_ended() -> None:
+def test_an_unreaped_process_counts_as_ended() -> None:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
         assert not has_ended(process.pid)
         process.kill()
@@ -52,10 +52,10 @@ def test_a_process_that_nobody_asked_for_its_exit_code_has_ended() -> None:
 
 @pytest.mark.parametrize("group", [False, True], ids=["process", "process-group"])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_sigterm_under_load_finishes_what_was_begun(launch: Launch, workers: int, group: bool) -> None:
+def test_sigterm_under_load_finishes_the_running_requests(launch: Launch, workers: int, group: bool) -> None:
     with launch(workers, **LONG) as server:
         assert server.results("ocr_system", LARGE)
-        # One connection that is idle, as proxies keep them.
+        # An idle connection, as proxies keep them.
         with requests.Session() as idle:
             idle.get(f"{server.url}/healthz", timeout=60)
             begun = [server.begin("ocr_system", LARGE) for _ in range(3)]
@@ -76,7 +76,7 @@ def test_sigterm_under_load_finishes_what_was_begun(launch: Launch, workers: int
             socket.create_connection(("127.0.0.1", server.port))
 
 
-def test_sigterm_gives_up_what_takes_longer_than_the_limit(launch: Launch) -> None:
+def test_sigterm_drops_requests_that_outlast_the_graceful_timeout(launch: Launch) -> None:
     with launch(PPOCR_GRACEFUL_TIMEOUT="1") as server, closing(server.begin("ocr_system", LARGE * 32)) as long:
         server.process.send_signal(signal.SIGTERM)
 
@@ -94,7 +94,7 @@ def test_sigterm_while_starting_ends_the_process(launch: Launch, delay: float) -
 
         server.process.send_signal(signal.SIGTERM)
 
-        # Before gunicorn has taken over, the signal ends Python the plain way.
+        # Until gunicorn takes over, the signal has Python's default effect.
         assert server.wait() in (0, -signal.SIGTERM), server.log()
         assert "FatalError" not in server.log()
 
@@ -106,7 +106,7 @@ def test_sigint_ends_the_process(launch: Launch) -> None:
         assert server.wait() == 0
 
 
-def test_a_dictionary_that_does_not_fit_ends_the_process_with_one_clear_line(launch: Launch, tmp_path: Path) -> None:
+def test_a_mismatched_dictionary_ends_the_process_with_one_clear_line(launch: Launch, tmp_path: Path) -> None:
     dictionary = tmp_path / "short.txt"
     dictionary.write_text("a\nb\nc\n", encoding="utf-8")
 
@@ -134,7 +134,7 @@ def test_damaged_model_files_end_the_process_with_a_clear_line(launch: Launch, t
         assert server.log().count("Booting worker") == 1
 
 
-def test_a_worker_that_dies_before_it_was_ever_ready_is_not_replaced_for_ever(launch: Launch) -> None:
+def test_a_worker_that_dies_before_it_is_ready_is_not_replaced(launch: Launch) -> None:
     with launch(until="/healthz") as server:
         os.kill(server.workers()[0], signal.SIGKILL)
 
@@ -159,7 +159,7 @@ def test_a_bad_setting_ends_the_process(launch: Launch, variable: str, value: st
         assert any(all(word in entry for word in words) for entry in last), server.log()
 
 
-def test_a_gpu_that_is_not_there_ends_the_process(hub_home: Path) -> None:
+def test_a_missing_gpu_ends_the_process(hub_home: Path) -> None:
     with serving(hub_home, modules=["ocr_rec"], until=None, PPOCR_USE_GPU="true") as server:
         assert server.wait() != 0
         assert any("use_gpu" in entry and "CUDA" in entry for entry in server.log().splitlines()), server.log()
@@ -185,7 +185,7 @@ def test_an_occupied_port_is_a_clear_error(hub_home: Path, mode: tuple[str, ...]
 def test_hub_serving_stop_ends_the_server_of_a_port(hub_home: Path, leads_group: bool) -> None:
     port = str(free_port())
     options = ["serving", "start", "--modules", "ocr_cls", "-p", port]
-    # A shell that stays is what leads the group when people type the command into a script.
+    # When a script runs the command, its shell leads the process group.
     command = [HUB, *options] if leads_group else ["sh", "-c", '"$0" "$@"; exit $?', HUB, *options]
     with running(command, int(port), hub_home) as server:
         server.wait_until("/readyz")
@@ -200,7 +200,7 @@ def test_hub_serving_stop_ends_the_server_of_a_port(hub_home: Path, leads_group:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_modules_configuration_file_starts_it(hub_home: Path, tmp_path: Path, module: str) -> None:
+def test_a_modules_configuration_file_starts_the_module(hub_home: Path, tmp_path: Path, module: str) -> None:
     config = json.loads((ROOT / "modules" / module / "config.json").read_text())
     assert config["port"] == 9000
     config["port"] = free_port()
@@ -215,7 +215,7 @@ def test_a_modules_configuration_file_starts_it(hub_home: Path, tmp_path: Path, 
         assert len(server.workers()) == (config["workers"] if module == "ocr_system" else 1)
 
 
-def test_a_port_on_the_command_line_beats_that_of_a_configuration_file(hub_home: Path) -> None:
+def test_a_port_on_the_command_line_overrides_that_of_a_configuration_file(hub_home: Path) -> None:
     port = free_port()
     file = ROOT / "modules" / "ocr_cls" / "config.json"
     with running([HUB, "serving", "start", "-c", str(file), "-p", str(port)], port, hub_home) as server:
@@ -226,7 +226,7 @@ def test_a_port_on_the_command_line_beats_that_of_a_configuration_file(hub_home:
 @pytest.mark.parametrize("variables", [("FC_CUSTOM_LISTEN_PORT",), ("PORT", "FC_CUSTOM_LISTEN_PORT")])
 def test_start_sh_serves_all_modules_in_its_own_process(tmp_path: Path, variables: tuple[str, ...]) -> None:
     if not (ROOT / ".venv").is_dir():
-        pytest.skip("start.sh would set up .venv, which is not what the tests run in here")
+        pytest.skip("start.sh would set up .venv, which these tests do not run in")
     port = free_port()
     ports = dict(zip(variables, [str(port), "1"], strict=False))
     with running(

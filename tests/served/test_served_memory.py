@@ -1,4 +1,4 @@
-"""Processes that have more memory than allowed are replaced, and nobody who sends requests meanwhile notices."""
+"""Processes above the memory limit are replaced, and clients that send requests meanwhile do not notice."""
 
 import json
 import random
@@ -21,10 +21,10 @@ from tests.served.samples import as_base64, page
 from tests.served.server import MULTIPROCESS, Served, has_ended, serving
 
 TEXTS = ("Hello World", "Replaced", "Kept alive")
-TOO_LOW = "1"  # below what a process needs: the limit is then a quarter more than it has when it is ready
+TOO_LOW = "1"  # below what a process needs: the limit is then a quarter above its size when ready
 CLIENTS = 8
-PATIENCE_SECONDS = 300  # bounds how long a test that fails hangs
-LONG = {"PPOCR_GRACEFUL_TIMEOUT": "600"}  # more than `Served.wait` allows: nothing ends because of this limit
+PATIENCE_SECONDS = 300  # bounds how long a failing test hangs
+LONG = {"PPOCR_GRACEFUL_TIMEOUT": "600"}  # longer than `Served.wait` waits, so that no test depends on it
 
 REPLACED = re.compile(r"process (\d+) has (\d+) MB, more than the limit of (\d+) ")
 BOOTED = re.compile(r"Booting worker with pid: (\d+)")
@@ -32,7 +32,7 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def replaced(server: Served) -> list[int]:
-    """The processes that were replaced, in this order."""
+    """Return the processes that were replaced, in order."""
     return [int(pid) for pid, _, _ in REPLACED.findall(server.log())]
 
 
@@ -44,12 +44,12 @@ def wait_for(condition: Callable[[], bool], server: Served) -> None:
 
 
 def wait_for_ready(server: Served, processes: int) -> None:
-    """Wait until as many processes have loaded their models since the server was started."""
+    """Wait until this many processes have loaded their models since the server was started."""
     wait_for(lambda: server.log().count("INFO ready") >= processes, server)
 
 
 def pass_the_limit(server: Served) -> None:
-    """Make the only process large and old enough to be replaced: each new size of a picture takes memory."""
+    """Make the only process large and old enough to be replaced: each new picture size takes memory."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as connection:
         talk(connection, 32)
         for number, width in enumerate(range(960, 320, -32)):
@@ -59,11 +59,11 @@ def pass_the_limit(server: Served) -> None:
             lines = ["Many lines, " * (1 + (number + line) % 3) for line in range(12)]
             server.results("ocr_system", [as_base64(page(lines).resize((width, 1000)))])
             time.sleep(0.05)
-    pytest.fail(f"it never grew enough: {server.log()}")
+    pytest.fail(f"the process never grew enough: {server.log()}")
 
 
 def talk(connection: socket.socket, requests_at_once: int) -> None:
-    """Send requests in one go and read as many answers."""
+    """Send requests in one go and read an answer to each."""
     connection.sendall(HEALTH * requests_at_once)
     received = b""
     while received.count(b"\r\n\r\nok\n") < requests_at_once:
@@ -74,7 +74,7 @@ def talk(connection: socket.socket, requests_at_once: int) -> None:
 
 
 class Client:
-    """Send pictures of all sizes, one after the other, on one connection, which it never opens again."""
+    """Send pictures of all sizes, one after the other, on one connection that is never reopened."""
 
     def __init__(self, server: Served, seed: int) -> None:
         self._random = random.Random(seed)
@@ -83,16 +83,16 @@ class Client:
         self._connection.auto_open = 0
 
     def run(self, stop: threading.Event) -> None:
-        """Works until it is told to stop."""
+        """Send requests until `stop` is set."""
         with closing(self._connection):
             while not stop.is_set():
                 self._read(self._random.choices(TEXTS, k=self._random.choice((1, 1, 1, 1, 1, 12))))
-                # Now and then there is a pause, so that requests come when nobody waits for them.
+                # Occasional pauses, so that requests also come after an idle period.
                 time.sleep(self._random.choice((0, 0, 0, 0.2)))
 
     def _read(self, lines: Sequence[str]) -> None:
         picture = page(lines, self._random.randint(24, 48))
-        if self._random.random() < 0.2:  # a large picture, for which any engine takes a hundred megabytes
+        if self._random.random() < 0.2:  # a large picture, for which any engine needs a hundred megabytes
             large = Image.new("RGB", (1000, max(1000, picture.height)), "white")
             large.paste(picture)
             picture = large
@@ -114,7 +114,7 @@ def pipeline(server: Served, stop: threading.Event) -> None:
 
 
 def drive(server: Served, ready: int) -> None:
-    """Let clients work until so many processes have been ready since the server was started."""
+    """Run clients until this many processes have been ready since the server was started."""
     stop = threading.Event()
     clients = [Client(server, seed) for seed in range(CLIENTS)]
     with ThreadPoolExecutor(CLIENTS + 1) as pool:
@@ -132,7 +132,7 @@ def drive(server: Served, ready: int) -> None:
 def test_no_request_is_lost_while_processes_are_replaced(hub_home: Path, mode: tuple[str, ...], workers: int) -> None:
     with serving(hub_home, *mode, modules=["ocr_system"], PPOCR_MAX_MEMORY_MB=TOO_LOW) as server:
         wait_for_ready(server, workers)
-        # Two connections that nothing is sent on while processes come and go, one of them from the start.
+        # Two connections that stay silent while processes come and go, one of them from the start.
         with (
             socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as silent,
             socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as idle,
@@ -174,7 +174,7 @@ def test_sigterm_during_a_replacement_ends_the_server(hub_home: Path, moment: st
         assert all(has_ended(int(pid)) for pid in BOOTED.findall(server.log()))
 
 
-def test_a_request_that_takes_long_does_not_keep_the_others_waiting(hub_home: Path) -> None:
+def test_a_slow_request_does_not_hold_up_others(hub_home: Path) -> None:
     body = json.dumps({"images": [as_base64(page(["Slowly"]))]}).encode()
     head = (
         "POST /predict/ocr_system HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

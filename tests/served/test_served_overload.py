@@ -1,4 +1,4 @@
-"""More work than there is room for, and models that are not loaded yet."""
+"""More requests than there is room for, and models that are not loaded yet."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ def test_a_full_queue_refuses_at_once_and_the_others_are_answered(launch: Launch
 
         statuses = Counter(answer.status_code for answer in answers)
         assert statuses.keys() == {200, 503}
-        assert statuses[200] >= 2  # one that works and one that waits
+        assert statuses[200] >= 2  # one running and one waiting
         for answer in answers:
             if answer.status_code == 503:
                 assert_busy(answer, "1 requests are waiting", "try again later")
@@ -47,8 +47,8 @@ def test_a_full_queue_refuses_at_once_and_the_others_are_answered(launch: Launch
         assert server.post("ocr_rec", [HELLO]).status_code == 200
 
 
-def test_a_wait_that_is_too_long_is_given_up(launch: Launch) -> None:
-    # The models are loaded within the wait or the first request is refused, hence until="/readyz".
+def test_a_request_that_waits_too_long_is_refused(launch: Launch) -> None:
+    # Starts with until="/readyz": a request that waits for the models as well would be refused.
     with (
         launch(PPOCR_MAX_CONCURRENCY="1", PPOCR_QUEUE_TIMEOUT="0.05") as server,
         ThreadPoolExecutor(6) as clients,
@@ -62,8 +62,8 @@ def test_a_wait_that_is_too_long_is_given_up(launch: Launch) -> None:
         assert server.post("ocr_rec", [HELLO]).status_code == 200
 
 
-def test_bodies_that_arrive_together_are_bounded(launch: Launch) -> None:
-    """What has arrived counts, in chunks of 256 KiB; there is room for eight bodies of the largest size."""
+def test_the_total_size_of_request_bodies_is_limited(launch: Launch) -> None:
+    """Received bytes count, in chunks of 256 KiB; there is room for eight bodies of the largest size."""
     head = (
         "POST /predict/ocr_rec HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Content-Length: {1 << 20}\r\n\r\n"
@@ -73,7 +73,7 @@ def test_bodies_that_arrive_together_are_bounded(launch: Launch) -> None:
         try:
             for connection in connections:
                 connection.sendall(head.encode())
-            assert server.post("ocr_rec", [HELLO]).status_code == 200  # what is only declared takes no room
+            assert server.post("ocr_rec", [HELLO]).status_code == 200  # a declared length alone takes no room
             for connection, chunks in zip(connections, [3] * 10 + [2], strict=True):
                 connection.sendall(b" " * (chunks << 18))
             server.wait_until_all_is_read()
@@ -87,7 +87,7 @@ def test_bodies_that_arrive_together_are_bounded(launch: Launch) -> None:
             time.sleep(0.05)
 
 
-def test_before_the_models_are_loaded_the_process_lives_but_is_not_ready(launch: Launch) -> None:
+def test_the_process_is_alive_but_not_ready_until_the_models_are_loaded(launch: Launch) -> None:
     with launch(until="/healthz", PPOCR_QUEUE_TIMEOUT="0.01") as server:
         ready = requests.get(f"{server.url}/readyz", timeout=60)
         answer = server.post("ocr_rec", [HELLO])
@@ -98,7 +98,7 @@ def test_before_the_models_are_loaded_the_process_lives_but_is_not_ready(launch:
         assert server.post("ocr_rec", [HELLO]).status_code == 200
 
 
-def test_a_request_that_comes_before_the_models_are_loaded_waits_for_them(launch: Launch) -> None:
+def test_a_request_waits_until_the_models_are_loaded(launch: Launch) -> None:
     with launch(until="/healthz") as server:
         assert requests.get(f"{server.url}/readyz", timeout=60).status_code == 503
         assert server.post("ocr_rec", [HELLO]).status_code == 200

@@ -1,4 +1,4 @@
-"""What Aliyun Function Compute and Tencent SCF ask for beside the contract."""
+"""What Aliyun Function Compute and Tencent SCF require beyond the contract."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ def text_of(answer: Any) -> str:
 
 
 @pytest.mark.parametrize("path", EVENT_PATHS)
-def test_an_event_may_be_the_body_of_a_prediction(limited_served: Served, path: str) -> None:
+def test_an_event_can_be_the_body_of_a_prediction(limited_served: Served, path: str) -> None:
     answer = call(limited_served, path, json.dumps({"images": [PICTURE]}).encode())
 
     assert (answer.status_code, answer.headers["x-fc-status"]) == (200, "200")
@@ -37,7 +37,7 @@ def test_an_event_may_be_the_body_of_a_prediction(limited_served: Served, path: 
 @pytest.mark.parametrize(
     "payload", [b"", b"no JSON", b'{"images": []}', b'{"images": ["?"]}', b'{"paths": ["/etc/passwd"]}']
 )
-def test_a_wrong_event_is_a_failed_invocation(limited_served: Served, path: str, payload: bytes) -> None:
+def test_an_invalid_event_is_a_failed_invocation(limited_served: Served, path: str, payload: bytes) -> None:
     answer = call(limited_served, path, payload)
 
     assert (answer.status_code, answer.headers["x-fc-status"]) == (404, "404")
@@ -47,7 +47,7 @@ def test_a_wrong_event_is_a_failed_invocation(limited_served: Served, path: str,
 
 @pytest.mark.parametrize("path", EVENT_PATHS)
 @pytest.mark.parametrize("is_base64", [True, False])
-def test_an_event_may_be_a_request_through_a_gateway(limited_served: Served, path: str, is_base64: bool) -> None:
+def test_an_event_can_be_a_request_through_a_gateway(limited_served: Served, path: str, is_base64: bool) -> None:
     body = json.dumps({"images": [as_base64(line("Hello World"))]})
     event = {
         "path": "/predict/ocr_rec",
@@ -82,7 +82,7 @@ def test_an_event_may_be_a_request_through_a_gateway(limited_served: Served, pat
         ),
     ],
 )
-def test_a_wrong_request_through_a_gateway_is_told_to_its_client(
+def test_an_invalid_request_through_a_gateway_is_explained_to_its_client(
     limited_served: Served, event: dict[str, Any], status: int, words: str
 ) -> None:
     answer = call(limited_served, "/invoke", json.dumps(event).encode())
@@ -92,20 +92,20 @@ def test_a_wrong_request_through_a_gateway_is_told_to_its_client(
     assert words in json.loads(answer.json()["body"])["msg"]
 
 
-def test_an_event_is_bounded_like_any_body(limited_served: Served) -> None:
+def test_the_body_limit_applies_to_events(limited_served: Served) -> None:
     answer = call(limited_served, "/invoke", b" " * (3 << 20))  # 2 MiB are allowed
 
     assert (answer.status_code, answer.json()["status"]) == (413, "101")
 
 
-def test_an_instance_is_initialised_and_taken_down(limited_served: Served) -> None:
+def test_lifecycle_hooks_are_answered(limited_served: Served) -> None:
     answers = [requests.post(limited_served.url + "/initialize", timeout=60)]
     answers += [requests.get(limited_served.url + path, timeout=60) for path in ("/pre-stop", "/pre-freeze")]
 
     assert [(answer.status_code, answer.json()["status"]) for answer in answers] == [(200, "000")] * 3
 
 
-def test_an_invocation_is_marked_in_the_log_and_its_secrets_are_not_in_it(limited_served: Served) -> None:
+def test_an_invocation_is_marked_in_the_log_without_its_secrets(limited_served: Served) -> None:
     secrets = {"x-fc-access-key-id": "KEYID7", "x-fc-access-key-secret": "SECRET7", "x-fc-security-token": "TOKEN7"}
 
     call(

@@ -1,4 +1,4 @@
-"""What surrounds the answers: the log, ids, clients side by side, connections, health, faults."""
+"""Everything around the answers: log, request ids, concurrent clients, connections, health, faults."""
 
 import json
 import re
@@ -33,7 +33,7 @@ HALF_A_REQUEST = (
 
 
 def logged(served: Served, request_id: str) -> re.Match[str]:
-    """The one line of log about a request."""
+    """Return the only log line of a request."""
     served.wait_for_log(f"id={request_id} module=")
     (entry,) = [entry for entry in served.request_lines() if f"id={request_id} " in entry]
     match = LOG_LINE.fullmatch(entry)
@@ -41,7 +41,7 @@ def logged(served: Served, request_id: str) -> re.Match[str]:
     return match
 
 
-def test_a_request_is_one_line_of_log_with_counts_and_times(served: Served) -> None:
+def test_a_request_is_logged_in_one_line_with_counts_and_times(served: Served) -> None:
     answer = served.post("ocr_system", [as_base64(page(["Invoice 2024", "Total 318.50"])), as_base64(page([]))])
 
     entry = logged(served, answer.headers["X-Request-Id"])
@@ -53,7 +53,7 @@ def test_a_request_is_one_line_of_log_with_counts_and_times(served: Served) -> N
     assert 0 < sum(stages.values()) <= float(entry["ms"]) + 0.1 * len(stages)  # each is rounded
 
 
-def test_a_refused_request_is_one_line_of_log_too(served: Served) -> None:
+def test_a_refused_request_is_logged_in_one_line_too(served: Served) -> None:
     answer = served.post("made_up", ["A"])
     entry = logged(served, answer.headers["X-Request-Id"])
     assert (entry["module"], entry["status"]) == ("-", "404")
@@ -64,7 +64,7 @@ def test_a_refused_request_is_one_line_of_log_too(served: Served) -> None:
 
 
 @pytest.mark.parametrize("header", ["x-fc-request-id", "x-scf-request-id", "X-Request-Id"])
-def test_the_platforms_id_is_taken(served: Served, header: str) -> None:
+def test_the_platforms_request_id_is_used(served: Served, header: str) -> None:
     request_id = f"{header}.{time.monotonic_ns()}"
 
     answer = served.post("ocr_rec", [HELLO], **{header: request_id})
@@ -73,7 +73,7 @@ def test_the_platforms_id_is_taken(served: Served, header: str) -> None:
     assert logged(served, request_id)["status"] == "200"
 
 
-def test_the_platforms_id_goes_before_the_clients(served: Served) -> None:
+def test_the_platforms_request_id_takes_precedence_over_the_clients(served: Served) -> None:
     ids = {"X-Request-Id": "of-the-client", "x-fc-request-id": f"of-the-platform-{time.monotonic_ns()}"}
 
     assert served.post("ocr_rec", [HELLO], **ids).headers["X-Request-Id"] == ids["x-fc-request-id"]
@@ -87,14 +87,14 @@ def test_a_hostile_id_is_replaced(served: Served, hostile: str) -> None:
         f"{served.url}/predict/ocr_rec", json={}, headers={"X-Request-Id": hostile.encode("utf-8")}, timeout=60
     )
 
-    # An escape sequence is no valid HTTP header in the first place.
+    # An escape sequence is not a valid HTTP header in the first place.
     generated = answer.headers.get("X-Request-Id", "")
     assert re.fullmatch("[0-9a-f]{32}", generated) or (answer.status_code == 400 and not generated)
     if hostile:
         assert hostile not in served.log()
 
 
-def test_neither_a_picture_nor_a_secret_is_logged(served: Served) -> None:
+def test_pictures_and_secrets_are_not_logged(served: Served) -> None:
     secrets = {
         "x-fc-access-key-secret": "fc-key-hush",
         "x-fc-security-token": "fc-token-hush",
@@ -119,25 +119,25 @@ def test_neither_a_picture_nor_a_secret_is_logged(served: Served) -> None:
     assert HELLO[:40] not in log
 
 
-def test_clients_side_by_side_get_each_their_own_answer(served: Served) -> None:
-    def ask(number: int) -> tuple[str, str]:
+def test_concurrent_clients_each_get_their_own_answer(served: Served) -> None:
+    def read(number: int) -> tuple[str, str]:
         wanted = f"Client {number * 37 % 100:02d}{number:02d}"
         picture = as_base64(page([wanted]) if number % 2 else line(wanted))
         result = served.results("ocr_system" if number % 2 else "ocr_rec", [picture])
         return wanted.replace(" ", ""), result[0][0]["text"].replace(" ", "")
 
     with ThreadPoolExecutor(20) as clients:
-        for wanted, got in clients.map(ask, range(40)):
+        for wanted, got in clients.map(read, range(40)):
             assert got == wanted
 
 
-def test_a_connection_is_used_again_after_it_was_idle(served: Served) -> None:
+def test_a_connection_is_reused_after_errors_and_idle_time(served: Served) -> None:
     body = json.dumps({"images": [HELLO]})
     connection = HTTPConnection("127.0.0.1", served.port, timeout=60)
     connection.connect()
     first = connection.sock
 
-    # An error in between must not cost the connection either, and gunicorn looks at idle connections once a second.
+    # An error in between must not close the connection either, and gunicorn checks idle connections once a second.
     for content, status, idle in [(body, 200, 0.0), ("{}", 400, 2.5), (body, 200, 0.0)]:
         time.sleep(idle)
         connection.request("POST", "/predict/ocr_rec", content, {"Content-Type": "application/json"})
@@ -161,7 +161,7 @@ def test_health_is_answered_while_pictures_are_read(served: Served) -> None:
     assert answered >= 2
 
 
-def test_clients_that_fall_silent_do_not_keep_others_waiting(served: Served) -> None:
+def test_clients_that_fall_silent_do_not_hold_up_others(served: Served) -> None:
     silent = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(16)]
     try:
         for number, connection in enumerate(silent):
@@ -189,10 +189,10 @@ def test_an_idle_connection_is_kept(served: Served) -> None:
     assert server._KEEP_ALIVE_SECONDS > 15 * 60  # platforms reuse a connection that has been idle for that long
 
 
-def test_silent_connections_cost_no_thread(served: Served) -> None:
+def test_silent_connections_occupy_no_thread(served: Served) -> None:
     silent = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(3 * THREADS)]
     try:
-        # The silent ones give up only when this test closes them: without a thread for this request it never ends.
+        # The silent ones end only when this test closes them: without a free thread, this request would never end.
         assert requests.get(f"{served.url}/healthz", timeout=4).status_code == 200
         assert served.results("ocr_rec", [HELLO])
     finally:
@@ -210,7 +210,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield server
 
 
-def test_a_fault_of_the_server_is_told_to_its_log_and_not_to_the_client(faulty: Served) -> None:
+def test_an_internal_error_is_detailed_in_the_log_but_not_to_the_client(faulty: Served) -> None:
     answer = faulty.post("ocr_rec", [HELLO])
 
     assert answer.status_code == 500
@@ -244,7 +244,7 @@ def test_a_client_that_falls_silent_in_a_header_is_cut_off(faulty: Served) -> No
     assert faulty.log().count("Traceback") == before
 
 
-def test_a_client_that_goes_away_disturbs_nobody(served: Served) -> None:
+def test_a_client_that_disconnects_does_not_disturb_others(served: Served) -> None:
     before = served.log().count("Traceback")
     body = json.dumps({"images": [as_base64(page(["Never read"]))] * 4}).encode()
     head = (

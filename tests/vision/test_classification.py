@@ -37,7 +37,7 @@ def upside_down(crop: BgrImage) -> BgrImage:
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_upright_and_upside_down_text_are_told_apart(classifier: TextClassifier, word: str) -> None:
+def test_upright_and_upside_down_text_are_distinguished(classifier: TextClassifier, word: str) -> None:
     crop = draw_line(word, margin=4)
     upright, turned = classifier([crop, upside_down(crop)], Stopwatch())
     assert (upright.label, turned.label) == ("0", "180")
@@ -57,13 +57,13 @@ def test_more_crops_than_a_batch_keep_their_order(classifier: TextClassifier) ->
         assert alone.confidence == pytest.approx(angle.confidence, abs=1e-4)
 
 
-def test_no_crops_no_answers(classifier: TextClassifier) -> None:
+def test_no_crops_give_no_answers(classifier: TextClassifier) -> None:
     watch = Stopwatch()
     assert classifier([], watch) == []
     assert watch.seconds == {}
 
 
-def test_a_blank_crop_has_an_answer(classifier: TextClassifier) -> None:
+def test_a_blank_crop_gets_an_answer(classifier: TextClassifier) -> None:
     (angle,) = classifier([np.full((48, 192, 3), 255, dtype=np.uint8)], Stopwatch())
     assert angle.label in ("0", "180")
     assert 0.5 <= angle.confidence <= 1
@@ -77,14 +77,14 @@ def test_only_confident_answers_turn_a_crop(angle: Angle, turn: bool) -> None:
     assert angle.is_upside_down(thresh=0.9) is turn
 
 
-def test_labels_are_the_callers(services: dict[str, Service]) -> None:
+def test_labels_come_from_the_options(services: dict[str, Service]) -> None:
     options = ClassificationOptions(labels=("up", "180 down"))
     crop = draw_line("Departures", margin=4)
     angles = TextClassifier(services["ocr_cls"].engines[0], options)([crop, upside_down(crop)], Stopwatch())
     assert [angle.label for angle in angles] == ["up", "180 down"]
 
 
-def test_a_model_of_other_classes_is_a_clear_error() -> None:
+def test_a_model_with_other_classes_is_a_clear_error() -> None:
     class ThreeClasses:
         def __call__(self, inputs: Float32Array) -> Float32Array:
             return np.full((len(inputs), 3), 1 / 3, dtype=np.float32)
@@ -102,5 +102,5 @@ def test_a_model_of_other_classes_is_a_clear_error() -> None:
         TextClassifier(ThreeClasses(), ClassificationOptions())([draw_line("Exit")], Stopwatch())
 
 
-def test_vertical_text_is_no_reason_to_fail(classifier: TextClassifier) -> None:
+def test_vertical_and_slanted_text_get_an_answer(classifier: TextClassifier) -> None:
     assert len(classifier([draw_downwards("山重水复"), rotate(draw_line("Slanted"), 30)], Stopwatch())) == 2

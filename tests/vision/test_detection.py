@@ -34,7 +34,7 @@ def rotated(x: float, y: float, width: float, height: float, degrees: float) -> 
 
 
 def probability_map(shape: tuple[int, int], *polygons: npt.NDArray[np.float32], value: float = 0.9) -> Float32Array:
-    """A map that is `value` inside the polygons and 0 outside."""
+    """Return a map that is `value` inside the polygons and 0 outside."""
     drawn = np.zeros(shape, dtype=np.float32)
     for polygon in polygons:
         cv2.fillPoly(drawn, [np.round(polygon).astype(np.int32)], (value,))
@@ -42,7 +42,7 @@ def probability_map(shape: tuple[int, int], *polygons: npt.NDArray[np.float32], 
 
 
 def decode_map(drawn: Float32Array, options: DetectionOptions = DEFAULTS) -> BoxArray:
-    """Boxes in a picture that is as large as the map."""
+    """Return the boxes in a picture of the same size as the map."""
     return decode(drawn, drawn.shape[0], drawn.shape[1], options)
 
 
@@ -94,7 +94,7 @@ def test_small_pictures_and_strips_are_enlarged(height: int, width: int, expecte
 
 
 @given(st.integers(1, 400), st.integers(1, 10_000))
-def test_the_enlargement_is_bounded(height: int, width: int) -> None:
+def test_enlargement_is_limited(height: int, width: int) -> None:
     size = prepare(blank(height, width), DEFAULTS).shape[2:]
     # Four times, or 64 pixels.
     assert size[0] <= max(4 * height + 16, 64)
@@ -103,12 +103,12 @@ def test_the_enlargement_is_bounded(height: int, width: int) -> None:
 
 
 @pytest.mark.parametrize(("height", "width", "expected"), [(100, 300, (320, 960)), (500, 320, (512, 320))])
-def test_the_limit_may_be_a_minimum(height: int, width: int, expected: tuple[int, int]) -> None:
+def test_the_limit_can_be_a_minimum(height: int, width: int, expected: tuple[int, int]) -> None:
     options = DetectionOptions(limit_side_len=320, limit_type="min")
     assert prepare(blank(height, width), options).shape[2:] == expected
 
 
-def test_a_minimum_does_not_blow_up_strips() -> None:
+def test_a_minimum_does_not_make_strips_huge() -> None:
     options = DetectionOptions(limit_side_len=960, limit_type="min")
     assert prepare(blank(2, 3000), options).nbytes < 100e6
     assert prepare(blank(500, 5000), options).shape[2:] == (384, 4000)
@@ -116,7 +116,7 @@ def test_a_minimum_does_not_blow_up_strips() -> None:
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])
-def test_values_are_normalised_channel_by_channel(value: int) -> None:
+def test_values_are_normalised_per_channel(value: int) -> None:
     tensor = prepare(np.full((64, 96, 3), value, dtype=np.uint8), DEFAULTS)
     expected = np.broadcast_to(((value / 255 - MEAN) / DEVIATION)[:, None, None], (3, 64, 96))
     np.testing.assert_allclose(tensor[0], expected, atol=1e-5)
@@ -130,14 +130,14 @@ def test_channels_stay_blue_green_red() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (20, 30), (5, 40), (31, 32)])
 def test_the_smallest_pictures_are_padded_with_black(shape: tuple[int, int]) -> None:
-    # Up to the shape in which a picture is enlarged the ordinary way.
+    # Up to the size from which pictures are enlarged as usual.
     height, width = max(32, shape[0]), max(32, shape[1])
     padded = np.zeros((height, width, 3), dtype=np.uint8)
     padded[: shape[0], : shape[1]] = 255
     np.testing.assert_array_equal(prepare(blank(*shape), DEFAULTS), prepare(padded, DEFAULTS))
 
 
-def test_preparing_leaves_the_picture_alone() -> None:
+def test_preparing_does_not_modify_the_picture() -> None:
     image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
     before = image.copy()
     prepare(image, DEFAULTS)
@@ -156,7 +156,7 @@ def test_preparing_leaves_the_picture_alone() -> None:
 def test_boxes_grow_by_area_times_ratio_over_perimeter(degrees: float, width: int, height: int, ratio: float) -> None:
     drawn = probability_map((600, 600), rotated(300, 300, width, height, degrees))
     (box,) = decode_map(drawn, DetectionOptions(unclip_ratio=ratio))
-    # What was asked for and what pixels can show differ by up to a pixel on each side: the pixels count.
+    # The drawn pixels differ from the given rectangle by up to a pixel on each side: the pixels count.
     shrunken = shapely.oriented_envelope(shapely.MultiPoint(np.argwhere(drawn)[:, ::-1]))
     distance = shrunken.area * ratio / shrunken.length
     # An offset with rounded corners spans the rectangle with mitred ones.
@@ -205,7 +205,7 @@ def test_boxes_are_scaled_to_the_picture() -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, 0.3])
-def test_nothing_is_found_in_an_improbable_map(value: float) -> None:
+def test_nothing_is_found_in_a_map_up_to_the_threshold(value: float) -> None:
     boxes = decode_map(np.full((96, 96), value, dtype=np.float32))
     assert boxes.shape == (0, 4, 2)
     assert boxes.dtype == np.float32
@@ -217,27 +217,27 @@ def test_a_map_that_is_all_text_is_one_box() -> None:
 
 
 @pytest.mark.parametrize(("value", "count"), [(0.51, 1), (0.49, 0)])
-def test_a_box_needs_a_mean_probability(value: float, count: int) -> None:
+def test_boxes_below_the_score_threshold_are_dropped(value: float, count: int) -> None:
     drawn = probability_map((200, 300), rotated(150, 100, 120, 30, 0), value=value)
     assert len(decode_map(drawn)) == count
     assert len(decode_map(drawn, DetectionOptions(box_thresh=0.45))) == 1
 
 
 @pytest.mark.parametrize(("value", "count"), [(0.31, 1), (0.29, 0)])
-def test_a_pixel_needs_a_probability(value: float, count: int) -> None:
+def test_pixels_below_the_threshold_are_dropped(value: float, count: int) -> None:
     drawn = probability_map((200, 300), rotated(150, 100, 120, 30, 0), value=value)
     assert len(decode_map(drawn, DetectionOptions(box_thresh=0))) == count
 
 
-def test_the_slow_score_looks_at_the_contour_only() -> None:
-    # A frame's corner: half of the rectangle around it is empty, which the fast score counts in.
+def test_the_slow_score_counts_only_the_contour() -> None:
+    # The corner of a frame: half of its bounding rectangle is empty, which the fast score includes.
     drawn = np.zeros((200, 300), dtype=np.float32)
     drawn[40:60, 40:240] = drawn[40:160, 40:60] = 0.9
     assert len(decode_map(drawn, DetectionOptions(score_mode="fast"))) == 0
     assert len(decode_map(drawn, DetectionOptions(score_mode="slow"))) == 1
 
 
-def test_dilation_joins_what_is_a_pixel_apart() -> None:
+def test_dilation_joins_regions_one_pixel_apart() -> None:
     drawn = probability_map((200, 300), rotated(150, 100, 120, 30, 0))
     drawn[:, 150] = 0
     assert len(decode_map(drawn)) == 2
@@ -245,13 +245,13 @@ def test_dilation_joins_what_is_a_pixel_apart() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2])
-def test_specks_are_noise(size: int) -> None:
+def test_specks_are_ignored(size: int) -> None:
     drawn = np.zeros((100, 100), dtype=np.float32)
     drawn[50 : 50 + size, 20:80] = 1
     assert len(decode_map(drawn)) == 0
 
 
-def test_at_most_1000_boxes() -> None:
+def test_at_most_1000_boxes_are_returned() -> None:
     drawn = np.zeros((960, 960), dtype=np.float32)
     for top in range(2, 940, 16):
         for left in range(2, 930, 32):
@@ -259,7 +259,7 @@ def test_at_most_1000_boxes() -> None:
     assert len(decode_map(drawn)) == 1000
 
 
-def test_reading_a_map_leaves_it_alone() -> None:
+def test_decoding_does_not_modify_the_map() -> None:
     drawn = probability_map((200, 300), rotated(150, 100, 120, 30, 10))
     before = drawn.copy()
     decode_map(drawn, DetectionOptions(use_dilation=True))
@@ -292,7 +292,7 @@ def test_drawn_lines_are_found_where_they_are(detector: TextDetector, size: int)
     assert all(pair.expected == pair.found for pair in pairs)
 
 
-def test_the_stopwatch_knows_the_stages(detector: TextDetector) -> None:
+def test_the_stopwatch_records_the_stages(detector: TextDetector) -> None:
     watch = Stopwatch()
     detector(blank(64, 64), DEFAULTS, watch)
     assert list(watch.seconds) == ["det_prepare", "det_engine", "det_decode"]

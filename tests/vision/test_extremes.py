@@ -1,4 +1,4 @@
-"""Pictures of the most awkward shapes and contents."""
+"""Pictures of extreme shapes and contents."""
 
 import numpy as np
 import pytest
@@ -20,14 +20,14 @@ def read(services: dict[str, Service], image: BgrImage) -> list[str]:
 @pytest.mark.parametrize("height", [1, 2, 31, 33])
 @pytest.mark.parametrize("width", [1, 2, 31, 33])
 @pytest.mark.parametrize("name", ["ocr_system", "ocr_det"])
-def test_a_few_pixels_hold_no_text(services: dict[str, Service], name: str, height: int, width: int) -> None:
+def test_a_few_pixels_contain_no_text(services: dict[str, Service], name: str, height: int, width: int) -> None:
     for grey in (0, 255):
         image = np.full((height, width, 3), grey, dtype=np.uint8)
         assert services[name].run([image], Stopwatch()) == [[]]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (1, 20_000)])
-def test_line_models_take_crops_of_any_shape(services: dict[str, Service], shape: tuple[int, int]) -> None:
+def test_line_models_accept_crops_of_any_shape(services: dict[str, Service], shape: tuple[int, int]) -> None:
     image = np.full((*shape, 3), 255, dtype=np.uint8)
     assert len(services["ocr_rec"].run([image], Stopwatch())[0]) == 1
     assert len(services["ocr_cls"].run([image], Stopwatch())[0]) == 1
@@ -35,7 +35,7 @@ def test_line_models_take_crops_of_any_shape(services: dict[str, Service], shape
 
 @pytest.mark.parametrize("shape", [(30, 8000), (8000, 30), (200, 6000), (1200, 900)])
 @pytest.mark.parametrize("grey", [0, 128, 255])
-def test_blank_pictures_hold_no_text(services: dict[str, Service], shape: tuple[int, int], grey: int) -> None:
+def test_blank_pictures_contain_no_text(services: dict[str, Service], shape: tuple[int, int], grey: int) -> None:
     assert read(services, np.full((*shape, 3), grey, dtype=np.uint8)) == []
 
 
@@ -47,7 +47,7 @@ def test_a_strip_is_read(services: dict[str, Service]) -> None:
 
 
 @pytest.mark.parametrize("turns", [1, 3])
-def test_a_strip_that_runs_down_is_read(services: dict[str, Service], turns: int) -> None:
+def test_a_vertical_strip_is_read(services: dict[str, Service], turns: int) -> None:
     # Letters of 22 pixels in a strip of 30 reach the detector at a quarter of their height, and it may split the line.
     words = ["strip", "text", "that", "goes", "ends", "here"]
     strip = draw_page([Placed("strip text that goes", 100, 3, 22), Placed("ends here", 5000, 3, 22)], 8000, 30)

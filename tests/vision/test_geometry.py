@@ -16,7 +16,7 @@ PICTURE = np.random.default_rng(5).integers(0, 256, (60, 90, 3), dtype=np.uint8)
 
 
 def rectangle(x: float, y: float, width: float, height: float, degrees: float = 0) -> npt.NDArray[np.float32]:
-    """A rectangle around (x, y), clockwise from what is its top left corner before it is turned clockwise."""
+    """Return a rectangle around (x, y), turned clockwise; its corners run clockwise from the former top left."""
     angle = math.radians(degrees)
     turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
     corners = np.array([[-width, -height], [width, -height], [width, height], [-width, height]]) / 2
@@ -65,7 +65,7 @@ def boxes_at(corners: list[tuple[int, int]]) -> npt.NDArray[np.float32]:
 
 
 def slow_reading_order(corners: list[tuple[int, int]]) -> list[int]:
-    """The rule by exchange of neighbours: from the top, each box moves left past row-mates that stand further right."""
+    """Apply the rule by insertion: from the top, each box moves left past boxes of its row that are further right."""
     order = sorted(range(len(corners)), key=lambda index: (corners[index][1], corners[index][0]))
     for end in range(1, len(order)):
         for place in range(end, 0, -1):
@@ -101,7 +101,7 @@ def test_the_row_tolerance_is_exclusive(step: int, order: list[int]) -> None:
     assert reading_order(boxes_at([(100, 0), (0, step)])).tolist() == order
 
 
-def test_nothing_has_an_order() -> None:
+def test_the_order_of_no_boxes_is_empty() -> None:
     assert reading_order(np.zeros((0, 4, 2), dtype=np.float32)).shape == (0,)
 
 
@@ -116,7 +116,7 @@ def test_an_upright_crop_is_a_slice(x: int, y: int, width: int, height: int) -> 
 
 @given(hnp.arrays(np.float32, (4, 2), elements=st.integers(-20, 120).map(float)))
 def test_crops_of_any_quadrangle_have_the_size_of_its_sides(box: npt.NDArray[np.float32]) -> None:
-    # Three corners on one line, or two in one place, have no perspective: any picture of the right size will do.
+    # Collinear or coincident corners have no perspective: any picture of the right size will do.
     top, right, bottom, left = (math.dist(box[start], box[(start + 1) % 4]) for start in range(4))
     width, height = max(1, int(max(top, bottom))), max(1, int(max(left, right)))
     expected = (width, height) if height >= TURN_RATIO * width else (height, width)
@@ -126,7 +126,7 @@ def test_crops_of_any_quadrangle_have_the_size_of_its_sides(box: npt.NDArray[np.
 
 
 @pytest.mark.parametrize(("width", "height", "turned"), [(20, 29, False), (20, 30, True), (10, 40, True)])
-def test_high_crops_are_turned_counter_clockwise(width: int, height: int, turned: bool) -> None:
+def test_tall_crops_are_turned_counter_clockwise(width: int, height: int, turned: bool) -> None:
     picture = np.zeros((60, 60, 3), dtype=np.uint8)
     picture[: height // 3, :width] = 255  # white at the top: at the left once turned
     crop = crop_quadrangle(picture, np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32))
@@ -137,7 +137,7 @@ def test_high_crops_are_turned_counter_clockwise(width: int, height: int, turned
 
 
 @pytest.mark.parametrize("degrees", [-40, -12, 7, 33])
-def test_a_slanted_crop_stands_upright(degrees: float) -> None:
+def test_a_slanted_crop_is_straightened(degrees: float) -> None:
     y, x = np.mgrid[0:300, 0:300]
     box = rectangle(150, 150, 120, 40, degrees)
     angle = math.radians(degrees)
@@ -147,7 +147,7 @@ def test_a_slanted_crop_stands_upright(degrees: float) -> None:
     crop = crop_quadrangle(picture, box).astype(int)
     assert abs(crop.shape[1] - 120) <= 1
     assert abs(crop.shape[0] - 40) <= 1
-    # The first channel grows along the text and the second across it, by one a pixel.
+    # The first channel grows along the text and the second across it, by one per pixel.
     np.testing.assert_allclose(
         crop[5:-5, 5:-5, 0], np.arange(68, 68 + crop.shape[1])[None, 5:-5].repeat(crop.shape[0] - 10, 0), atol=3
     )
@@ -156,13 +156,13 @@ def test_a_slanted_crop_stands_upright(degrees: float) -> None:
     )
 
 
-def test_outside_the_picture_its_edge_is_repeated() -> None:
+def test_a_crop_beyond_the_picture_repeats_its_edge() -> None:
     picture = np.full((20, 20, 3), 90, dtype=np.uint8)
     crop = crop_quadrangle(picture, np.array([[-10, -5], [30, -5], [30, 25], [-10, 25]], dtype=np.float32))
     assert (crop == 90).all()
 
 
-def test_cropping_leaves_the_picture_alone() -> None:
+def test_cropping_does_not_modify_the_picture() -> None:
     before = PICTURE.copy()
     crop = np.ascontiguousarray(crop_quadrangle(PICTURE, rectangle(40, 30, 30, 20)))
     cv2.rectangle(crop, (0, 0), (10, 10), (0, 0, 0), -1)
@@ -179,7 +179,7 @@ def test_cropping_leaves_the_picture_alone() -> None:
     ],
 )
 def test_the_crop_starts_with_the_pixel_of_its_first_corner(start: int, rows: slice, columns: slice) -> None:
-    # A square: not one of these crops is turned for its height.
+    # A square: none of these crops is turned for its height.
     box = np.array([[10, 10], [40, 10], [40, 40], [10, 40]], dtype=np.float32)
     crop = crop_quadrangle(PICTURE, np.roll(box, -start, axis=0))
     np.testing.assert_array_equal(crop, np.rot90(PICTURE[rows, columns], start))

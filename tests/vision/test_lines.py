@@ -8,7 +8,7 @@ SIZES = st.tuples(st.integers(1, 90), st.integers(1, 600))
 
 
 @given(st.lists(SIZES, min_size=1, max_size=4), st.sampled_from([192, 320, 480]))
-def test_crops_keep_their_proportions_and_are_padded_with_the_middle(sizes: list[tuple[int, int]], width: int) -> None:
+def test_crops_keep_their_proportions_and_are_padded_with_grey(sizes: list[tuple[int, int]], width: int) -> None:
     crops = [np.full((high, wide, 3), 255, dtype=np.uint8) for high, wide in sizes]
 
     batch = batch_lines(crops, 48, width)
@@ -39,7 +39,7 @@ def test_values_run_from_minus_one_to_one_in_bgr() -> None:
 
 
 @given(SIZES, st.integers(0, 2**32 - 1))
-def test_a_line_that_was_scaled_before_gives_the_same_batch(size: tuple[int, int], seed: int) -> None:
+def test_a_line_scaled_in_advance_gives_the_same_batch(size: tuple[int, int], seed: int) -> None:
     crop = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
 
     scaled = scale_line(crop, 48, 6400)

@@ -21,7 +21,7 @@ class Agreement(NamedTuple):
     Attributes:
         expected: Lines of the oracle.
         found: Intersection over union of each line that was found.
-        same: How many of those have the same text, spaces ignored.
+        same: Number of those with the same text, spaces ignored.
         similarities: Edit similarity of each line that was found, spaces counted.
     """
 

@@ -1,4 +1,4 @@
-"""Picture files of every form, whole and broken, to BGR."""
+"""Decoding of picture files, intact and broken, to BGR."""
 
 import io
 import re
@@ -22,7 +22,7 @@ from ppocr_serving.vision.pictures import decode_picture, picture_size
 LIMIT = 1_000_000
 HEIGHT, WIDTH = 48, 80
 
-# As a viewer undoes each value of the EXIF tag "Orientation" (EXIF 2.32, 4.6.4).
+# How a viewer undoes each value of the EXIF tag "Orientation" (EXIF 2.32, 4.6.4).
 ORIENTATIONS: dict[int, Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]] = {
     1: lambda stored: stored,
     2: lambda stored: stored[:, ::-1],
@@ -36,7 +36,7 @@ ORIENTATIONS: dict[int, Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]
 
 
 def gradient() -> npt.NDArray[np.uint8]:
-    """(48, 80, 3) RGB: smooth, so that JPEG keeps it, and the same under no transposition."""
+    """(48, 80, 3) RGB: smooth, so that JPEG keeps it, and changed by every transposition."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     return np.stack([x * 3, y * 5, 255 - x - y], axis=2).astype(np.uint8)
 
@@ -56,7 +56,7 @@ def decoded_rgb(data: bytes) -> npt.NDArray[np.int32]:
 
 
 def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
-    """A PNG file written by hand: `rows` are the raw rows, each with its filter byte."""
+    """Build a PNG file by hand: `rows` are the raw rows, each with its filter byte."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -65,7 +65,7 @@ def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-WHOLE_FILES = {
+INTACT_FILES = {
     "jpeg": lambda: encoded(Image.fromarray(gradient()), "JPEG"),
     "progressive jpeg": lambda: encoded(Image.fromarray(gradient()), "JPEG", progressive=True),
     "png": lambda: encoded(Image.fromarray(gradient()), "PNG"),
@@ -80,12 +80,12 @@ WHOLE_FILES = {
 
 @pytest.mark.parametrize("name", ["png", "bmp", "lossless webp", "tiff", "deflated tiff"])
 def test_lossless_formats_are_exact(name: str) -> None:
-    np.testing.assert_array_equal(decoded_rgb(WHOLE_FILES[name]()), gradient())
+    np.testing.assert_array_equal(decoded_rgb(INTACT_FILES[name]()), gradient())
 
 
 @pytest.mark.parametrize(("name", "tolerance"), [("jpeg", 12), ("progressive jpeg", 12), ("webp", 24), ("gif", 48)])
 def test_lossy_formats_are_close(name: str, tolerance: int) -> None:
-    np.testing.assert_allclose(decoded_rgb(WHOLE_FILES[name]()), gradient(), atol=tolerance)
+    np.testing.assert_allclose(decoded_rgb(INTACT_FILES[name]()), gradient(), atol=tolerance)
 
 
 def test_the_channel_order_is_blue_green_red() -> None:
@@ -142,10 +142,10 @@ def test_transparent_colour_of_an_rgb_png_becomes_white() -> None:
 
 @pytest.mark.parametrize("file_format", ["PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize(("ink", "background"), [(20, 255), (235, 0)])
-def test_transparent_pictures_get_the_background_that_their_text_stands_out_on(
+def test_transparent_pictures_get_a_background_that_contrasts_with_their_text(
     file_format: str, ink: int, background: int
 ) -> None:
-    # The invisible pixels have the ink's opposite lightness: only what is visible may count.
+    # The invisible pixels have the ink's opposite lightness: only visible pixels may count.
     picture = Image.new("RGBA", (40, 20), (255 - ink, 255 - ink, 255 - ink, 0))
     picture.paste((ink, ink, ink, 255), (10, 5, 30, 15))
     options = {"lossless": True, "exact": True} if file_format == "WEBP" else {}
@@ -169,7 +169,7 @@ def test_half_transparent_pixels_are_mixed() -> None:
     assert decoded_rgb(encoded(picture, "PNG"))[0, 0, 0] == 255 - 51
 
 
-def test_a_wholly_transparent_picture_is_blank() -> None:
+def test_a_fully_transparent_picture_is_blank() -> None:
     pixels = decoded_rgb(encoded(Image.new("RGBA", (4, 4), (9, 200, 9, 0)), "PNG"))
     assert (pixels == 255).all()
 
@@ -214,7 +214,7 @@ def test_equal_32_bit_samples_do_not_divide_by_zero() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_samples_that_are_no_numbers_leave_the_others_legible(bad: float) -> None:
+def test_non_finite_samples_leave_the_others_legible(bad: float) -> None:
     samples = gradient()[:, :, 0].astype(np.float32)
     samples[0, 0] = bad
     pixels = decoded_rgb(encoded(Image.fromarray(samples), "TIFF"))[:, :, 0]
@@ -222,7 +222,7 @@ def test_samples_that_are_no_numbers_leave_the_others_legible(bad: float) -> Non
 
 
 @pytest.mark.parametrize("file_format", ["TIFF", "GIF", "WEBP", "PNG"])
-def test_of_several_pages_or_frames_the_first_is_taken(file_format: str) -> None:
+def test_the_first_of_several_pages_or_frames_is_read(file_format: str) -> None:
     options = {"lossless": True} if file_format == "WEBP" else {}
     first, *others = [Image.new("RGB", (30, 20), colour) for colour in ("red", "lime", "blue")]
     data = encoded(first, file_format, save_all=True, append_images=others, **options)
@@ -248,37 +248,37 @@ def test_an_orientation_that_does_not_exist_is_ignored(orientation: int) -> None
     np.testing.assert_array_equal(decoded_rgb(encoded(Image.fromarray(gradient()), "PNG", exif=exif)), gradient())
 
 
-@pytest.mark.parametrize("name", WHOLE_FILES)
+@pytest.mark.parametrize("name", INTACT_FILES)
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.8])
 def test_truncated_files_are_refused(name: str, share: float) -> None:
-    data = WHOLE_FILES[name]()
+    data = INTACT_FILES[name]()
     with pytest.raises(ImageDecodeError) as caught:
         decode_picture(data[: int(len(data) * share)], LIMIT)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", WHOLE_FILES)
-def test_no_cut_loses_pixels_unnoticed(name: str) -> None:
-    data = WHOLE_FILES[name]()
-    whole = decode_picture(data, LIMIT)
-    # Check sums and end marks at the very end may be missing, pixels may not.
+@pytest.mark.parametrize("name", INTACT_FILES)
+def test_truncation_never_loses_pixels_silently(name: str) -> None:
+    data = INTACT_FILES[name]()
+    intact = decode_picture(data, LIMIT)
+    # Checksums and end markers may be missing, pixels may not.
     for end in {*range(len(data) - 64, len(data)), *range(0, len(data), 97)}:
         try:
             image = decode_picture(data[:end], LIMIT)
         except ImageDecodeError:
             continue
-        np.testing.assert_array_equal(image, whole)
+        np.testing.assert_array_equal(image, intact)
 
 
 @given(st.binary(max_size=200))
-def test_random_bytes_are_no_picture(data: bytes) -> None:
+def test_random_bytes_are_not_a_picture(data: bytes) -> None:
     with pytest.raises(ImageDecodeError, match=re.escape("send one of JPEG, PNG, BMP, WEBP, TIFF, GIF")):
         decode_picture(data, LIMIT)
 
 
-@given(st.sampled_from(sorted(WHOLE_FILES)), st.integers(0, 10_000), st.binary(min_size=1, max_size=8))
-def test_damaged_files_give_a_picture_or_an_error_of_ours(name: str, place: int, bytes_: bytes) -> None:
-    data = bytearray(WHOLE_FILES[name]())
+@given(st.sampled_from(sorted(INTACT_FILES)), st.integers(0, 10_000), st.binary(min_size=1, max_size=8))
+def test_damaged_files_give_a_picture_or_one_of_our_errors(name: str, place: int, bytes_: bytes) -> None:
+    data = bytearray(INTACT_FILES[name]())
     place %= len(data)
     data[place : place + len(bytes_)] = bytes_
     try:
@@ -304,13 +304,13 @@ def test_the_declared_size_is_compared_with_the_limit() -> None:
             function(data, 999)
 
 
-def test_the_size_is_told_without_decoding() -> None:
-    assert picture_size(WHOLE_FILES["png"]()[:60], LIMIT) == (WIDTH, HEIGHT)
+def test_the_size_is_read_without_decoding() -> None:
+    assert picture_size(INTACT_FILES["png"]()[:60], LIMIT) == (WIDTH, HEIGHT)
 
 
 # A quarter of a gigapixel passes Pillow's own guard; 3.6 gigapixels do not.
 @pytest.mark.parametrize(("width", "height"), [(60_000, 60_000), (15_000, 15_000), (1, 2_000_000_000)])
-def test_a_small_file_that_declares_a_huge_picture_costs_no_memory(width: int, height: int) -> None:
+def test_a_small_file_that_declares_a_huge_picture_takes_no_memory(width: int, height: int) -> None:
     data = png(width, height, 8, 2, b"")
     assert len(data) < 100
     program = """if True:

@@ -39,7 +39,7 @@ def read(services: dict[str, Service]) -> Reader:
 
 
 def text_of(lines: Sequence[dict[str, Any]]) -> str:
-    """All that was read, in its order, without spaces: the models are not reliable about those."""
+    """Return all text in order, without spaces, which the models do not read reliably."""
     return without_spaces("".join(line["text"] for line in lines))
 
 
@@ -63,7 +63,7 @@ def test_text_that_fills_the_picture_is_read(read: Reader) -> None:
 
 @TEXTS
 @pytest.mark.parametrize("size", [10, 16, 24])
-def test_a_closely_cut_line_is_read(read: Reader, text: str, size: int) -> None:
+def test_a_tightly_cropped_line_is_read(read: Reader, text: str, size: int) -> None:
     assert text_of(read(draw_line(text, size=size, margin=size // 2))) == without_spaces(text)
 
 
@@ -87,7 +87,7 @@ def test_faint_and_coloured_text_is_read(
 @pytest.mark.parametrize("deviation", [20, 40, 60])
 def test_noisy_text_is_read(read: Reader, text: str, deviation: float) -> None:
     got = text_of(read(add_noise(draw_line(text, margin=100), deviation, seed=1)))
-    # Noise of 40 grey levels and more may cost a letter: one of ten is the shorter text's share.
+    # Noise of 40 grey levels or more may cost a letter: one in ten of the shorter text.
     expected = 1.0 if deviation < 40 else 0.9
     assert edit_similarity(got, without_spaces(text)) >= expected
 
@@ -103,7 +103,7 @@ def test_vertical_chinese_is_read(read: Reader, text: str) -> None:
     assert text_of(read(draw_downwards(text))) == text
 
 
-def test_several_lines_come_in_reading_order_at_their_place(read: Reader) -> None:
+def test_several_lines_come_in_reading_order_at_their_positions(read: Reader) -> None:
     placed = [
         Placed("Monday 15 March", 60, 50, 36),
         Placed("星期一", 620, 52, 36),
@@ -117,7 +117,7 @@ def test_several_lines_come_in_reading_order_at_their_place(read: Reader) -> Non
         (left, top), (right, _), (_, bottom), _ = line["text_region"]
         assert left < right
         assert top < bottom
-        # Boxes are grown by some tenths of the letters' height.
+        # Boxes are grown by a few tenths of the text's height.
         assert abs(left - drawn.x) < drawn.size
         assert abs(top - drawn.y) < drawn.size
 
@@ -132,7 +132,7 @@ def test_regions_are_integers_inside_the_picture(read: Reader) -> None:
     assert (corners < [image.shape[1], image.shape[0]]).all()
 
 
-def test_every_picture_keeps_its_answer(services: dict[str, Service], read: Reader) -> None:
+def test_every_picture_gets_its_own_answer(services: dict[str, Service], read: Reader) -> None:
     blank = np.full((300, 400, 3), 255, dtype=np.uint8)
     images = [draw_line(LATIN), blank, draw_line(CHINESE), draw_downwards("欢迎光临"), blank, draw_line("Exit 24")]
     together = services["ocr_system"].run(iter(images), Stopwatch())
@@ -142,15 +142,15 @@ def test_every_picture_keeps_its_answer(services: dict[str, Service], read: Read
         assert [line["text_region"] for line in lines] == [line["text_region"] for line in alone]
         for line, other in zip(lines, alone, strict=True):
             assert line["text"] == other["text"]
-            # Wider companions in a batch mean more padding, which moves the network's answer a little.
+            # Wider companions in a batch mean more padding, which changes the network's answer slightly.
             assert line["confidence"] == pytest.approx(other["confidence"], abs=0.1)
 
 
-def test_no_pictures_no_answers(services: dict[str, Service]) -> None:
+def test_no_pictures_give_no_answers(services: dict[str, Service]) -> None:
     assert services["ocr_system"].run([], Stopwatch()) == []
 
 
-def test_pictures_are_asked_for_one_by_one(services: dict[str, Service]) -> None:
+def test_pictures_are_consumed_one_by_one(services: dict[str, Service]) -> None:
     events: list[str] = []
 
     def images() -> Any:
@@ -164,7 +164,7 @@ def test_pictures_are_asked_for_one_by_one(services: dict[str, Service]) -> None
     assert events == ["0: False", "1: True", "2: True"]
 
 
-def test_the_stopwatch_knows_every_stage_of_reading(services: dict[str, Service]) -> None:
+def test_the_stopwatch_records_every_stage_of_reading(services: dict[str, Service]) -> None:
     watch = Stopwatch()
     # Upright lines that read well are not classified.
     services["ocr_system"].run([rotate(draw_line(LATIN), 180)], watch)
@@ -186,16 +186,16 @@ def test_lines_below_drop_score_are_left_out(read: Reader, settings: Settings) -
 @pytest.fixture(scope="session")
 def unclassified(settings: Settings) -> Reader:
     """Read without the angle classifier."""
-    task = create_service("ocr_system", with_values(settings, use_angle_cls=False))
-    return lambda image: task.run([image], Stopwatch())[0]
+    service = create_service("ocr_system", with_values(settings, use_angle_cls=False))
+    return lambda image: service.run([image], Stopwatch())[0]
 
 
-def test_without_the_angle_classifier_upside_down_text_is_garbled(unclassified: Reader) -> None:
+def test_upside_down_text_is_garbled_without_the_angle_classifier(unclassified: Reader) -> None:
     image = rotate(draw_line(CHINESE, ink=BLACK, margin=60), 180)
     assert text_of(unclassified(image)) != CHINESE
 
 
-# Upside down, the second of each row is another number that reads as well.
+# Upside down, the second of each row is another number that reads equally well.
 UPSIDE_DOWN = ("6109", "1960", "61:90")
 ROWS = [
     [Placed("Departures today", 60, 50, 36), Placed("6019", 620, 50, 40)],
@@ -204,16 +204,16 @@ ROWS = [
 ]
 
 
-def test_a_page_that_stands_on_its_head_is_read(read: Reader, unclassified: Reader) -> None:
+def test_an_upside_down_page_is_read(read: Reader, unclassified: Reader) -> None:
     page = rotate(draw_page([line for row in ROWS for line in row], 900, 320), 180)
     misread = {line["text"]: line["confidence"] for line in unclassified(page)}
-    # What these lines say cannot be told from how well they read.
+    # The confidence does not show that these lines are upside down.
     assert all(misread.get(text, 0) > 0.9 for text in UPSIDE_DOWN), misread
     expected = [without_spaces(line.text) for row in ROWS[::-1] for line in row[::-1]]
     assert [without_spaces(line["text"]) for line in read(page)] == expected
 
 
-def test_one_line_that_stands_on_its_head_leaves_the_others_as_they_are(read: Reader) -> None:
+def test_one_upside_down_line_leaves_the_others_as_they_are(read: Reader) -> None:
     upright = [Placed("Departures today", 60, 50, 36), Placed("No smoking please", 60, 250, 36)]
     upright += [Placed("6109", 620, 50, 40), Placed("1960", 620, 250, 40)]
     page = draw_page(upright, 900, 320)
@@ -223,7 +223,7 @@ def test_one_line_that_stands_on_its_head_leaves_the_others_as_they_are(read: Re
     ]  # fmt: skip
 
 
-def test_pictures_are_turned_each_for_itself(services: dict[str, Service]) -> None:
+def test_each_picture_is_turned_independently(services: dict[str, Service]) -> None:
     pages = [draw_page(row, 900, 320) for row in ROWS]
     pages[1] = rotate(pages[1], 180)
     answers = services["ocr_system"].run(pages, Stopwatch())
@@ -239,7 +239,7 @@ def test_lines_that_read_well_are_not_classified(services: dict[str, Service]) -
     assert "cls_engine" not in watch.seconds
 
 
-def test_upright_lines_that_the_classifier_would_turn_stay(
+def test_upright_lines_that_the_classifier_would_turn_stay_upright(
     services: dict[str, Service], read: Reader, unclassified: Reader, shared_data: Path
 ) -> None:
     tempting = 0

@@ -43,7 +43,7 @@ ALIKE = Packing(sizes=(3, 1), max_total_width=960, mixed=False)
 ALONE = Packing(sizes=(1,), max_total_width=1, mixed=False)
 WIDEST = 6400
 ALPHABET = ("a", "b", "中", " ")
-PATIENCE_SECONDS = 60  # bounds how long a test that fails hangs
+PATIENCE_SECONDS = 60  # bounds how long a failing test hangs
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +59,7 @@ def recognizer(services: dict[str, Service], options: RecognitionOptions) -> Tex
     return TextRecognizer(services["ocr_rec"].engines, options)
 
 
-# ---- which lines share a call
+# ---- batching
 
 
 widths_of_lines = st.lists(st.integers(1, 12_000), max_size=60)
@@ -69,7 +69,7 @@ packings = st.sampled_from([MIXED, ALIKE, ALONE])
 def batches_of(
     widths: list[int], packing: Packing, *, usual_width: int = 320, engines: int = 1, wide: bool = False
 ) -> list[Batch]:
-    """All batches of a queue, taken by one after the other from both ends, or from one if there is one engine."""
+    """Return all batches of a queue, taken alternately from both ends, or from one end if there is one engine."""
     queue = LineQueue(widths, RecognitionOptions((3, 48, usual_width), ALPHABET, packing), engines)
     ends = itertools.cycle([wide, not wide][:engines])
     batches = []
@@ -101,7 +101,7 @@ def test_batches_are_as_wide_as_their_widest_line_needs(
 
 
 @given(widths_of_lines, st.integers(1, 4))
-def test_lines_that_are_not_mixed_are_padded_as_if_they_were_alone(widths: list[int], engines: int) -> None:
+def test_unmixed_lines_are_padded_as_if_alone(widths: list[int], engines: int) -> None:
     for batch in batches_of(widths, ALIKE, engines=engines):
         for index in batch.indices:
             assert [batch.width] == [alone.width for alone in batches_of([widths[index]], ALIKE)]
@@ -115,7 +115,7 @@ def test_a_line_wider_than_usual_has_some_padding(width: int) -> None:
 
 @pytest.mark.parametrize(("packing", "shapes"), [(MIXED, 31), (ALIKE, 15), (ALONE, 14)])
 @given(data=st.data())
-def test_few_shapes_are_ever_used(packing: Packing, shapes: int, data: st.DataObject) -> None:
+def test_few_shapes_are_used(packing: Packing, shapes: int, data: st.DataObject) -> None:
     met = set()
     for seed in data.draw(st.lists(st.integers(0, 2**32 - 1), min_size=40, max_size=40)):
         random = Random(seed)
@@ -127,7 +127,7 @@ def test_few_shapes_are_ever_used(packing: Packing, shapes: int, data: st.DataOb
 
 
 @given(widths_of_lines, packings, st.booleans())
-def test_lines_come_by_width_from_the_end_that_is_asked_for(widths: list[int], packing: Packing, wide: bool) -> None:
+def test_lines_come_by_width_from_the_requested_end(widths: list[int], packing: Packing, wide: bool) -> None:
     order = [
         widths[index]
         for batch in batches_of(widths, packing, wide=wide)
@@ -137,14 +137,14 @@ def test_lines_come_by_width_from_the_end_that_is_asked_for(widths: list[int], p
 
 
 @given(st.integers(0, 40))
-def test_few_calls_are_made_and_nothing_is_filled_up(count: int) -> None:
+def test_few_calls_are_made_and_no_batch_is_filled_up(count: int) -> None:
     sizes = [len(batch.indices) for batch in batches_of([100] * count, MIXED)]
     assert sum(sizes) == count
     assert len(sizes) <= count // 6 + 2
 
 
 @given(st.integers(0, 40), st.integers(2, 4))
-def test_the_last_lines_come_one_by_one_so_that_each_engine_has_some(count: int, engines: int) -> None:
+def test_the_last_lines_come_one_by_one_so_that_every_engine_gets_some(count: int, engines: int) -> None:
     sizes = [len(batch.indices) for batch in batches_of([100] * count, ALIKE, engines=engines)]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes.count(1) >= min(count, 3 * (engines - 1))
@@ -157,7 +157,7 @@ def test_nothing_is_left_after_clearing() -> None:
     assert queue.take(wide=True) is None
 
 
-# ---- what the network's answer says
+# ---- CTC decoding
 
 
 probability_maps = st.builds(
@@ -241,17 +241,17 @@ def test_a_narrow_crop_reads_the_same_with_narrow_companions(recognizer: TextRec
         assert alone.confidence == pytest.approx(answer.confidence, abs=1e-4)
 
 
-def test_no_crops_no_answers(recognizer: TextRecognizer) -> None:
+def test_no_crops_give_no_answers(recognizer: TextRecognizer) -> None:
     watch = Stopwatch()
     assert recognizer([], watch) == []
     assert watch.seconds == {}
 
 
-def test_a_blank_crop_is_an_empty_text(recognizer: TextRecognizer) -> None:
+def test_a_blank_crop_gives_an_empty_text(recognizer: TextRecognizer) -> None:
     assert recognizer([np.full((48, 320, 3), 255, dtype=np.uint8)], Stopwatch()) == [Text("", 0.0)]
 
 
-# ---- several engines at the same time
+# ---- several engines at once
 
 
 @pytest.fixture(scope="session")
@@ -260,7 +260,7 @@ def lanes(default_models: dict[str, ModelFiles], settings: Settings) -> list[Eng
     return [POOL.engine(replace(spec, lane=lane)) for lane in range(3)]
 
 
-def test_several_engines_read_what_one_reads(lanes: list[Engine], options: RecognitionOptions) -> None:
+def test_several_engines_read_the_same_as_one(lanes: list[Engine], options: RecognitionOptions) -> None:
     crops = [draw_line(f"{word} {number}", margin=6) for number in (7, 2026) for word in WORDS]
     options = replace(options, packing=ALIKE)
     alone = TextRecognizer(lanes[:1], options)(crops, Stopwatch())
@@ -275,7 +275,7 @@ def test_several_engines_read_what_one_reads(lanes: list[Engine], options: Recog
 
 
 class Observed:
-    """An engine that notes the widths it is given, and begins only when all of a group are at work."""
+    """An engine that records the widths it gets, and starts only once all of its group are at work."""
 
     def __init__(self, engine: Engine, group: threading.Barrier) -> None:
         self.widths: list[int] = []
@@ -287,7 +287,7 @@ class Observed:
         self._engine.load()
 
     def release_memory(self) -> None:
-        """There is none to release."""
+        """There is nothing to release."""
 
     def run(self, inputs: Float32Array, read: Callable[[Float32Array], T]) -> T:
         """See `Engine.run`."""
@@ -302,9 +302,7 @@ class Observed:
 
 
 @pytest.mark.parametrize("count", [2, 3])
-def test_engines_work_at_the_same_time_from_both_ends(
-    lanes: list[Engine], options: RecognitionOptions, count: int
-) -> None:
+def test_engines_work_concurrently_from_both_ends(lanes: list[Engine], options: RecognitionOptions, count: int) -> None:
     group = threading.Barrier(count, timeout=PATIENCE_SECONDS)
     engines = [Observed(lane, group) for lane in lanes[:count]]
     recognizer = TextRecognizer(engines, replace(options, packing=ALONE))
@@ -322,8 +320,8 @@ def test_engines_work_at_the_same_time_from_both_ends(
     assert max(first) == planned[-1]
 
 
-class Breaking:
-    """Breaks at every call, once all of a group are at work."""
+class Failing:
+    """An engine that fails at every call, once all of its group are at work."""
 
     def __init__(self, group: threading.Barrier) -> None:
         self._group = group
@@ -332,7 +330,7 @@ class Breaking:
         """There is nothing to load."""
 
     def release_memory(self) -> None:
-        """There is none to release."""
+        """There is nothing to release."""
 
     def run(self, inputs: Float32Array, read: Callable[[Float32Array], T]) -> T:
         """See `Engine.run`."""
@@ -351,7 +349,7 @@ def test_an_error_of_any_engine_reaches_the_caller(
     crops = [draw_line(word, margin=6) for word in WORDS]
     group = threading.Barrier(len(lanes), timeout=PATIENCE_SECONDS)
     recognizer = TextRecognizer(
-        [Breaking(group) if index in broken else Observed(lane, group) for index, lane in enumerate(lanes)],
+        [Failing(group) if index in broken else Observed(lane, group) for index, lane in enumerate(lanes)],
         replace(options, packing=ALONE),
     )
     with pytest.raises(EngineError, match="broken at"):
@@ -361,7 +359,7 @@ def test_an_error_of_any_engine_reaches_the_caller(
         assert text.text == WORDS[0]
 
 
-def test_more_engines_than_lines_are_no_harm(lanes: list[Engine], options: RecognitionOptions) -> None:
+def test_more_engines_than_lines_do_no_harm(lanes: list[Engine], options: RecognitionOptions) -> None:
     watch = Stopwatch()
     (text,) = TextRecognizer(lanes, options)([draw_line("Exit", margin=6)], watch)
     assert text.text == "Exit"

@@ -1,4 +1,4 @@
-"""The application in process: real models behind Flask's own client, without a server."""
+"""The application in process: real models behind Flask's test client, without a server."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ HELLO = as_base64(line("Hello World"))
 
 
 def client_of(readers: dict[str, Reader], settings: ServerSettings) -> FlaskClient:
-    """A client of an application whose models are loaded."""
+    """Return a client of an application whose models are loaded."""
     readiness = Readiness(readers, settings.queue_timeout)
     readiness.warm_up()
     return create_app(readers, settings, readiness).test_client()
@@ -27,7 +27,7 @@ def client_of(readers: dict[str, Reader], settings: ServerSettings) -> FlaskClie
 
 @pytest.fixture(scope="module")
 def client(settings: Settings) -> FlaskClient:
-    """Two modules, of which one allows smaller pictures than the other."""
+    """Two modules, one of which allows only smaller pictures."""
     small = with_values(settings, max_pixels=5000)
     readers = {
         "ocr_system": Reader(settings=settings, pool=POOL),
@@ -43,7 +43,7 @@ def predict(client: FlaskClient, module: str, body: Any, content_type: str = "ap
 @pytest.mark.parametrize(
     "content_type", ["application/json", "application/json; charset=utf-8", "application/vnd.example+json"]
 )
-def test_json_has_several_names(client: FlaskClient, content_type: str) -> None:
+def test_all_json_content_types_are_accepted(client: FlaskClient, content_type: str) -> None:
     answer = predict(client, "ocr_system", {"images": [HELLO]}, content_type)
     assert answer.status_code == 200
     assert answer.get_json()["results"][0][0]["text"].startswith("Hello")
@@ -55,7 +55,7 @@ def test_other_content_types_are_refused(client: FlaskClient, content_type: str)
     assert (answer.status_code, answer.json["status"]) == (415, "112")
 
 
-def test_each_module_has_its_own_limit_of_pixels(client: FlaskClient) -> None:
+def test_each_module_has_its_own_pixel_limit(client: FlaskClient) -> None:
     picture = as_base64(Image.new("RGB", (100, 51)))
     assert predict(client, "ocr_system", {"images": [picture]}).status_code == 200
     refused = predict(client, "ocr_rec", {"images": [picture]})
@@ -63,7 +63,7 @@ def test_each_module_has_its_own_limit_of_pixels(client: FlaskClient) -> None:
     assert refused.json["msg"] == "images[0]: has 100x51 = 5100 pixels; the limit is 5000, send a smaller one"
 
 
-def test_options_reach_the_stages_and_stay_with_their_request(client: FlaskClient) -> None:
+def test_options_apply_only_to_their_request(client: FlaskClient) -> None:
     body = {"images": [as_base64(page(["Invoice 2024", "Total 318.50"]))]}
     plain = predict(client, "ocr_system", body).json
     assert len(plain["results"][0]) == 2
@@ -71,19 +71,19 @@ def test_options_reach_the_stages_and_stay_with_their_request(client: FlaskClien
     assert predict(client, "ocr_system", body).json == plain
 
 
-def test_a_wrong_option_names_itself_and_the_one_that_was_meant(client: FlaskClient) -> None:
+def test_an_unknown_option_is_named_with_the_nearest_known_one(client: FlaskClient) -> None:
     answer = predict(client, "ocr_system", {"images": [HELLO], "options": {"drop_scor": 0.5}})
     assert answer.status_code == 400
     assert answer.json["msg"] == "options: unknown option 'drop_scor'; did you mean drop_score?"
 
 
-def test_a_body_is_counted_while_it_arrives(client: FlaskClient) -> None:
+def test_the_body_limit_applies_while_the_body_is_read(client: FlaskClient) -> None:
     answer = predict(client, "ocr_system", {"images": ["A" * 2**20]})
     assert answer.status_code == 413
     assert answer.json["msg"] == "the body exceeds the limit of 1048576 bytes; send fewer or smaller pictures"
 
 
-def test_an_event_without_a_body_is_answered_in_the_gateways_form(client: FlaskClient) -> None:
+def test_an_event_without_a_body_is_answered_in_the_gateways_format(client: FlaskClient) -> None:
     for event in ({"path": "/predict/ocr_system"}, {"path": "/predict/ocr_system", "body": None}):
         answer = client.post("/invoke", data=json.dumps(event).encode())
         assert answer.status_code == 200

@@ -1,4 +1,4 @@
-"""The table of errors, and readiness."""
+"""Mapping of errors to HTTP, and readiness."""
 
 import inspect
 import threading
@@ -28,12 +28,12 @@ from tests.services import Service
         (KeyboardInterrupt, (500, "101")),
     ],
 )
-def test_each_error_has_its_place_in_the_table(kind: type[BaseException], expected: tuple[int, str]) -> None:
+def test_each_error_maps_to_its_http_status_and_code(kind: type[BaseException], expected: tuple[int, str]) -> None:
     assert to_http(kind("reason")) == expected
     assert to_http(type("Narrower", (kind,), {})("reason")) == expected
 
 
-def test_no_two_errors_have_one_code() -> None:
+def test_error_codes_are_unique() -> None:
     classes = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.OcrError)]
     assert len(classes) > 5
     assert len({kind.code for kind in classes}) == len(classes)

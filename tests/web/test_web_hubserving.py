@@ -1,4 +1,4 @@
-"""Bodies of requests: whatever comes, it is pictures or an error with a one-line reason."""
+"""Request bodies: any input yields pictures or a one-line error."""
 
 import base64
 import json
@@ -46,12 +46,12 @@ def assert_parses_or_explains(body: bytes) -> None:
 
 
 @given(REQUESTS)
-def test_any_json_is_pictures_or_an_error(value: Any) -> None:
+def test_any_json_yields_pictures_or_an_error(value: Any) -> None:
     assert_parses_or_explains(json.dumps(value).encode())
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_pictures_or_an_error(body: bytes) -> None:
+def test_any_bytes_yield_pictures_or_an_error(body: bytes) -> None:
     assert_parses_or_explains(body)
 
 
@@ -68,7 +68,7 @@ def test_limits_are_exact(count: int, width: int, height: int) -> None:
 
 
 @pytest.mark.parametrize("paths", ["[]", "[ ]", "[\n]"])
-def test_an_empty_list_of_paths_beside_the_pictures_is_fine(paths: str) -> None:
+def test_an_empty_list_of_paths_is_accepted(paths: str) -> None:
     body = f'{{"images": ["{PICTURE}"], "paths": {paths}}}'.encode()
     assert len(parse_request(body, LIMITS).pictures.files) == 1
 
@@ -80,23 +80,23 @@ def test_any_other_paths_are_refused(paths: str) -> None:
         parse_request(body, LIMITS)
 
 
-def test_a_byte_order_mark_is_fine() -> None:
+def test_a_byte_order_mark_is_accepted() -> None:
     body = b"\xef\xbb\xbf" + json.dumps({"images": [PICTURE]}).encode()
     assert len(parse_request(body, LIMITS).pictures.files) == 1
 
 
-def test_a_client_cannot_make_the_detector_take_what_it_likes() -> None:
+def test_a_client_cannot_exceed_the_detectors_side_limit() -> None:
     body = json.dumps({"images": [PICTURE], "options": {"det_limit_side_len": 2001}}).encode()
     with pytest.raises(LimitExceeded, match="options: det_limit_side_len is 2001; the limit is 2000 per request"):
         parse_request(body, LIMITS)
 
 
-def test_options_are_read_options() -> None:
+def test_options_become_read_options() -> None:
     body = json.dumps({"images": [PICTURE], "options": {"drop_score": 0.25, "det_limit_type": "min"}}).encode()
     assert parse_request(body, LIMITS).options == ReadOptions(drop_score=0.25, det_limit_type="min")
 
 
-def test_a_number_beyond_all_numbers_is_named_as_such() -> None:
+def test_an_out_of_range_number_is_reported() -> None:
     body = f'{{"images": ["{PICTURE}"], "options": {{"drop_score": 1e400}}}}'.encode()
     with pytest.raises(InvalidRequest, match="options: contains a number that is out of range"):
         parse_request(body, LIMITS)
@@ -113,7 +113,7 @@ def test_a_number_beyond_all_numbers_is_named_as_such() -> None:
         ({"drop_score": [0] * 3000}, "options: has 9016 bytes; the limit is 4096"),
     ],
 )
-def test_wrong_options_are_named(options: Any, message: str) -> None:
+def test_invalid_options_are_named(options: Any, message: str) -> None:
     with pytest.raises(InvalidRequest, match=message):
         parse_request(json.dumps({"images": [PICTURE], "options": options}).encode(), LIMITS)
 
@@ -131,7 +131,7 @@ def test_pictures_are_decoded_one_by_one_and_the_damaged_one_is_named() -> None:
 
 
 @pytest.mark.parametrize("kind", [InvalidRequest, ImageDecodeError, LimitExceeded])
-def test_naming_an_item_keeps_the_kind_of_error(kind: type[Exception]) -> None:
+def test_naming_an_item_keeps_the_error_class(kind: type[Exception]) -> None:
     with pytest.raises(kind, match=r"^images\[7\]: reason$") as caught, naming_item("images[7]:"):
         raise kind("reason")
     assert type(caught.value) is kind

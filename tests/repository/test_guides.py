@@ -1,4 +1,4 @@
-"""References in the guides for contributors and reporters exist."""
+"""Files referred to in the guides for contributors and reporters exist."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("guide", ["CONTRIBUTING.md", "SECURITY.md", ".github/PULL_REQUEST_TEMPLATE.md"])
-def test_links_and_paths_lead_somewhere(guide: str) -> None:
+def test_links_and_paths_exist(guide: str) -> None:
     text = (ROOT / guide).read_text(encoding="utf-8")
     named = re.findall(r"\]\(([^)#:]+)\)", text)
     named += re.findall(r"`((?:scripts|docs|tests|ppocr_serving|engines)/[\w./-]+|[A-Z][A-Z.]+(?:md)?|\w+/)`", text)

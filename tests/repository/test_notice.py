@@ -1,4 +1,4 @@
-"""NOTICE names what the images hold."""
+"""NOTICE lists what the images contain."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ def section(start: str, end: str) -> str:
 
 
 def listed(*sections: str) -> set[str]:
-    """The first words of the lines, as pip spells them."""
+    """Return the first word of each line, as pip spells it."""
     return {re.split(r"[ ,]", line)[0].lower() for part in sections for line in part.splitlines() if line[:1].strip()}
 
 
@@ -52,6 +52,6 @@ def test_the_source_of_the_default_models_is_named() -> None:
 
 @pytest.mark.parametrize("dockerfile", ["Dockerfile", "docker/lean.Dockerfile"])
 @pytest.mark.parametrize("name", ["LICENSE", "NOTICE"])
-def test_the_images_carry_it(dockerfile: str, name: str) -> None:
+def test_the_images_contain_the_licence_files(dockerfile: str, name: str) -> None:
     assert f"/PaddleOCR/{name} " in (ROOT / dockerfile).read_text(encoding="utf-8")
     assert f"!{name}" in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""The workflows and forms of the repository's host: their form, what they name, and what they may do."""
+"""GitHub workflows and issue forms: their validity, references and permissions."""
 
 import os
 import re
@@ -27,7 +27,7 @@ SCHEMAS = {
 
 PINNED = re.compile(r"[\w-]+/[\w./-]+@[0-9a-f]{40}")
 
-# Whatever a job may do beyond reading the sources, by workflow and job.
+# Permissions beyond reading the sources, by workflow and job.
 ALLOWED = {
     "release.yml": {
         "images": {"packages": "write", "id-token": "write", "attestations": "write"},
@@ -53,7 +53,7 @@ def step_script(name: str, job: str, step_id: str) -> str:
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
-def test_the_host_accepts_the_files(schema: str) -> None:
+def test_files_match_githubs_schemas(schema: str) -> None:
     files = [str(path) for path in SCHEMAS[schema]]
     assert files
 
@@ -68,13 +68,13 @@ def test_the_host_accepts_the_files(schema: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_actions_are_pinned_to_a_commit_and_say_its_version(name: str) -> None:
+def test_actions_are_pinned_to_a_commit_and_name_its_version(name: str) -> None:
     lines = re.findall(r"\buses: +(\S+)(.*)", (GITHUB / "workflows" / name).read_text(encoding="utf-8"))
 
     assert lines
-    foreign = [(action, comment) for action, comment in lines if not action.startswith("./")]
-    assert [action for action, _ in foreign if not PINNED.fullmatch(action)] == []
-    assert [action for action, comment in foreign if not re.fullmatch(r"  # v\d+\.\d+\.\d+", comment)] == []
+    external = [(action, comment) for action, comment in lines if not action.startswith("./")]
+    assert [action for action, _ in external if not PINNED.fullmatch(action)] == []
+    assert [action for action, comment in external if not re.fullmatch(r"  # v\d+\.\d+\.\d+", comment)] == []
 
 
 def test_all_workflows_pin_an_action_to_the_same_commit() -> None:
@@ -84,7 +84,7 @@ def test_all_workflows_pin_an_action_to_the_same_commit() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_jobs_may_do_no_more_than_they_need(name: str) -> None:
+def test_jobs_have_only_the_permissions_they_need(name: str) -> None:
     workflow = load(name)
 
     assert workflow["permissions"] == {"contents": "read"}
@@ -96,7 +96,7 @@ def test_jobs_may_do_no_more_than_they_need(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_a_workflow_names_exists(name: str) -> None:
+def test_files_named_in_a_workflow_exist(name: str) -> None:
     text = (GITHUB / "workflows" / name).read_text(encoding="utf-8")
     named = set(re.findall(r"(?<![\w/.-])(?:scripts|ppocr_serving|docker|\./\.github)/[\w./-]+\w", text))
     named |= set(re.findall(r"(?<![\w/.-])(?:requirements(?:/\w+)?\.txt|[A-Z]+\.md)\b", text))
@@ -109,13 +109,13 @@ def test_what_a_workflow_names_exists(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_that_an_outsider_writes_becomes_code(name: str) -> None:
-    # A branch or a title may hold `$(...)`: values reach a shell as variables.
+def test_untrusted_input_never_becomes_code(name: str) -> None:
+    # A branch or a title may contain `$(...)`: values must reach the shell as variables.
     assert [step["run"] for step in steps(name) if "${{" in step.get("run", "")] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_sources_are_fetched_without_leaving_a_token_behind(name: str) -> None:
+def test_checkouts_leave_no_token_behind(name: str) -> None:
     checkouts = [step for step in steps(name) if step.get("uses", "").startswith("actions/checkout@")]
 
     assert checkouts
@@ -140,7 +140,7 @@ def check_version(folder: Path, tag: str, changelog: str) -> subprocess.Complete
 CHANGELOG = f"# Changelog\n\n## 999.0.0 (unreleased)\n\n- Later.\n\n## {__version__} (2026-01-31)\n\n- This.\n\n## 0.0.1 (2025-01-31)\n\n- Before.\n"  # fmt: skip  # noqa: E501
 
 
-def test_a_release_has_its_section_of_the_changelog(tmp_path: Path) -> None:
+def test_release_notes_are_the_section_of_the_changelog(tmp_path: Path) -> None:
     result = check_version(tmp_path, f"v{__version__}", CHANGELOG)
 
     assert result.returncode == 0, result.stdout + result.stderr
@@ -158,7 +158,7 @@ def test_a_release_has_its_section_of_the_changelog(tmp_path: Path) -> None:
         (f"v{__version__}", CHANGELOG.replace("- This.", ""), ["CHANGELOG.md", __version__]),
     ],
 )
-def test_a_tag_that_does_not_fit_publishes_nothing(tag: str, changelog: str, words: list[str], tmp_path: Path) -> None:
+def test_a_wrong_tag_or_changelog_publishes_nothing(tag: str, changelog: str, words: list[str], tmp_path: Path) -> None:
     result = check_version(tmp_path, tag, changelog)
 
     assert result.returncode == 1
