@@ -83,9 +83,10 @@ class TextClassifier:
             with watch("cls_engine"):
                 probabilities = self._engine(tensor)
             if probabilities.shape != (len(batch), len(self._options.labels)):
+                labels = self._options.labels
                 raise EngineError(
-                    f"the angle classifier returned an array of shape {probabilities.shape} for {len(batch)} lines; "
-                    f"use a model with the {len(self._options.labels)} classes {', '.join(self._options.labels)}"
+                    f"the angle classifier returned an array of shape {probabilities.shape} for a batch of "
+                    f"{len(batch)}; use a model with the {len(labels)} classes {', '.join(labels)}"
                 )
             angles += self._read(probabilities)
         return angles

@@ -98,7 +98,7 @@ def test_a_model_with_other_classes_is_a_clear_error() -> None:
         def load(self) -> None:
             pass
 
-    with pytest.raises(EngineError, match=r"an array of shape \(1, 3\); use a model with the 2 classes"):
+    with pytest.raises(EngineError, match=r"shape \(1, 3\) for a batch of 1; use a model with the 2 classes"):
         TextClassifier(ThreeClasses(), ClassificationOptions())([draw_line("Exit")], Stopwatch())
 
 
