@@ -27,7 +27,7 @@ def for_port(command: str, served: Served) -> str:
 def test_the_curl_command_gives_the_documented_answer(limited_served: Served) -> None:
     command = for_port(block("shell", "printf"), limited_served)
 
-    result = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
+    result = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
 
     answer, documented = json.loads(result.stdout), json.loads(block("json", "results"))
     assert list(answer) == list(documented)
@@ -42,6 +42,8 @@ def test_the_curl_command_gives_the_documented_answer(limited_served: Served) ->
 def test_the_python_client_prints_the_documented_output(limited_served: Served) -> None:
     program = for_port(block("python", "requests.post"), limited_served)
 
-    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+    )
 
     assert result.stdout == block("text", "")
