@@ -350,7 +350,7 @@ two() { # row title, value for each image, unit
 }
 echo "| | \`ppocr-serving\` | \`ppocr-serving-lean\` |"
 echo "|---|---|---|"
-echo "| for | everything that \`hub serving start\` does, Paddle's kernels, GPUs | serverless: small, awake sooner, read-only |"
+echo "| for | everything that \`hub serving start\` does, Paddle's kernels | serverless: small, awake sooner, read-only |"
 two "size" "${size[ppocr-serving]}" "${size[ppocr-serving-lean]}" MB
 two "size, compressed" "${compressed[ppocr-serving]}" "${compressed[ppocr-serving-lean]}" MB
 two "cold start: container start to the first answer, median of $starts" "${cold[ppocr-serving]}" "${cold[ppocr-serving-lean]}" s
