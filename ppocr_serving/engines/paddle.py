@@ -172,7 +172,12 @@ def _rename_input(model: ModelFiles, folder: Path) -> ModelFiles:
     except DecodeError:
         return model
     feeds = [operator for block in program.blocks for operator in block.ops if operator.type == "feed"]
-    new_names = {name: f"{name}_{next(_numbers)}" for feed in feeds for slot in feed.outputs for name in slot.arguments}
+    new_names = {
+        name: f"{name}.of_predictor_{next(_numbers)}"
+        for feed in feeds
+        for slot in feed.outputs
+        for name in slot.arguments
+    }
     for block in program.blocks:
         for variable in block.vars:
             variable.name = new_names.get(variable.name, variable.name)
