@@ -208,7 +208,7 @@ def _measure(paths: Sequence[Path], repetitions: int) -> None:
         ours.append(medians.pop("ours"))
         for name, milliseconds in medians.items():
             packed[name].append(milliseconds)
-    floor = [min(times) for times in zip(*packed.values(), strict=True)]
+    floor = [min(packing) for packing in zip(*packed.values(), strict=True)]
     print(f"{len(files)} pictures, {repetitions} repetitions\n")
     print("| | ms per picture | ours / this |\n|---|---|---|")
     print(f"| ours, from file to answer | {mean(ours):.1f} | 1.00 |")
