@@ -105,7 +105,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Options for reading pictures. `ReadOptions` overrides all but `max_pixels` for one call.
+    """Options for reading pictures. `ReadOptions` overrides all but `max_pixels` and `max_lines` for one call.
 
     Attributes:
         det_limit_side_len: Pixels; see `det_limit_type`.
@@ -120,6 +120,7 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
         cls_thresh: Confidence above which a line is rotated.
         drop_score: Lines with less confidence are dropped when entire pictures are read.
         max_pixels: Maximum pixels per picture.
+        max_lines: Maximum lines of the pictures of one call together.
     """
 
     det_limit_side_len: SideLength = 960
@@ -133,6 +134,7 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
     cls_thresh: Fraction = 0.9
     drop_score: Fraction = 0.5
     max_pixels: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 50_000_000
+    max_lines: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):

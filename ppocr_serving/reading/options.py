@@ -92,4 +92,5 @@ def pipeline_options(defaults: ReadingSettings, options: ReadOptions | None = No
         use_angle_cls=merged.use_angle_cls,
         cls_thresh=merged.cls_thresh,
         drop_score=merged.drop_score,
+        max_lines=merged.max_lines,
     )

@@ -17,7 +17,7 @@ from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.classification import Angle, ClassificationOptions, TextClassifier
 from ppocr_serving.vision.detection import MAX_LONGER_SIDE, TextDetector
 from ppocr_serving.vision.pictures import BgrImage
-from ppocr_serving.vision.pipeline import PipelineOptions, TextSystem, to_box
+from ppocr_serving.vision.pipeline import PipelineOptions, TextSystem, require_lines, to_box
 from ppocr_serving.vision.recognition import Packing, RecognitionOptions, Text, TextRecognizer
 
 __all__ = ["Reader"]
@@ -124,6 +124,7 @@ class Reader:
             One page per picture, in order.
 
         Raises:
+            LimitExceeded: The pictures have more lines than `max_lines`.
             EngineError: A network failed.
         """
         effective = self._effective(options)
@@ -145,11 +146,18 @@ class Reader:
             One list per picture, in order, with the boxes in reading order.
 
         Raises:
+            LimitExceeded: The pictures have more lines than `max_lines`.
             EngineError: A network failed.
         """
         effective, watch = self._effective(options), watch or Stopwatch()
-        detector = self._detector
-        return [[to_box(box) for box in detector(image, effective.detection, watch)] for image in images]
+        found: list[list[Box]] = []
+        count = 0
+        for image in images:
+            boxes = self._detector(image, effective.detection, watch)
+            count += len(boxes)
+            require_lines(count, effective.max_lines)
+            found.append([to_box(box) for box in boxes])
+        return found
 
     def classify(self, images: Iterable[BgrImage], watch: Stopwatch | None = None) -> list[Angle]:
         """Classify the orientation of cropped lines.

@@ -7,6 +7,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
+from ppocr_serving.errors import LimitExceeded
 from ppocr_serving.results import Box, Line, Page
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.classification import TextClassifier
@@ -15,8 +16,9 @@ from ppocr_serving.vision.geometry import BoxArray, crop_quadrangle
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.recognition import Text, TextRecognizer
 
-__all__ = ["PipelineOptions", "TextSystem", "to_box"]
+__all__ = ["PipelineOptions", "TextSystem", "require_lines", "to_box"]
 
+_PORTION_LINES = 256  # read together: batches fill well, and a request of many pages does not keep all of its lines
 _CERTAIN = 0.9  # minimum confidence at which a line is assumed to be upright; docs/accuracy.md has the measurement
 
 
@@ -29,12 +31,14 @@ class PipelineOptions:
         use_angle_cls: Look for lines that are upside down.
         cls_thresh: Confidence in [0, 1] above which a line counts as upside down.
         drop_score: Lines with less confidence than this, in [0, 1], are dropped.
+        max_lines: Maximum number of lines of all pictures together.
     """
 
     detection: DetectionOptions
     use_angle_cls: bool = True
     cls_thresh: float = 0.9
     drop_score: float = 0.5
+    max_lines: int = 10_000
 
 
 class TextSystem:
@@ -54,8 +58,8 @@ class TextSystem:
     def __call__(self, images: Iterable[BgrImage], options: PipelineOptions, watch: Stopwatch) -> list[Page]:
         """Read pictures.
 
-        All lines of all pictures share the recogniser's batches, so that many small pictures cost little more than
-        one large one.
+        Lines of several pictures share the recogniser's batches, so that many small pictures cost little more than one
+        large one.
 
         Args:
             images: (H, W, 3) uint8 BGR each. Consumed one by one: if they are decoded on demand, only one of them is in
@@ -67,22 +71,31 @@ class TextSystem:
             One page per picture, in order, with its lines in reading order.
 
         Raises:
+            LimitExceeded: The pictures have more lines than `max_lines`.
             EngineError: A network failed.
         """
-        lines: list[BgrImage] = []
-        sizes: list[tuple[int, int]] = []
-        boxes_of_image: list[BoxArray] = []
+        pages: list[Page] = []
+        portion = _Portion()
+        count = 0
         for image in images:
             boxes = self._detector(image, options.detection, watch)
-            boxes_of_image.append(boxes)
-            sizes.append((image.shape[1], image.shape[0]))
+            count += len(boxes)
+            require_lines(count, options.max_lines)
             with watch("crop"):
                 # Keep only lines scaled to the recogniser's small height: full-size crops may overlap.
-                lines += [self._recognizer.line(crop_quadrangle(image, box)) for box in boxes]
-        texts = self._recognizer(lines, watch)
+                lines = [self._recognizer.line(crop_quadrangle(image, box)) for box in boxes]
+            portion.add((image.shape[1], image.shape[0]), boxes, lines)
+            del image, boxes, lines  # reading may wait for others, with a picture of 150 MB
+            if len(portion.lines) >= _PORTION_LINES:
+                pages += self._read(portion, options, watch)
+                portion = _Portion()
+        return pages + self._read(portion, options, watch)
+
+    def _read(self, portion: "_Portion", options: PipelineOptions, watch: Stopwatch) -> list[Page]:
+        texts = self._recognizer(portion.lines, watch)
         if options.use_angle_cls and self._classifier is not None:
             upside_down = _UpsideDownLines(self._classifier, options.cls_thresh, self._recognizer, watch)
-            upside_down.reread(lines, texts, [len(boxes) for boxes in boxes_of_image])
+            upside_down.reread(portion.lines, texts, [len(boxes) for boxes in portion.boxes])
         rest = iter(texts)
         return [
             Page(
@@ -94,8 +107,39 @@ class TextSystem:
                     if text.confidence >= options.drop_score
                 ),
             )
-            for (width, height), boxes in zip(sizes, boxes_of_image, strict=True)
+            for (width, height), boxes in zip(portion.sizes, portion.boxes, strict=True)
         ]
+
+
+class _Portion:
+    """Lines of one or more pictures, to be read together.
+
+    Attributes:
+        sizes: Width and height of each picture in pixels.
+        boxes: (N, 4, 2) float32 for each picture.
+        lines: (H, w, 3) uint8 BGR each, all lines of all pictures.
+    """
+
+    def __init__(self) -> None:
+        self.sizes: list[tuple[int, int]] = []
+        self.boxes: list[BoxArray] = []
+        self.lines: list[BgrImage] = []
+
+    def add(self, size: tuple[int, int], boxes: BoxArray, lines: list[BgrImage]) -> None:
+        """Add a picture with its lines."""
+        self.sizes.append(size)
+        self.boxes.append(boxes)
+        self.lines += lines
+
+
+def require_lines(count: int, limit: int) -> None:
+    """Check how many lines the pictures of a call have so far.
+
+    Raises:
+        LimitExceeded: More than `limit`.
+    """
+    if count > limit:
+        raise LimitExceeded(f"the pictures have {count} lines or more; the limit is {limit} per request, send fewer")
 
 
 def to_box(corners: npt.NDArray[np.float32]) -> Box:

@@ -19,10 +19,11 @@ from tests.flat_settings import with_values
 PAGE = draw_page([Placed("Platform 9", 50, 60), Placed("Departures", 50, 160)], 500, 300)
 
 
-def test_options_are_the_reading_settings_except_the_pixel_limit() -> None:
+def test_options_are_the_reading_settings_except_the_limits() -> None:
     options = get_type_hints(ReadOptions, include_extras=True)
     settings = get_type_hints(ReadingSettings, include_extras=True)
     assert settings.pop("max_pixels")
+    assert settings.pop("max_lines")
     assert options == {name: hint | None for name, hint in settings.items()}
 
 
