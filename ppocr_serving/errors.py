@@ -7,6 +7,7 @@ HTTP: `ppocr_serving.web.errors` maps classes to status codes along their hierar
 from typing import ClassVar
 
 __all__ = [
+    "DeadlineExceeded",
     "DownloadError",
     "EngineError",
     "ImageDecodeError",
@@ -73,6 +74,12 @@ class Overloaded(OcrError):
     """The bounded queue is full, or a request waited in it for too long."""
 
     code = "overloaded"
+
+
+class DeadlineExceeded(OcrError):
+    """A request has begun to compute and was not finished in the time that it may take."""
+
+    code = "deadline_exceeded"
 
 
 class NotReady(OcrError):

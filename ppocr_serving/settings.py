@@ -150,6 +150,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         max_concurrency: Requests per process that run at the same time; the rest wait.
         max_queue: Requests per process that may wait before further ones are refused.
         queue_timeout: Seconds that a request may wait.
+        request_timeout: Seconds that a request may take, its waiting included; the client may ask for less.
         graceful_timeout: Seconds that requests may take to finish once the server is told to stop.
         max_memory_mb: Resident memory in MiB above which a process is replaced between requests; 0 replaces none.
     """
@@ -163,6 +164,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_concurrency: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     max_queue: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 64
     queue_timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
+    request_timeout: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 60.0
     graceful_timeout: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 4
     max_memory_mb: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
 

@@ -1,7 +1,7 @@
 """Wall time of one request by stage."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 __all__ = ["STAGES", "Stopwatch"]
@@ -25,17 +25,26 @@ STAGES = (
 class Stopwatch:
     """Add up the wall time of one request by stage; not to be shared between threads.
 
+    Args:
+        before_stage: Called with the name of each stage that is not nested in another, before it begins and its time
+            counts. It may wait, so that others come first, and raise, to end the request.
+
     Attributes:
         seconds: Time by stage, in seconds; only stages that ran.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before_stage: Callable[[str], None] | None = None) -> None:
         self.seconds: dict[str, float] = {}
+        self._before_stage = before_stage
         self._inner = 0.0
+        self._depth = 0
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Time the enclosed block as part of `stage`, except for nested blocks, which count for their own stages."""
+        if self._before_stage is not None and not self._depth:
+            self._before_stage(stage)
+        self._depth += 1
         outer, self._inner = self._inner, 0.0
         self.seconds.setdefault(stage, 0.0)  # in the order in which stages begin
         start = time.perf_counter()
@@ -45,6 +54,11 @@ class Stopwatch:
             elapsed = time.perf_counter() - start
             self.seconds[stage] += elapsed - self._inner
             self._inner = outer + elapsed
+            self._depth -= 1
+
+    def for_thread(self) -> "Stopwatch":
+        """Return a stopwatch for another thread that works for the same request; see `include`."""
+        return Stopwatch(self._before_stage)
 
     def include(self, others: "Sequence[Stopwatch]") -> None:
         """Add the times of threads that ran in parallel: the mean of each stage."""

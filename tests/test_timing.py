@@ -32,3 +32,23 @@ def test_including_no_times_adds_nothing() -> None:
     watch.include([])
     watch.include([Stopwatch(), Stopwatch()])
     assert watch.seconds == {"crop": 1.0}
+
+
+def test_only_outermost_stages_are_announced() -> None:
+    announced: list[str] = []
+    watch = Stopwatch(announced.append)
+    with watch("rec_engine"), watch("rec_decode"):
+        pass
+    with watch.for_thread()("crop"):
+        pass
+    assert announced == ["rec_engine", "crop"]
+
+
+def test_a_request_that_is_ended_does_not_begin_the_stage() -> None:
+    def end(stage: str) -> None:
+        raise KeyError(stage)
+
+    watch = Stopwatch(end)
+    with pytest.raises(KeyError, match="crop"), watch("crop"):
+        pytest.fail("the stage has begun")
+    assert watch.seconds == {}

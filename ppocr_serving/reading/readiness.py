@@ -11,6 +11,7 @@ import numpy as np
 
 from ppocr_serving.engines import Engine
 from ppocr_serving.errors import NotReady
+from ppocr_serving.reading.deadline import Deadline
 from ppocr_serving.reading.reader import Reader
 
 __all__ = ["Readiness"]
@@ -73,7 +74,7 @@ class Readiness:
         _log.info("ready: %s", ", ".join(self._names))
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self, deadline: Deadline) -> Iterator[None]:
         """Wait for the models, and delay the small picture of `warm_up` until the enclosed block has run.
 
         A platform that starts a process for a request sends it at once; refusing instead of waiting would lose it.
@@ -84,7 +85,7 @@ class Readiness:
         if not self._loaded.is_set():
             self._awaited.set()
         try:
-            self._require(self._loaded)
+            self._require(self._loaded, deadline.remaining)
             yield
         finally:
             self._has_read.set()
@@ -95,8 +96,8 @@ class Readiness:
         Raises:
             NotReady: It is not ready when the wait times out.
         """
-        self._require(self._ready)
+        self._require(self._ready, self._timeout)
 
-    def _require(self, state: threading.Event) -> None:
-        if not state.wait(self._timeout):
+    def _require(self, state: threading.Event, seconds: float) -> None:
+        if not state.wait(min(max(0.0, seconds), self._timeout)):
             raise NotReady("the models are still being loaded; try again later")

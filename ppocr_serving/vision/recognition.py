@@ -124,8 +124,9 @@ class TextRecognizer:
         for crop in crops:
             with watch("rec_prepare"):
                 lines.append(self.line(crop))
+            del crop  # it may be as large as a picture, and reading may wait for others
         queue = LineQueue([line.shape[1] for line in lines], self._options, len(self._engines))
-        watches = [Stopwatch() for _ in self._engines[: len(lines)]]
+        watches = [watch.for_thread() for _ in self._engines[: len(lines)]]
         others = [
             self._threads.submit(self._read, place, lines, queue, own) for place, own in enumerate(watches[1:], start=1)
         ]

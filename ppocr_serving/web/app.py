@@ -52,8 +52,9 @@ def create_app(readers: Mapping[str, Reader], settings: ServerSettings, readines
         record: RequestRecord = g.record
         prediction.require(name, record)
         _require_json()
+        deadline = prediction.deadline(request.headers.get("X-Request-Timeout"), record)
         with received_body(prediction) as body:
-            return json_response(prediction.answer(name, body, record), HTTPStatus.OK)
+            return json_response(prediction.answer(name, body, record, deadline), HTTPStatus.OK)
 
     @app.get("/healthz")
     def healthz() -> Response:

@@ -27,6 +27,7 @@ _TABLE: dict[type[BaseException], HttpError] = {
     errors.PathNotServed: HttpError(404, "101"),
     errors.Overloaded: HttpError(503, "101"),
     errors.NotReady: HttpError(503, "101"),
+    errors.DeadlineExceeded: HttpError(504, "101"),
     BaseException: HttpError(500, "101"),
 }
 

@@ -122,7 +122,8 @@ def _predict(name: str, body: bytes, prediction: Prediction) -> Response:
     record: RequestRecord = g.record
     try:
         prediction.require(name, record)
-        return json_response(prediction.answer(name, body, record), HTTPStatus.OK)
+        deadline = prediction.deadline(request.headers.get("X-Request-Timeout"), record)
+        return json_response(prediction.answer(name, body, record, deadline), HTTPStatus.OK)
     except Exception as error:  # any failure becomes an answer here, to be wrapped in the platform's form
         return answer_error(error)
 

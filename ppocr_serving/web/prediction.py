@@ -1,14 +1,17 @@
 """From the body of a request to the body of its answer, regardless of how the body arrived."""
 
+import math
 from collections.abc import Mapping
 
-from ppocr_serving.errors import ModuleNotServed
+from ppocr_serving.errors import InvalidRequest, ModuleNotServed
 from ppocr_serving.reading.budget import Budget
+from ppocr_serving.reading.deadline import Deadline
 from ppocr_serving.reading.inputs import InputLimits, decode_pictures
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.reading.readiness import Readiness
 from ppocr_serving.reading.turns import Turns
 from ppocr_serving.settings import ServerSettings
+from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web.hubserving import MODULES, encode_answer, parse_request
 from ppocr_serving.web.log import RequestRecord
 
@@ -54,13 +57,35 @@ class Prediction:
             reason = "was not started" if name in MODULES else "is unknown"
             raise ModuleNotServed(f"module {name[:40]!r} {reason}; this server has {', '.join(self._readers)}")
 
-    def answer(self, name: str, body: bytes, record: RequestRecord) -> bytes:
+    def deadline(self, requested: str | None, record: RequestRecord) -> Deadline:
+        """Return until when a request may take: as the settings say, or less if the client asks for that.
+
+        Args:
+            requested: The client's `X-Request-Timeout` in seconds; None if it sent none.
+            record: Has the time at which the request came.
+
+        Raises:
+            InvalidRequest: It is not a number of seconds above 0.
+        """
+        allowed = self._settings.request_timeout
+        if requested is None:
+            return Deadline(allowed, record.start)
+        try:
+            seconds = float(requested)
+        except ValueError:
+            seconds = math.nan
+        if not seconds > 0:
+            raise InvalidRequest(f"X-Request-Timeout must be a number of seconds above 0, got {requested[:40]!r}")
+        return Deadline(min(seconds, allowed), record.start)
+
+    def answer(self, name: str, body: bytes, record: RequestRecord, deadline: Deadline) -> bytes:
         """Answer one request.
 
         Args:
             name: A module that is served.
             body: JSON according to the contract.
             record: Receives what is logged about the request.
+            deadline: Until when the request may wait and compute.
 
         Returns:
             JSON according to the contract.
@@ -68,16 +93,21 @@ class Prediction:
         Raises:
             InvalidRequest, LimitExceeded: The body is not allowed.
             Overloaded, NotReady: The wait for a turn or for the models timed out.
+            DeadlineExceeded: The request takes longer than it may.
             EngineError: A network failed.
         """
         reader = self._readers[name]
         max_pixels = reader.settings.reading.max_pixels
         limits = InputLimits(self._settings.max_images, max_pixels, self._settings.max_request_pixels)
-        (files, record.pixels), options = parse_request(body, limits)
-        record.pictures = len(files)
-        with self._turns.turn(), self._readiness.reading():
-            images = decode_pictures(files, max_pixels, record.watch)
-            results = MODULES[name].run(reader, images, options, record.watch)
+        # Even parsing takes a turn: what it creates is larger than the body.
+        with self._turns.turn(deadline) as turn, self._readiness.reading(deadline):
+            (files, record.pixels), options = parse_request(body, limits)
+            record.pictures = len(files)
+            watch = Stopwatch(turn.before_stage)
+            try:
+                results = MODULES[name].run(reader, decode_pictures(files, max_pixels, watch), options, watch)
+            finally:
+                record.watch.include([watch])
         record.lines = sum(map(len, results))
         with record.watch("encode"):
             return encode_answer(results)

@@ -251,3 +251,16 @@ def test_upright_lines_that_the_classifier_would_turn_stay_upright(
         tempting += sum(angle["angle"] == "180" and angle["confidence"] > 0.9 for angle in angles)
         assert read(image) == lines
     assert tempting >= 4
+
+
+def test_pictures_are_read_in_portions(services: dict[str, Service], monkeypatch: pytest.MonkeyPatch) -> None:
+    images = [draw_page([Placed(f"Gate {number}", 40, 40), Placed("出口", 40, 120)], 320, 224) for number in range(5)]
+    together = services["ocr_system"].run(images, Stopwatch())
+    monkeypatch.setattr("ppocr_serving.vision.pipeline._PORTION_LINES", 3)
+    begun: list[str] = []
+    in_portions = services["ocr_system"].run(images, Stopwatch(begun.append))
+    assert [[line["text"] for line in lines] for lines in in_portions] == [
+        [line["text"] for line in lines] for lines in together
+    ]
+    first_read = begun.index("rec_engine")
+    assert "det_engine" in begun[first_read:]  # some are read before the last one is looked at

@@ -71,6 +71,43 @@ def test_options_apply_only_to_their_request(client: FlaskClient) -> None:
     assert predict(client, "ocr_system", body).json == plain
 
 
+def test_a_client_may_shorten_the_deadline(client: FlaskClient) -> None:
+    def read(timeout: str) -> Any:
+        headers = {"X-Request-Timeout": timeout}
+        return client.post("/predict/ocr_system", json={"images": [HELLO]}, headers=headers)
+
+    assert read("5").status_code == 200
+    assert read("1e9").status_code == 200
+    late = read("1e-9")
+    assert (late.status_code, late.json["status"]) == (503, "101")
+    assert late.headers["Retry-After"] == "1"
+    for wrong in ("", "soon", "0", "-1", "nan"):
+        answer = read(wrong)
+        assert answer.status_code == 400
+        assert answer.json["msg"] == f"X-Request-Timeout must be a number of seconds above 0, got {wrong!r}"
+
+
+def test_a_request_that_takes_too_long_ends(settings: Settings) -> None:
+    readers = {"ocr_system": Reader(settings=settings, pool=POOL)}
+    client = client_of(readers, ServerSettings(request_timeout=0.3, max_images=1000))
+    answer = predict(client, "ocr_system", {"images": [HELLO] * 1000})
+    assert (answer.status_code, answer.json["status"]) == (504, "101")
+    assert answer.json["msg"].startswith("the request was not finished within 0.3 seconds; ")
+    assert "Retry-After" not in answer.headers
+    assert predict(client, "ocr_system", {"images": [HELLO]}).status_code == 200
+
+
+@pytest.mark.parametrize("module", ["ocr_system", "ocr_det"])
+def test_too_many_lines_are_refused(settings: Settings, module: str) -> None:
+    reader = Reader(settings=with_values(settings, max_lines=3), pool=POOL)
+    client = client_of({module: reader}, ServerSettings())
+    two = as_base64(page(["Invoice 2024", "Total 318.50"]))
+    assert predict(client, module, {"images": [two, HELLO]}).status_code == 200
+    answer = predict(client, module, {"images": [two, two]})
+    assert (answer.status_code, answer.json["status"]) == (413, "101")
+    assert answer.json["msg"] == "the pictures have 4 lines or more; the limit is 3 per request, send fewer"
+
+
 def test_an_unknown_option_is_named_with_the_nearest_known_one(client: FlaskClient) -> None:
     answer = predict(client, "ocr_system", {"images": [HELLO], "options": {"drop_scor": 0.5}})
     assert answer.status_code == 400

@@ -7,6 +7,7 @@ import pytest
 
 from ppocr_serving import errors
 from ppocr_serving.errors import NotReady
+from ppocr_serving.reading.deadline import Deadline
 from ppocr_serving.reading.readiness import Readiness
 from ppocr_serving.web.errors import to_http
 from tests.services import Service
@@ -22,6 +23,7 @@ from tests.services import Service
         (errors.ModuleNotServed, (404, "111")),
         (errors.Overloaded, (503, "101")),
         (errors.NotReady, (503, "101")),
+        (errors.DeadlineExceeded, (504, "101")),
         (errors.EngineError, (500, "101")),
         (errors.InvalidSetting, (500, "101")),
         (ValueError, (500, "101")),
@@ -42,15 +44,17 @@ def test_error_codes_are_unique() -> None:
 def test_requests_wait_for_the_models_and_are_refused_when_that_takes_too_long(services: dict[str, Service]) -> None:
     readers = {name: service.reader for name, service in services.items()}
     impatient = Readiness(readers, 0.01)
-    with pytest.raises(NotReady, match="still being loaded"), impatient.reading():
+    with pytest.raises(NotReady, match="still being loaded"), impatient.reading(Deadline(60)):
         pass
     assert not impatient.ready
+    with pytest.raises(NotReady, match="still being loaded"), Readiness(readers, 60).reading(Deadline(0.01)):
+        pass
 
     patient = Readiness(readers, 60)
     moments = []
 
     def read() -> None:
-        with patient.reading():
+        with patient.reading(Deadline(60)):
             moments.append(patient.ready)
         moments.append(patient.ready)
 
