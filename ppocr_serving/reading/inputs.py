@@ -25,7 +25,8 @@ __all__ = [
     "read_source",
 ]
 
-_DATA_URL = re.compile(r"\s*data:image/[\w.+-]+;base64,", re.IGNORECASE)
+_DATA_URL = re.compile(rb"\s*data:image/[\w.+-]+;base64,", re.IGNORECASE)
+_WHITE_SPACE = b" \t\r\n\v\f"
 
 Source = str | Path | bytes | BgrImage
 """A picture: a file's path, a file's bytes, or (H, W, 3) uint8 BGR."""
@@ -57,7 +58,7 @@ class PictureFiles(NamedTuple):
     pixels: int
 
 
-def check_files(images: Sequence[str], limits: InputLimits) -> PictureFiles:
+def check_files(images: Sequence[bytes | memoryview], limits: InputLimits) -> PictureFiles:
     """Decode the base64 of picture files and check what their headers declare.
 
     Args:
@@ -87,19 +88,21 @@ def check_files(images: Sequence[str], limits: InputLimits) -> PictureFiles:
     return PictureFiles(files, pixels)
 
 
-def decode_base64(text: str) -> bytes:
+def decode_base64(text: str | bytes | memoryview) -> bytes:
     """Decode one picture's standard base64.
 
     Args:
-        text: Base64 with optional white space and an optional `data:image/...;base64,` prefix.
+        text: Base64 with optional white space and an optional `data:image/...;base64,` prefix. A `memoryview` is not
+            copied unless it has white space.
 
     Raises:
         ImageDecodeError: `text` is empty or not valid base64.
     """
-    if prefix := _DATA_URL.match(text):
-        text = text[prefix.end() :]
     try:
-        data = binascii.a2b_base64(text.encode("ascii").translate(None, b" \t\r\n\v\f"), strict_mode=True)
+        encoded = text.encode("ascii") if isinstance(text, str) else text
+        if prefix := _DATA_URL.match(encoded):
+            encoded = memoryview(encoded)[prefix.end() :]
+        data = _decode_strictly(encoded)
     except (binascii.Error, UnicodeEncodeError) as error:
         raise ImageDecodeError(
             f"is not valid base64 ({' '.join(str(error).split())}); send the base64 of a picture file"
@@ -107,6 +110,13 @@ def decode_base64(text: str) -> bytes:
     if not data:
         raise ImageDecodeError("is empty; send the base64 of a picture file")
     return data
+
+
+def _decode_strictly(encoded: bytes | memoryview) -> bytes:
+    try:
+        return binascii.a2b_base64(encoded, strict_mode=True)
+    except binascii.Error:
+        return binascii.a2b_base64(bytes(encoded).translate(None, _WHITE_SPACE), strict_mode=True)
 
 
 def decode_pictures(files: Iterable[bytes], max_pixels: int, watch: Stopwatch) -> Iterator[BgrImage]:

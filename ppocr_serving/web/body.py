@@ -28,7 +28,7 @@ class Stream(Protocol):
 
 
 @contextmanager
-def received_body(prediction: Prediction) -> Iterator[bytes]:
+def received_body(prediction: Prediction) -> Iterator[bytearray]:
     """Read the body of Flask's current request; its room is held until the end of the block.
 
     Raises:
@@ -41,7 +41,7 @@ def received_body(prediction: Prediction) -> Iterator[bytes]:
         yield read_body(request.environ["wsgi.input"], share, prediction.largest_body)
 
 
-def read_body(stream: Stream, share: Share, largest: int) -> bytes:
+def read_body(stream: Stream, share: Share, largest: int) -> bytearray:
     """Read a body to its end.
 
     Args:
@@ -62,7 +62,7 @@ def read_body(stream: Stream, share: Share, largest: int) -> bytes:
             _require_size(len(body), largest)
     except OSError as error:
         raise InvalidRequest("the body is malformed, incomplete or took too long; send all of it") from error
-    return bytes(body)
+    return body
 
 
 def _require_size(size: int, largest: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ppocr_serving.errors import InvalidRequest, LimitExceeded
+from ppocr_serving.errors import ImageDecodeError, InvalidRequest, LimitExceeded
 from ppocr_serving.models import Role
 from ppocr_serving.reading.inputs import InputLimits, PictureFiles, check_files, naming_item
 from ppocr_serving.reading.options import ReadOptions
@@ -28,19 +28,25 @@ __all__ = [
     "encode_error",
     "parse_request",
     "rows_of_page",
+    "text_of_json",
+    "too_many_values",
 ]
 
 Results = list[list[dict[str, Any]]]
 """The contract's `results`, ready for JSON."""
 
-_ITEM_PATH = re.compile(r"\$\[(\d+)\]")
-_FOUND = re.compile(r"got `(\w+)`")
+# A character outside Latin-1 makes Python take four bytes for each character of a string.
+_NOT_ASCII = re.compile(rb"[\x80-\xff]|\\u(?!00[0-7])")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # The detector's memory grows with the square, so clients have a lower limit than the operator.
 _MAX_SIDE_LENGTH = 2000
 _MAX_OPTIONS_BYTES = 4096  # many times the size of all options
+_MAX_WIDE_BYTES = 2**16
+# Keys and options have far fewer quotation marks and commas than this.
+_MAX_PUNCTUATION = 4096
 _KEYS = frozenset({"images", "options", "paths"})
 
+_KINDS = {b"{": "an object", b"[": "a list", b'"': "a string", b"t": "true", b"f": "false", b"n": "null"}
 _EXAMPLE = '{"images": ["<base64 of a picture>"]}'
 
 
@@ -103,8 +109,10 @@ MODULES: Mapping[str, Module] = {
 """By the name in `/predict/<name>`."""
 
 
-def parse_request(body: bytes, limits: InputLimits) -> PredictRequest:
-    """Check the body of a request and extract its picture files.
+def parse_request(body: bytes | bytearray, limits: InputLimits) -> PredictRequest:
+    """Check the body of a request and take the picture files out of it.
+
+    Takes as much memory as the body, and as much again if the base64 has white space or escapes, whatever is in it.
 
     Args:
         body: JSON with the key `images`, and optionally `options`.
@@ -114,17 +122,24 @@ def parse_request(body: bytes, limits: InputLimits) -> PredictRequest:
         At least one file, each with the header of a supported format and an allowed size; and the options.
 
     Raises:
-        InvalidRequest: The body does not follow the contract; the message says what is wrong and where.
+        InvalidRequest: The body does not follow the contract; the message names what is wrong and where.
         LimitExceeded: There are too many pictures, or too many pixels in one or all of them.
     """
-    # Decoded in typed steps: a body of millions of small objects must not become millions of Python objects.
+    if surplus := too_many_values(body, limits.max_images):
+        raise LimitExceeded(
+            f"the body has {surplus}, far more than {limits.max_images} pictures need; send fewer pictures"
+        )
+    view = memoryview(body)
+    if body.startswith(_BYTE_ORDER_MARK):
+        view = view[len(_BYTE_ORDER_MARK) :]
+    # In steps, each to a type that refers to the body: JSON must not become millions of Python objects.
     try:
-        request = msgspec.json.decode(body.removeprefix(_BYTE_ORDER_MARK), type=dict[str, msgspec.Raw])
+        request = msgspec.json.decode(view, type=dict[str, msgspec.Raw])
     except msgspec.ValidationError as error:
-        raise InvalidRequest(f"the body is {_kind(error)}; send an object: {_EXAMPLE}") from error
+        raise InvalidRequest(f"the body is {_kind(view)}; send an object: {_EXAMPLE}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"the body is not valid JSON ({error}); send {_EXAMPLE}") from error
-    # Some clients send an empty list of paths along with the pictures.
+    # Some clients send an empty list of paths beside the pictures.
     if "paths" in request and bytes(request["paths"]).translate(None, b" \t\r\n") != b"[]":
         raise InvalidRequest("paths: files of the server cannot be read over HTTP; send the pictures in images")
     unknown = sorted(request.keys() - _KEYS)
@@ -134,6 +149,39 @@ def parse_request(body: bytes, limits: InputLimits) -> PredictRequest:
         raise InvalidRequest(f"images: the key is missing; send {_EXAMPLE}")
     options = _options(request["options"]) if "options" in request else None
     return PredictRequest(check_files(_images(request["images"]), limits), options)
+
+
+def too_many_values(body: bytes | bytearray, pictures: int) -> str:
+    """Look for more JSON values than a request needs, before any Python object is created for them.
+
+    Args:
+        body: JSON.
+        pictures: How many it may contain.
+
+    Returns:
+        What there is too much of; empty if it is not.
+    """
+    most = 2 * pictures + _MAX_PUNCTUATION
+    counts = {"quotation marks": body.count(b'"'), "commas": body.count(b",")}
+    return next((f"{count} {name}" for name, count in counts.items() if count > most), "")
+
+
+def text_of_json(string: msgspec.Raw) -> bytes | memoryview:
+    """Return the text of a JSON string in UTF-8, without a copy unless it has escapes.
+
+    Text outside ASCII would take four times its size on the way, so there may only be little of it.
+
+    Raises:
+        msgspec.DecodeError: It is not a string, its escapes are not valid, or it has a lot of text outside ASCII.
+    """
+    value = memoryview(string)
+    if value[:1].tobytes() != b'"':
+        raise msgspec.DecodeError("it is not a string")
+    if re.search(rb"\\", value) is None:
+        return value[1:-1]
+    if value.nbytes > _MAX_WIDE_BYTES and _NOT_ASCII.search(value) is not None:
+        raise msgspec.DecodeError("it has characters outside ASCII")
+    return msgspec.json.decode(string, type=str).encode("utf-8", "surrogatepass")
 
 
 def encode_answer(results: Any) -> bytes:
@@ -146,21 +194,28 @@ def encode_error(message: str, status: str) -> bytes:
     return msgspec.json.encode({"msg": message, "results": "", "status": status})
 
 
-def _images(raw: msgspec.Raw) -> list[str]:
+def _images(raw: msgspec.Raw) -> list[bytes | memoryview]:
     try:
-        images = msgspec.json.decode(raw, type=list[str])
+        items = msgspec.json.decode(raw, type=list[msgspec.Raw])
     except msgspec.ValidationError as error:
-        item = _ITEM_PATH.search(str(error))
-        if item is None:
-            raise InvalidRequest(f"images: is {_kind(error)}; send a list: {_EXAMPLE}") from error
-        raise InvalidRequest(
-            f"images[{item[1]}]: is {_kind(error)}; send the base64 of a picture file as a string"
-        ) from error
+        raise InvalidRequest(f"images: is {_kind(memoryview(raw))}; send a list: {_EXAMPLE}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"images: is not valid JSON ({error}); send {_EXAMPLE}") from error
-    if not images:
+    if not items:
         raise InvalidRequest(f"images: the list is empty; send {_EXAMPLE}")
-    return images
+    return [_base64(index, item) for index, item in enumerate(items)]
+
+
+def _base64(index: int, item: msgspec.Raw) -> bytes | memoryview:
+    kind = _kind(memoryview(item))
+    if kind != "a string":
+        raise InvalidRequest(f"images[{index}]: is {kind}; send the base64 of a picture file as a string")
+    try:
+        return text_of_json(item)
+    except msgspec.DecodeError as error:
+        raise ImageDecodeError(
+            f"images[{index}]: is not valid base64 ({error}); send the base64 of a picture file"
+        ) from error
 
 
 def _options(raw: msgspec.Raw) -> ReadOptions:
@@ -170,9 +225,10 @@ def _options(raw: msgspec.Raw) -> ReadOptions:
     try:
         values = msgspec.json.decode(raw, type=dict[str, Any])
     except msgspec.ValidationError as error:
-        if _FOUND.search(str(error)) is None:  # an object that contains a number out of range
+        kind = _kind(memoryview(raw))
+        if kind == "an object":
             raise InvalidRequest("options: contains a number that is out of range") from error
-        raise InvalidRequest(f'options: is {_kind(error)}; send an object such as {{"drop_score": 0.6}}') from error
+        raise InvalidRequest(f'options: is {kind}; send an object such as {{"drop_score": 0.6}}') from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"options: is not valid JSON ({error})") from error
     with naming_item("options:"):
@@ -183,13 +239,10 @@ def _options(raw: msgspec.Raw) -> ReadOptions:
     return options
 
 
-def _kind(error: msgspec.ValidationError) -> str:
-    """Describe what msgspec found instead of the expected type."""
-    found = _FOUND.search(str(error))
-    kind = found[1] if found else ""
-    return {"object": "an object", "array": "a list", "str": "a string", "bool": "true or false", "null": "null"}.get(
-        kind, "a number"
-    )
+def _kind(value: memoryview) -> str:
+    """Return what a JSON value is, in words."""
+    first = bytes(value[:100]).lstrip()[:1]
+    return _KINDS.get(first, "a number")
 
 
 def _shortened(key: str) -> str:

@@ -5,16 +5,16 @@ Aliyun Function Compute calls `/initialize`, `/pre-stop` and `/pre-freeze` durin
 API gateway has wrapped in JSON.
 """
 
-import binascii
 import sys
 from http import HTTPStatus
 
 import msgspec
 from flask import Flask, Response, g, request
 
-from ppocr_serving.errors import InvalidRequest, OcrError, PathNotServed
+from ppocr_serving.errors import InvalidRequest, PathNotServed
 from ppocr_serving.reading.readiness import Readiness
 from ppocr_serving.web.body import received_body
+from ppocr_serving.web.gateway import GatewayEvent, parse_event
 from ppocr_serving.web.hubserving import encode_answer
 from ppocr_serving.web.log import RequestRecord
 from ppocr_serving.web.prediction import Prediction
@@ -23,14 +23,6 @@ from ppocr_serving.web.responses import answer_error, json_response
 __all__ = ["add_platform_routes"]
 
 _PREFIX = "/predict/"
-
-
-class _GatewayEvent(msgspec.Struct, rename={"is_base64": "isBase64Encoded"}):
-    """A request as wrapped by an API gateway; its other keys are ignored."""
-
-    path: str
-    body: str | None = None
-    is_base64: bool = False
 
 
 def add_platform_routes(app: Flask, prediction: Prediction, readiness: Readiness) -> None:
@@ -65,15 +57,20 @@ def add_platform_routes(app: Flask, prediction: Prediction, readiness: Readiness
     @app.post("/event-invoke")
     def invoke() -> Response:
         with received_body(prediction) as payload:
-            event = _gateway_event(payload)
-            if event is None:
-                response = _predict("ocr_system", payload, prediction)
-                succeeded = response.status_code == HTTPStatus.OK
+            # A bad request through the gateway is a successful invocation: its client sees the status, and the
+            # platform does not retry.
+            succeeded = True
+            try:
+                event = parse_event(payload)
+            except InvalidRequest as error:
+                response = _in_gateway_form(answer_error(error))
             else:
-                # A bad request through the gateway is a successful invocation: its client sees the status, and the
-                # platform does not retry.
-                response = _in_gateway_form(_answer_event(event, prediction))
-                succeeded = True
+                if event is None:
+                    response = _predict("ocr_system", payload, prediction)
+                    succeeded = response.status_code == HTTPStatus.OK
+                else:
+                    payload.clear()  # its memory is needed for the request
+                    response = _in_gateway_form(_answer_event(event, prediction))
         response.status_code = HTTPStatus.OK if succeeded else HTTPStatus.NOT_FOUND
         response.headers["x-fc-status"] = str(response.status_code)
         return response
@@ -87,38 +84,15 @@ def _print_invocation(moment: str) -> None:
         sys.stdout.flush()
 
 
-def _gateway_event(payload: bytes) -> _GatewayEvent | None:
-    try:
-        return msgspec.json.decode(payload, type=_GatewayEvent)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None  # then it is handled as the body of a prediction, as are its errors
-
-
-def _answer_event(event: _GatewayEvent, prediction: Prediction) -> Response:
+def _answer_event(event: GatewayEvent, prediction: Prediction) -> Response:
     path = event.path.partition("?")[0]
-    try:
-        if not path.startswith(_PREFIX):
-            raise PathNotServed(f"the path {path[:80]!r} is unknown; post pictures to /predict/ocr_system")
-        body = _event_body(event)
-    except OcrError as error:
-        return answer_error(error)
-    return _predict(path.removeprefix(_PREFIX), body, prediction)
+    if not path.startswith(_PREFIX):
+        unknown = PathNotServed(f"the path {path[:80]!r} is unknown; post pictures to /predict/ocr_system")
+        return answer_error(unknown)
+    return _predict(path.removeprefix(_PREFIX), event.body, prediction)
 
 
-def _event_body(event: _GatewayEvent) -> bytes:
-    if event.body is None:  # how gateways represent a request without a body
-        return b""
-    if not event.is_base64:
-        return event.body.encode("utf-8", "surrogatepass")  # invalid UTF-8 is refused along with invalid JSON
-    try:
-        return binascii.a2b_base64(event.body, strict_mode=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest(
-            "body: is not valid base64, though isBase64Encoded is true; send the gateway's event unchanged"
-        ) from error
-
-
-def _predict(name: str, body: bytes, prediction: Prediction) -> Response:
+def _predict(name: str, body: bytes | bytearray, prediction: Prediction) -> Response:
     record: RequestRecord = g.record
     try:
         prediction.require(name, record)

@@ -78,7 +78,7 @@ class Prediction:
             raise InvalidRequest(f"X-Request-Timeout must be a number of seconds above 0, got {requested[:40]!r}")
         return Deadline(min(seconds, allowed), record.start)
 
-    def answer(self, name: str, body: bytes, record: RequestRecord, deadline: Deadline) -> bytes:
+    def answer(self, name: str, body: bytes | bytearray, record: RequestRecord, deadline: Deadline) -> bytes:
         """Answer one request.
 
         Args:

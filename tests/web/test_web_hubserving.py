@@ -14,6 +14,7 @@ from ppocr_serving.reading.inputs import InputLimits, decode_pictures, naming_it
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web.hubserving import encode_answer, encode_error, parse_request
+from tests.engines.inputs import run_program
 from tests.served.samples import as_base64, file_of
 
 LIMITS = InputLimits(max_images=3, max_pixels=1000, max_request_pixels=2000)
@@ -78,6 +79,68 @@ def test_any_other_paths_are_refused(paths: str) -> None:
     body = f'{{"images": ["{PICTURE}"], "paths": {paths}}}'.encode()
     with pytest.raises(InvalidRequest, match="cannot be read over HTTP"):
         parse_request(body, LIMITS)
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        PICTURE.replace("/", r"\/"),
+        "".join(f"\\u{ord(character):04x}" for character in PICTURE),
+        PICTURE.replace("=", r"\u003D"),
+        r"\n".join(PICTURE[start : start + 76] for start in range(0, len(PICTURE), 76)),
+        r"data:image\/png;base64," + PICTURE,
+    ],
+    ids=["slashes", "everything", "padding", "lines", "data url"],
+)
+def test_base64_may_have_json_escapes(encoded: str) -> None:
+    assert len(parse_request(f'{{"images": ["{encoded}"]}}'.encode(), LIMITS).pictures.files) == 1
+
+
+@pytest.mark.parametrize("text", ["\U0001f600", r"\ud83d\ude00", r"\u0100AAA\n", "\u00e9\\n", r"AA\q=", "AA\\"])
+def test_other_characters_are_not_base64(text: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"^(images\[0\]: is not valid base64|the body is not valid JSON)"):
+        parse_request(f'{{"images": ["{text}"]}}'.encode(), LIMITS)
+
+
+MEGABYTE = 2**20
+HEAVY_BODIES = {
+    "tiny strings": lambda: b'{"images":[' + b'"a",' * (4 * MEGABYTE) + b'"a"]}',
+    "numbers": lambda: b'{"images":[' + b"1," * (8 * MEGABYTE) + b"1]}",
+    "empty lists": lambda: b'{"images":[' + b"[]," * (5 * MEGABYTE) + b"[]]}",
+    "keys": lambda: b"{" + b",".join(b'"%x":0' % number for number in range(MEGABYTE)) + b"}",
+    "repeated keys": lambda: b"{" + b'"images":[],' * MEGABYTE + b'"images":[]}',
+    "nested lists": lambda: b'{"images":' + b"[" * (16 * MEGABYTE),
+    "a wide character": lambda: b'{"images":["' + "\U0001f600".encode() + b"A" * (16 * MEGABYTE) + b'"]}',
+    "an escaped wide character": lambda: rb'{"images":["\ud83d\ude00' + b"A" * (16 * MEGABYTE) + b'"]}',
+    "escapes": lambda: b'{"images":["' + rb"\u0041" * (3 * MEGABYTE) + b'"]}',
+    "white space": lambda: b'{"images":["' + rb"\n" + b" " * (16 * MEGABYTE) + b'"]}',
+    "wrapped lines": lambda: b'{"images":["' + (b"A" * 76 + rb"\n") * (200_000) + b'"]}',
+    "options": lambda: b'{"images":["A"],"options":[' + b"0," * (8 * MEGABYTE) + b"0]}",
+}
+
+
+@pytest.mark.parametrize("name", HEAVY_BODIES)
+def test_no_body_takes_several_times_its_size_when_it_is_parsed(name: str) -> None:
+    # In a process of its own, for the peak of its memory.
+    program = """if True:
+        import resource, sys
+        from ppocr_serving.errors import InvalidRequest, LimitExceeded
+        from ppocr_serving.reading.inputs import InputLimits
+        from ppocr_serving.web.hubserving import parse_request
+        from tests.web.test_web_hubserving import HEAVY_BODIES
+        body = bytearray(HEAVY_BODIES[sys.argv[1]]())
+        peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")  # forget the peak
+        before = peak()
+        try:
+            parse_request(body, InputLimits(64, 50_000_000, 500_000_000))
+        except (InvalidRequest, LimitExceeded):
+            print((peak() - before) / len(body))
+    """
+    result = run_program(program, name)
+    assert result.returncode == 0, result.stderr
+    assert float(result.stdout) < 2.1  # with the body itself, it is three times its size
 
 
 def test_a_byte_order_mark_is_accepted() -> None:
