@@ -5,6 +5,7 @@ cost nothing.
 """
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,7 @@ from PIL import (
 )
 
 from ppocr_serving.errors import ImageDecodeError, LimitExceeded
+from ppocr_serving.vision.structure import require_few_scans, require_few_tags, require_small_tiles, without_extras
 
 __all__ = ["BgrImage", "decode_picture", "picture_paths", "picture_size"]
 
@@ -43,6 +45,8 @@ _FORMATS: Final = (
 )
 _SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 _STRIP_PIXELS = 2**18
+_MAX_SIDE = 1_000_000  # pixels
+_TILE_WIDTH, _TILE_LENGTH = 322, 323  # tags of TIFF
 
 
 def picture_size(data: bytes, max_pixels: int) -> tuple[int, int]:
@@ -57,7 +61,7 @@ def picture_size(data: bytes, max_pixels: int) -> tuple[int, int]:
 
     Raises:
         ImageDecodeError: `data` is not a picture in a supported format, or has zero size.
-        LimitExceeded: The declared size is above `max_pixels`.
+        LimitExceeded: The declared size is above `max_pixels`, or a side above a million pixels.
     """
     with _open(data, max_pixels) as picture:
         return picture.size
@@ -96,6 +100,10 @@ def decode_picture(data: bytes, max_pixels: int) -> BgrImage:
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        data = without_extras(data)
+    elif data.startswith((b"II", b"MM")):
+        require_few_tags(data)
     try:
         picture = Image.open(io.BytesIO(data), formats=_FORMATS)
     except Exception as error:  # as above: any failure to read a header means that this is not a picture
@@ -107,6 +115,14 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
         raise LimitExceeded(
             f"has {width}x{height} = {width * height} pixels; the limit is {max_pixels}, send a smaller one"
         )
+    if max(width, height) > _MAX_SIDE:  # decoders do much for each row
+        raise LimitExceeded(f"has {width}x{height} pixels; the limit of a side is {_MAX_SIDE}, send a smaller one")
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):
+        tile_width, tile_length = picture.tag_v2.get(_TILE_WIDTH), picture.tag_v2.get(_TILE_LENGTH)
+        if isinstance(tile_width, int) and isinstance(tile_length, int) and min(tile_width, tile_length) > 0:
+            require_small_tiles(picture.size, (tile_width, tile_length))
+    elif picture.format == JpegImagePlugin.JpegImageFile.format:
+        require_few_scans(data, _start_of_scan(data), width * height)
     return picture
 
 
@@ -175,20 +191,43 @@ def _flatten(picture: Image.Image) -> Image.Image:
 
 
 def _to_8_bits(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    # 32-bit samples have no standard white level, so their own range is stretched. Float files mark missing values with
-    # NaN, which becomes black, like the lowest value.
-    samples = np.array(picture, dtype=np.float32)
-    finite = np.isfinite(samples)
-    low = float(samples.min(where=finite, initial=np.inf))
-    high = float(samples.max(where=finite, initial=-np.inf))
-    if not low < high:
-        return Image.new("L", picture.size)
-    np.nan_to_num(samples, copy=False, nan=low, posinf=high, neginf=low)
-    samples -= low
-    samples *= 255.0 / (high - low)
-    return Image.fromarray(samples.astype(np.uint8))
+    low, scale, has_gaps = 0.0, 1 / 256, False
+    if not picture.mode.startswith("I;16"):
+        # 32-bit samples have no standard white level, so their own range is stretched.
+        low, high, has_gaps = _finite_range(picture)
+        if not low < high:
+            return Image.new("L", picture.size)
+        scale = 255.0 / (high - low)
+    width, height = picture.size
+    grey = np.empty((height, width), dtype=np.uint8)
+    for top, samples in _strips(picture):
+        if has_gaps:
+            # Float files mark missing values with NaN, which becomes black, like the lowest value.
+            samples = np.nan_to_num(samples, nan=low, posinf=high, neginf=low)
+        grey[top : top + len(samples)] = (samples - low) * scale
+    return Image.fromarray(grey)
+
+
+def _finite_range(picture: Image.Image) -> tuple[float, float, bool]:
+    """Return the lowest and the highest sample, and whether there are others that are not finite."""
+    low, high, has_gaps = np.inf, -np.inf, False
+    for _, samples in _strips(picture):
+        lowest, highest = float(samples.min()), float(samples.max())
+        if not np.isfinite(highest - lowest):  # looking at each sample takes several times as long
+            has_gaps = True
+            finite = np.isfinite(samples)
+            lowest = float(samples.min(where=finite, initial=np.inf))
+            highest = float(samples.max(where=finite, initial=-np.inf))
+        low, high = min(low, lowest), max(high, highest)
+    return low, high, has_gaps
+
+
+def _strips(picture: Image.Image) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+    """Yield strips of a picture with their top rows: conversions would otherwise have it in memory several times."""
+    width, height = picture.size
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        yield top, np.asarray(picture.crop((0, top, width, min(height, top + rows))), dtype=np.float32)
 
 
 def picture_paths(directory: Path) -> list[Path]:
