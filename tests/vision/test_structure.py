@@ -3,18 +3,26 @@
 import io
 import struct
 import zlib
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
 from ppocr_serving.errors import ImageDecodeError, LimitExceeded
-from ppocr_serving.vision.pictures import decode_picture
+from ppocr_serving.vision.pictures import decode_picture, picture_size
 from ppocr_serving.vision.structure import without_extras
 from tests.served.samples import file_of
 
 PIXELS = 50_000_000
 GRADIENT = Image.fromarray(np.arange(64 * 48 * 3, dtype=np.uint16).reshape(48, 64, 3).astype(np.uint8))
+
+
+def out_of_memory() -> cv2.error:
+    error = cv2.error("Insufficient memory")
+    error.code = -4
+    return error
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -100,7 +108,7 @@ def test_progressive_pictures_are_read_unless_they_have_very_many_scans() -> Non
     position = data.index(b"\xff\xc2") + 5
     large = data[:position] + struct.pack(">HH", 7000, 7000) + data[position + 4 :]
     scan = data[data.rindex(b"\xff\xda") : -2]
-    with pytest.raises(ImageDecodeError, match=r"is a JPEG picture of 49000000 pixels in \d+ scans; save it again"):
+    with pytest.raises(ImageDecodeError, match=r"is a picture of 49000000 pixels in \d+ JPEG scans; save it again"):
         decode_picture(large[:-2] + scan * 20 + b"\xff\xd9", PIXELS)
 
 
@@ -108,3 +116,144 @@ def test_progressive_pictures_are_read_unless_they_have_very_many_scans() -> Non
 def test_a_side_is_limited(size: tuple[int, int]) -> None:
     with pytest.raises(LimitExceeded, match="the limit of a side is 1000000, send a smaller one"):
         decode_picture(file_of(Image.new("1", size)), PIXELS)
+
+
+def small(file_format: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    GRADIENT.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+def segment(kind: int, content: bytes) -> bytes:
+    return b"\xff" + bytes([kind]) + struct.pack(">H", len(content) + 2) + content
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        segment(0xFE, b"comment") * 1000,
+        segment(0xED, b"Photoshop 3.0\0" + b"8BIM\4\4\0\0\0\0\0\0" * 5000) * 300,
+        segment(0xE2, b"MPF\0" + bytes(100)),
+        b"\xff" * 20_000_000,
+        b"\xff\0junk" * 10,
+    ],
+    ids=["comments", "photoshop", "further pictures", "fill", "junk"],
+)
+def test_what_does_not_change_the_pixels_is_left_out_of_a_jpeg_file(extra: bytes) -> None:
+    plain = small("JPEG")
+    heavy = plain[:2] + extra + plain[2:]
+    assert without_extras(heavy) == plain
+    assert without_extras(plain) is plain
+    np.testing.assert_array_equal(decode_picture(heavy, PIXELS), decode_picture(plain, PIXELS))
+
+
+@pytest.mark.parametrize("kind", [0xFE, 0xDB, 0xEF])
+def test_a_jpeg_file_of_very_many_segments_is_refused(kind: int) -> None:
+    plain = small("JPEG")
+    for function in (picture_size, decode_picture):
+        with pytest.raises(ImageDecodeError, match="is a JPEG picture with more than 20000 segments; save it again"):
+            function(plain[:2] + segment(kind, b"") * 5_000_000 + plain[2:], PIXELS)
+
+
+def test_a_jpeg_file_with_a_very_long_header_is_refused() -> None:
+    plain = small("JPEG")
+    with pytest.raises(ImageDecodeError, match=r"is a JPEG picture with a header of \d+ bytes or more; save it again"):
+        decode_picture(plain[:2] + segment(0xDB, (b"\0" + b"\1" * 64) * 1000) * 300 + plain[2:], PIXELS)
+
+
+def test_comments_are_left_out_of_a_gif_file_and_transparency_is_kept() -> None:
+    buffer = io.BytesIO()
+    Image.new("P", (30, 20), 7).save(buffer, "GIF", transparency=7)
+    plain = buffer.getvalue()
+    start = 13 + (3 << (plain[10] & 7) + 1)
+    heavy = plain[:start] + b"!\xfe" + b"\1c" * 10_000 + b"\0" + bytes(1_000_000) + plain[start:]
+    assert without_extras(heavy) == plain
+    assert without_extras(plain) is plain
+    assert (decode_picture(heavy, PIXELS) == 255).all()
+    for comments in (b"!\xfe" + b"\1c" * 30_000 + b"\0", b"!\xfe\0" * 30_000):
+        with pytest.raises(ImageDecodeError, match="is a GIF picture with more than 20000 comments; save it again"):
+            decode_picture(plain[:start] + comments + plain[start:], PIXELS)
+
+
+def test_further_frames_and_unknown_chunks_are_left_out_of_a_webp_file() -> None:
+    others = [Image.new("RGB", GRADIENT.size, colour) for colour in ("red", "lime", "blue")]
+    moving = small("WEBP", save_all=True, append_images=others, lossless=True)
+    still = without_extras(moving)
+    assert moving.count(b"ANMF") == 4
+    assert still.count(b"ANMF") == 1
+    np.testing.assert_array_equal(decode_picture(moving, PIXELS)[:, :, ::-1], np.asarray(GRADIENT))
+    with pytest.raises(ImageDecodeError, match="is a WebP picture with more than 20000 chunks; save it again"):
+        decode_picture(moving + b"abcd\0\0\0\0" * 30_000, PIXELS)
+
+
+def test_exif_data_with_very_many_tags_is_refused() -> None:
+    exif = b"II*\0\x08\0\0\0" + struct.pack("<H", 5000) + bytes(12 * 5000 + 4)
+    files = (small("JPEG", exif=b"Exif\0\0" + exif), small("PNG", exif=exif), small("WEBP", exif=exif))
+    for data, kind in zip(files, ("JPEG", "PNG", "WEBP"), strict=True):
+        with pytest.raises(ImageDecodeError, match=f"is a {kind} picture that has EXIF data with 5000 tags; save it"):
+            decode_picture(data, PIXELS)
+
+
+def test_a_tiff_file_with_very_many_values_is_refused() -> None:
+    for tag, kind, count in ((282, 5, 2000), (50000, 4, 300_000), (273, 4, 30_000)):
+        with pytest.raises(
+            ImageDecodeError, match=f"is a TIFF picture with {count} values in tag {tag}; save it again"
+        ):
+            decode_picture(
+                tiff(8, 8, [*[own for own in STRIP if own[0] != tag], (tag, kind, count, 8)], bytes(300_000)), PIXELS
+            )
+
+
+def test_directories_that_a_tiff_file_points_to_are_checked() -> None:
+    inner = struct.pack("<H", 5000) + bytes(60_000)
+    with pytest.raises(ImageDecodeError, match="is a TIFF picture with 5000 tags; save it again"):
+        decode_picture(tiff(8, 8, [*STRIP, (34665, 4, 1, 8)], inner), PIXELS)
+    loop = tiff(8, 8, [*STRIP, (34665, 4, 1, 72)])
+    assert picture_size(loop, PIXELS) == (8, 8)
+
+
+def test_strips_that_are_all_the_same_large_part_of_a_file_are_refused() -> None:
+    table = np.array([8] * 10_000 + [100_000] * 10_000, "<u4").tobytes()
+    strips = [(273, 4, 10_000, 8), (278, 4, 1, 1), (279, 4, 10_000, 8 + 40_000)]
+    with pytest.raises(ImageDecodeError, match=r"is a TIFF picture of \d+ bytes whose strips have 1000000000; save it"):
+        decode_picture(tiff(8, 10_000, strips, table), PIXELS)
+
+
+def test_a_fax_of_very_many_lines_is_refused() -> None:
+    data = tiff(16, 100_000, STRIP)
+    entry = struct.pack("<HHII", 259, 3, 1, 1)
+    with pytest.raises(ImageDecodeError, match="is a fax of 100000 lines; the limit is 65535, save it in another"):
+        decode_picture(data.replace(entry, struct.pack("<HHII", 259, 3, 1, 3)), PIXELS)
+
+
+@pytest.mark.parametrize("compression", ["group3", "group4", "tiff_lzw", "jpeg", "packbits", "zstd", "lzma"])
+def test_compressed_tiff_files_of_many_strips_are_read(compression: str) -> None:
+    picture = GRADIENT.convert("1") if compression.startswith("group") else GRADIENT
+    buffer = io.BytesIO()
+    picture.save(buffer, "TIFF", compression=compression, strip_size=64 * 3 * 8)
+    image = decode_picture(buffer.getvalue(), PIXELS)[:, :, ::-1]
+    expected = np.asarray(Image.open(buffer).convert("RGB"))
+    np.testing.assert_array_equal(image, expected)
+
+
+def bitmap(runs: bytes) -> bytes:
+    """Return an 8-bit BMP file of 5x3 pixels in runs."""
+    palette = b"".join(bytes([level, level, level, 0]) for level in range(256))
+    header = struct.pack("<IiiHHIIiiII", 40, 5, 3, 1, 8, 1, len(runs), 0, 0, 256, 0)
+    return struct.pack("<2sIHHI", b"BM", 1078 + len(runs), 0, 0, 1078) + header + palette + runs
+
+
+def test_bitmaps_in_runs_are_read_as_pillow_reads_them() -> None:
+    data = bitmap(b"\5\7\0\0" + b"\0\3abc\0\2\x09\0\0" + b"\1\1\4\2\0\1")
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    np.testing.assert_array_equal(decode_picture(data, PIXELS), expected)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), out_of_memory()])
+def test_lack_of_memory_is_not_reported_as_a_damaged_file(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cv2, "imdecode", fail)
+    with pytest.raises(MemoryError):
+        decode_picture(small("JPEG"), PIXELS)
