@@ -32,6 +32,7 @@ _MIN_SHORTER_SIDE = 64
 _MAX_ENLARGEMENT = 4.0
 MAX_LONGER_SIDE = 4000
 """Limit in pixels with `min`: a strip of 1 x 8000 must not become a picture of gigapixels."""
+_MAX_PIXELS = 4_000_000  # take under a second on two cores
 _MIN_MAP_SIDE = 3  # pixels of the probability map: less is noise
 _MIN_SIDE = 3  # pixels of the picture
 # ImageNet's means and standard deviations, which PaddleOCR's detectors are trained with; PaddleOCR lists them for RGB
@@ -143,7 +144,11 @@ def _network_size(height: int, width: int, options: DetectionOptions) -> tuple[i
     if options.limit_type == "max" and longer > options.limit_side_len:
         ratio = options.limit_side_len / longer
     elif options.limit_type == "min":
-        ratio = min(max(1.0, options.limit_side_len / shorter), MAX_LONGER_SIDE / longer)
+        # Nothing can interrupt the network, so its input is bounded.
+        largest = max(_MAX_PIXELS, options.limit_side_len**2)
+        ratio = min(
+            max(1.0, options.limit_side_len / shorter), MAX_LONGER_SIDE / longer, math.sqrt(largest / (height * width))
+        )
     if shorter * ratio < _MIN_SHORTER_SIDE:
         max_pixels = options.limit_side_len**2
         # The shorter side has at least 32 pixels whatever the ratio, which the second bound accounts for.
