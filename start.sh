@@ -49,7 +49,7 @@ is_between "$port" 1 65535 || fail "$port_from must be 1-65535, got '$port'"
 workers=${PPOCR_WORKERS:-1}
 is_between "$workers" 1 1024 || fail "PPOCR_WORKERS must be 1-1024, got '$workers'"
 
-# PaddleHub and gunicorn write temporary files, and fail with a traceback if they cannot.
+# PaddleHub writes temporary files, and fails with a traceback if it cannot.
 probe=$(mktemp) && echo probe >"$probe" && rm -- "$probe" ||
     fail "cannot write to ${TMPDIR:-/tmp}: it is full or read-only; free some space, or mount a tmpfs there"
 

@@ -107,5 +107,5 @@ def check_running(process: "subprocess.Popen[bytes]", log: Path, when: str) -> N
 
 def _last_words(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    # gunicorn's last line only says that a worker has failed; the reason is above it.
+    # The last line may only say that a process has failed; the reason is above it.
     return " / ".join(line[:300] for line in lines[-3:]) or "nothing was printed"

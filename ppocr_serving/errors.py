@@ -14,12 +14,15 @@ __all__ = [
     "InvalidRequest",
     "InvalidSetting",
     "LimitExceeded",
+    "MethodNotAllowed",
     "ModelNotFound",
     "ModuleNotServed",
     "NotReady",
     "OcrError",
     "Overloaded",
     "PathNotServed",
+    "RequestCancelled",
+    "RequestTimedOut",
     "UnsupportedMediaType",
 ]
 
@@ -65,13 +68,19 @@ class ModuleNotServed(OcrError):
 
 
 class PathNotServed(OcrError):
-    """A request forwarded by a gateway names a path that does not exist."""
+    """There is nothing at the path of the request, or of one that a gateway forwards."""
 
     code = "path_not_served"
 
 
+class MethodNotAllowed(OcrError):
+    """The path exists, but not for the request's method."""
+
+    code = "method_not_allowed"
+
+
 class Overloaded(OcrError):
-    """The bounded queue is full, or a request waited in it for too long."""
+    """The server has no room or no time for the request now, or is stopping; another attempt may succeed."""
 
     code = "overloaded"
 
@@ -82,8 +91,20 @@ class DeadlineExceeded(OcrError):
     code = "deadline_exceeded"
 
 
+class RequestTimedOut(OcrError):
+    """The body of a request arrives too slowly."""
+
+    code = "request_timed_out"
+
+
+class RequestCancelled(OcrError):
+    """The client has left, or has been given another answer: nobody waits for this one."""
+
+    code = "cancelled"
+
+
 class NotReady(OcrError):
-    """The models are still being loaded."""
+    """The models are still being loaded, or the server is stopping."""
 
     code = "not_ready"
 

@@ -143,7 +143,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         host: Address to listen on.
         port: Port to listen on, from `PORT`, else from `FC_CUSTOM_LISTEN_PORT`.
-        workers: Processes that answer requests; each loads its own models.
+        workers: Processes that read pictures; each loads its own models.
         max_body_mb: Largest request body in MiB.
         max_images: Maximum number of pictures per request.
         max_request_pixels: Maximum total pixels per request.
@@ -151,7 +151,12 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         max_queue: Requests per process that may wait before further ones are refused.
         queue_timeout: Seconds that a request may wait.
         request_timeout: Seconds that a request may take, its waiting included; the client may ask for less.
-        graceful_timeout: Seconds that requests may take to finish once the server is told to stop.
+        header_timeout: Seconds that a client may take to send the head of a request, from the connection's start on.
+        body_timeout: Seconds within which a body must grow by 64 KiB, or end.
+        idle_timeout: Seconds for which a connection is kept between two requests. Proxies that pool connections must
+            not run into closed ones, so it should be longer than theirs.
+        drain_seconds: Seconds for which the server, once told to stop, goes on as before except that it is not ready.
+        graceful_timeout: Seconds that requests may take to finish after that.
         max_memory_mb: Resident memory in MiB above which a process is replaced between requests; 0 replaces none.
     """
 
@@ -165,6 +170,10 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_queue: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 64
     queue_timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
     request_timeout: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 60.0
+    header_timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 10.0
+    body_timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 30.0
+    idle_timeout: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 3600.0
+    drain_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
     graceful_timeout: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 4
     max_memory_mb: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
 

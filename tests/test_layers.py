@@ -12,8 +12,9 @@ LAYERS = (
     {"__main__"},
     {"cli", "hub"},
     {"server"},
-    {"web", "handover", "memory"},
+    {"web"},
     {"outputs", "integrations"},
+    {"workers"},
     {"reading"},
     {"settings"},
     {"vision"},
@@ -23,7 +24,7 @@ LAYERS = (
     {"errors", "cpu", "heap", "timing"},
 )
 DEPTH = {name: depth for depth, layer in enumerate(LAYERS) for name in layer}
-HOMES = {"flask": "web", "werkzeug": "web", "gunicorn": "server", "paddlehub": "hub"}
+HOMES = {"uvicorn": "server", "h11": "server", "paddlehub": "hub"}
 
 
 def imports() -> list[tuple[Path, str]]:

@@ -2,10 +2,8 @@
 
 import argparse
 import os
-import sys
-import tempfile
 
-from ppocr_serving.errors import InvalidSetting, OcrError
+from ppocr_serving.errors import OcrError
 
 __all__ = ["main"]
 
@@ -21,18 +19,17 @@ def main() -> int:
         description="Serve OCR on port PORT (or FC_CUSTOM_LISTEN_PORT, or 9000). Settings are environment "
         "variables; docs/settings.md lists them.",
     ).parse_args()
+    _open_standard_files()
     # Some platforms collect standard output only.
-    os.dup2(sys.stdout.fileno(), sys.stderr.fileno())
+    os.dup2(1, 2)
     try:
         _serve()
     except OcrError as error:
-        sys.stderr.write(f"ppocr_serving: {error}\n")
+        os.write(2, f"ppocr_serving: {error}\n".encode())
     return 1
 
 
 def _serve() -> None:
-    _require_writable()
-
     from ppocr_serving.settings import load_settings
 
     settings = load_settings()
@@ -47,13 +44,8 @@ def _serve() -> None:
     serve(dict.fromkeys(MODULES, reader), settings.server)
 
 
-def _require_writable() -> None:
-    # gunicorn's workers report through temporary files that they are alive, and crash if they cannot write them.
-    try:
-        with tempfile.TemporaryFile() as probe:
-            probe.write(b"probe")
-    except OSError as error:
-        folder = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108  # only named in the message
-        raise InvalidSetting(
-            f"cannot write to {folder}: it is full or read-only; free some space, or mount a tmpfs there"
-        ) from error
+def _open_standard_files() -> None:
+    # If one was closed when the process started, the next file, a client's connection, would take its place.
+    while (file := os.open(os.devnull, os.O_RDWR)) <= 2:  # standard error
+        pass
+    os.close(file)

@@ -1,11 +1,10 @@
-"""Bounded, fair queue: who computes next."""
+"""Fair turns: which of the begun requests computes next."""
 
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ppocr_serving.errors import Overloaded
 from ppocr_serving.reading.deadline import Deadline
 
 __all__ = ["Turn", "Turns"]
@@ -16,47 +15,42 @@ _SHORT_SECONDS = 1.0
 # it gets on however many come.
 _AGEING = 8.0
 _MIN_TURN_SECONDS = 0.2
-# Begun requests keep lines of their pictures in memory while they wait, so only so many more than can run may begin.
-_MAX_PAUSED = 16
 # Stages before which a request may pause. Before others it holds a decoded picture, which may take 150 MB.
 _PAUSES = frozenset({"decode", "rec_engine", "cls_engine"})
 
 
 class Turns:
-    """Let a few requests compute at a time, let others wait, and refuse the rest at once.
+    """Let a few requests compute at a time while the others wait.
 
     Long requests do not hold up short ones: they are paused while others that have computed less wait.
 
     Args:
         running: Requests that may compute at the same time, at least 1.
-        waiting: Requests that may wait for their first turn.
-        timeout: Seconds that a request may wait for its first turn.
     """
 
-    def __init__(self, running: int, waiting: int, timeout: float) -> None:
+    def __init__(self, running: int) -> None:
         self._lock = threading.Lock()
         self._free = running
-        self._limit = waiting
-        self._timeout = timeout
-        self._max_begun = running + _MAX_PAUSED
-        self._begun = 0
         self._waiting: list[Turn] = []
 
     @contextmanager
-    def turn(self, deadline: Deadline) -> "Iterator[Turn]":
-        """Wait for a turn, and hold it for the enclosed block.
-
-        Args:
-            deadline: Until when the request may wait and compute.
+    def of(self, turn: "Turn") -> Iterator[None]:
+        """Wait for a request's turn, and hold it for the enclosed block.
 
         Raises:
-            Overloaded: The queue is full, or the wait ran out.
+            RequestCancelled: Nobody waits for its answer any more.
+            Overloaded: Its deadline passed before its turn came.
         """
-        deadline.check()
-        turn = Turn(self, deadline)
-        self._enter(turn)
+        with self._lock:
+            turn.belongs_to(self)
+            if self._free and not self._waiting:
+                self._free -= 1
+                turn.start()
+            else:
+                self._waiting.append(turn)
         try:
-            yield turn
+            turn.wait()
+            yield
         finally:
             self._leave(turn)
 
@@ -67,6 +61,7 @@ class Turns:
             turn: Of a request that computes. All of its threads may call this.
 
         Raises:
+            RequestCancelled: Nobody waits for its answer any more.
             DeadlineExceeded: The request's time was over before its next turn.
         """
         with self._lock:
@@ -77,8 +72,7 @@ class Turns:
                 self._waiting.append(turn)
                 self._start_next()
         # The other threads of the request wait here, too.
-        if not turn.wait(turn.deadline.remaining):
-            turn.deadline.check()
+        turn.wait()
 
     def _should_pause(self, turn: "Turn") -> bool:
         if turn.current_seconds < _MIN_TURN_SECONDS:
@@ -86,31 +80,12 @@ class Turns:
         first = self._first()
         return first is not None and first.rank < turn.rank
 
-    def _enter(self, turn: "Turn") -> None:
-        with self._lock:
-            if self._free and not self._waiting:
-                self._free -= 1
-                self._begin(turn)
-                return
-            if sum(not waiting.has_begun for waiting in self._waiting) >= self._limit:
-                raise Overloaded(f"the queue is full: {self._limit} requests are waiting; try again later")
-            self._waiting.append(turn)
-        if turn.wait(min(self._timeout, turn.deadline.remaining)):
-            return
-        with self._lock:
-            if turn.is_running:  # the turn came between the end of the wait and the lock
-                return
-            self._waiting.remove(turn)
-        turn.deadline.check()
-        raise Overloaded(f"the request waited {self._timeout:g} seconds without being started; try again later")
-
     def _leave(self, turn: "Turn") -> None:
         with self._lock:
-            self._begun -= 1
             if turn.is_running:
                 turn.stop()
                 self._start_next()
-            else:  # its time ran out while it was paused
+            else:  # its time was over while it waited
                 self._waiting.remove(turn)
 
     def _start_next(self) -> None:
@@ -120,44 +95,31 @@ class Turns:
             self._free += 1
             return
         self._waiting.remove(turn)
-        self._begin(turn)
-
-    def _begin(self, turn: "Turn") -> None:
-        if not turn.has_begun:
-            self._begun += 1
         turn.start()
 
     def _first(self) -> "Turn | None":
-        may_begin = self._begun < self._max_begun
-        candidates = [turn for turn in self._waiting if may_begin or turn.has_begun]
-        return min(candidates, key=lambda turn: turn.rank, default=None)
+        return min(self._waiting, key=lambda turn: turn.rank, default=None)
 
 
 class Turn:
     """One request's place among those that compute or wait.
 
     Args:
-        turns: Where it belongs.
         deadline: Until when the request may wait and compute.
-
-    Attributes:
-        deadline: As given.
-        has_begun: Whether it has had a turn.
     """
 
-    def __init__(self, turns: Turns, deadline: Deadline) -> None:
-        self._turns = turns
-        self.deadline = deadline
-        self.has_begun = False
+    def __init__(self, deadline: Deadline) -> None:
+        self._turns: Turns | None = None
+        self._deadline = deadline
         self._arrival = time.monotonic()
         self._computed = 0.0
         self._since: float | None = None
-        self._running = threading.Event()
+        self._may_go_on = threading.Event()
 
     @property
     def is_running(self) -> bool:
         """Whether the request has the turn now."""
-        return self._running.is_set()
+        return self._since is not None
 
     @property
     def current_seconds(self) -> float:
@@ -173,29 +135,42 @@ class Turn:
         """Give way to others and keep to the deadline; see `Stopwatch`.
 
         Raises:
+            RequestCancelled: Nobody waits for the answer any more.
             DeadlineExceeded: The request's time is over.
         """
-        self.deadline.check()
-        if stage in _PAUSES:
+        self._deadline.check()
+        if stage in _PAUSES and self._turns is not None:
             self._turns.pause(self)
+
+    def cancel(self) -> None:
+        """End the request where it waits, or before its next stage: nobody waits for the answer any more."""
+        self._deadline.cancel()
+        self._may_go_on.set()
+
+    def belongs_to(self, turns: Turns) -> None:
+        """Note whose turn this is; called by `Turns`, under its lock."""
+        self._turns = turns
 
     def start(self) -> None:
         """Give the turn to the request; called by `Turns`, under its lock."""
-        self.has_begun = True
-        self.deadline.begin()
+        self._deadline.begin()
         self._since = time.monotonic()
-        self._running.set()
+        self._may_go_on.set()
 
     def stop(self) -> None:
         """Take the turn away; called by `Turns`, under its lock."""
         self._computed += self.current_seconds
         self._since = None
-        self._running.clear()
+        self._may_go_on.clear()
+        if self._deadline.is_cancelled:
+            self._may_go_on.set()
 
-    def wait(self, seconds: float) -> bool:
-        """Wait for the turn.
+    def wait(self) -> None:
+        """Wait for the turn; called by `Turns`.
 
-        Returns:
-            Whether it came.
+        Raises:
+            RequestCancelled, DeadlineExceeded, Overloaded: It will not come.
         """
-        return self._running.wait(min(max(0.0, seconds), threading.TIMEOUT_MAX))
+        if not self._may_go_on.wait(min(max(0.0, self._deadline.remaining), threading.TIMEOUT_MAX)):
+            raise self._deadline.expired()
+        self._deadline.check()

@@ -1,99 +1,243 @@
-"""The Flask application: routes, limits, errors and the log around the four modules."""
+"""The ASGI application: routes, limits, errors and the log around the four modules."""
 
+import asyncio
+import itertools
 import logging
-import re
-import uuid
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from http import HTTPStatus
 from importlib.resources import files as resources
+from typing import Any, NamedTuple
 
-from flask import Flask, Response, g, request
-
-from ppocr_serving.errors import NotReady, UnsupportedMediaType
-from ppocr_serving.reading.reader import Reader
-from ppocr_serving.reading.readiness import Readiness
+from ppocr_serving.errors import (
+    InvalidRequest,
+    LimitExceeded,
+    MethodNotAllowed,
+    NotReady,
+    OcrError,
+    PathNotServed,
+    RequestCancelled,
+    RequestTimedOut,
+    UnsupportedMediaType,
+)
+from ppocr_serving.reading.budget import Budget
 from ppocr_serving.settings import ServerSettings
-from ppocr_serving.web.body import received_body
-from ppocr_serving.web.log import RequestRecord
-from ppocr_serving.web.platforms import add_platform_routes
-from ppocr_serving.web.prediction import Prediction
-from ppocr_serving.web.responses import answer_error, json_response
+from ppocr_serving.web.events import invocation_response
+from ppocr_serving.web.hubserving import MODULES, encode_answer
+from ppocr_serving.web.log import LogStream, RequestRecord
+from ppocr_serving.web.prediction import require_module
+from ppocr_serving.web.requests import BodyLimits, Receive, Request
+from ppocr_serving.web.responses import Response, error_code, error_response, json_response, text_response
+from ppocr_serving.workers.messages import Job
+from ppocr_serving.workers.pool import WorkerPool
 
-__all__ = ["create_app"]
+__all__ = ["Application", "Send"]
 
 _log = logging.getLogger(__name__)
 
-# The platforms' own ids come first, so that their logs and ours can be matched.
-_ID_HEADERS = ("X-Fc-Request-Id", "X-Scf-Request-Id", "X-Request-Id")
-_SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_UNLOGGED = {"healthz", "readyz", "index"}  # requested every few seconds, and not informative
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+"""ASGI's sink for messages about a response."""
+
+_BUFFERED_BODIES = 8  # per process: bodies of the maximum size that may be in memory; far more of the usual size fit
+_PREDICT = "/predict/"
+_CLOSE = ("Connection", "close")
 
 
-def create_app(readers: Mapping[str, Reader], settings: ServerSettings, readiness: Readiness) -> Flask:
-    """Build the application.
+class _Route(NamedTuple):
+    """What a path answers.
+
+    Attributes:
+        methods: Allowed methods.
+        answer: Answers a request.
+        is_logged: Whether its requests appear in the log.
+    """
+
+    methods: tuple[str, ...]
+    answer: "Callable[[Request, RequestRecord], Awaitable[Response]]"
+    is_logged: bool = True
+
+
+class Application:
+    """Answer HTTP requests as the contract and the platforms expect.
 
     Args:
-        readers: Reader of each served module.
+        pool: Computes the answers.
+        served: Names of the modules that are served.
         settings: Limits and timeouts.
-        readiness: Reports whether the models are loaded; the caller must warm it up.
+        output: Standard output, for the marks by which Function Compute finds an invocation's lines in the log.
     """
-    app = Flask(__name__, static_folder=None)
-    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # the answers would be HTML
-    app.url_map.merge_slashes = False  # a path with an extra slash is unknown, not redirected
-    prediction = Prediction(readers, settings, readiness)
-    page = resources("ppocr_serving.web").joinpath("page", "index.html").read_text(encoding="utf-8")
 
-    @app.before_request
-    def begin() -> None:
-        g.record = RequestRecord(_request_id())
+    def __init__(self, pool: WorkerPool, served: Collection[str], settings: ServerSettings, output: LogStream) -> None:
+        self._pool = pool
+        self._served = dict.fromkeys(served)
+        self._settings = settings
+        self._output = output
+        self._budget = Budget(_BUFFERED_BODIES * settings.workers * settings.max_body_mb * 2**20)
+        self._limits = BodyLimits(settings.max_body_mb * 2**20, settings.body_timeout)
+        self._numbers = itertools.count()
+        self._page = resources("ppocr_serving.web").joinpath("page", "index.html").read_text(encoding="utf-8")
+        self._is_draining = False
+        self._refusal: OcrError | None = None
+        self._routes: Mapping[str, _Route] = {
+            "/": _Route(("GET", "HEAD"), self._index, is_logged=False),
+            "/healthz": _Route(("GET", "HEAD"), self._healthz, is_logged=False),
+            "/readyz": _Route(("GET", "HEAD"), self._readyz, is_logged=False),
+            # Aliyun Function Compute calls the next three during an instance's life, and sends events to `/invoke`;
+            # Tencent SCF sends events to `/event-invoke`.
+            "/initialize": _Route(("POST",), self._initialize),
+            "/pre-stop": _Route(("GET", "HEAD"), self._lifecycle),
+            "/pre-freeze": _Route(("GET", "HEAD"), self._lifecycle),
+            "/invoke": _Route(("POST",), self._invoke),
+            "/event-invoke": _Route(("POST",), self._invoke),
+        }
 
-    @app.post("/predict/<name>")
-    def predict(name: str) -> Response:
-        record: RequestRecord = g.record
-        prediction.require(name, record)
-        _require_json()
-        deadline = prediction.deadline(request.headers.get("X-Request-Timeout"), record)
-        with received_body(prediction) as body:
-            return json_response(prediction.answer(name, body, record, deadline), HTTPStatus.OK)
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request; ASGI's entry point."""
+        request = Request(scope, receive)
+        record = RequestRecord(request.request_id)
+        # Function Compute uses these two lines to find those of an invocation in the log.
+        mark = (
+            f"RequestId: {request.request_id}\n" if request.headers.get("x-fc-request-id") == request.request_id else ""
+        )
+        if mark:
+            self._output.write(f"FC Invoke Start {mark}")
+        is_logged = True
+        try:
+            route = self._route(request)
+            is_logged = route.is_logged
+            response = await route.answer(request, record)
+        except Exception as error:
+            record.error = error_code(error)
+            response = error_response(error, request.request_id)
+            if isinstance(error, MethodNotAllowed):
+                response = response._replace(headers=(*response.headers, ("Allow", self._allowed(request))))
+        if is_logged:
+            _log.info(record.line(response.status))
+        if mark:
+            self._output.write(f"FC Invoke End {mark}")
+        if record.error != RequestCancelled.code:
+            await self._send(request, response, send)
 
-    @app.get("/healthz")
-    def healthz() -> Response:
-        return Response("ok\n", mimetype="text/plain")
+    def announce_stop(self) -> None:
+        """Stop being ready, so that load balancers send no more requests; requests are still answered."""
+        self._is_draining = True
 
-    @app.get("/readyz")
-    def readyz() -> Response:
-        if not readiness.ready:
+    def refuse(self, error: OcrError) -> None:
+        """Answer those that wait, and everything that comes, with an error; what has begun goes on."""
+        self._is_draining = True
+        self._refusal = error
+        self._budget.refuse_arriving(error)
+        self._pool.refuse(error)
+
+    async def _send(self, request: Request, response: Response, send: Send) -> None:
+        headers = [*response.headers, ("X-Request-Id", request.request_id), ("Content-Length", str(len(response.body)))]
+        if request.must_close or self._refusal is not None:
+            headers.append(_CLOSE)
+        encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        await send({"type": "http.response.start", "status": response.status, "headers": encoded})
+        await send({"type": "http.response.body", "body": response.body})
+
+    def _route(self, request: Request) -> _Route:
+        route = self._routes.get(request.path)
+        if route is None and _names_module(request.path):
+            route = _Route(("POST",), self._predict)
+        if route is None:
+            raise PathNotServed(f"the path {request.path[:80]!r} is unknown; post pictures to /predict/ocr_system")
+        if request.method not in route.methods:
+            raise MethodNotAllowed(
+                f"{request.method[:20]} is not allowed at {request.path[:80]!r}; use {self._allowed(request)}"
+            )
+        return route
+
+    def _allowed(self, request: Request) -> str:
+        route = self._routes.get(request.path)
+        return "POST" if route is None else route.methods[0]
+
+    async def _predict(self, request: Request, record: RequestRecord) -> Response:
+        name = request.path.removeprefix(_PREDICT)
+        if name in MODULES:  # arbitrary input does not belong in the log
+            record.module = name
+        require_module(name, self._served)
+        _require_json(request)
+        return await self._compute(name, request, record)
+
+    async def _invoke(self, request: Request, record: RequestRecord) -> Response:
+        try:
+            return await self._compute("", request, record)
+        except (LimitExceeded, RequestCancelled, RequestTimedOut):  # of the body, before it is known what it is
+            raise
+        except Exception as error:
+            record.error = error_code(error)
+            return invocation_response(error_response(error, request.request_id))
+
+    async def _compute(self, module: str, request: Request, record: RequestRecord) -> Response:
+        """Have a worker answer a request, as long as its client waits for it."""
+        seconds = self._seconds(request.headers.get("x-request-timeout"))
+        if self._refusal is not None:
+            raise self._refusal
+        async with request.body(self._budget, self._limits) as body:
+            job = Job(next(self._numbers), module, request.request_id, time.perf_counter(), seconds)
+            answering = asyncio.ensure_future(self._pool.answer(job, body))
+            leaving = asyncio.ensure_future(request.hang_up())
+            try:
+                await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                if not answering.done():
+                    raise RequestCancelled("the client has left before its request was answered")
+            finally:
+                leaving.cancel()
+                answering.cancel()
+        record.answer, answer_body = answering.result()
+        return Response(record.answer.status, record.answer.headers, answer_body)
+
+    def _seconds(self, requested: str | None) -> float:
+        """Return how long a request may take: as the settings say, or less if the client asks for that."""
+        allowed = self._settings.request_timeout
+        if requested is None:
+            return allowed
+        try:
+            seconds = float(requested)
+        except ValueError:
+            seconds = math.nan
+        if not seconds > 0:
+            raise InvalidRequest(f"X-Request-Timeout must be a number of seconds above 0, got {requested[:40]!r}")
+        return min(seconds, allowed)
+
+    async def _index(self, _request: Request, _record: RequestRecord) -> Response:
+        return text_response(self._page, "html")
+
+    async def _healthz(self, _request: Request, _record: RequestRecord) -> Response:
+        return text_response("ok\n")
+
+    async def _readyz(self, _request: Request, _record: RequestRecord) -> Response:
+        if self._is_draining:
+            raise NotReady("the server is stopping; send requests to another one")
+        if not self._pool.is_ready:
             raise NotReady("the models are still being loaded; try again later")
-        return Response("ready\n", mimetype="text/plain")
+        return text_response("ready\n")
 
-    @app.get("/")
-    def index() -> Response:
-        return Response(page, mimetype="text/html")
+    async def _initialize(self, _request: Request, _record: RequestRecord) -> Response:
+        await self._pool.wait_ready()
+        return _done()
 
-    add_platform_routes(app, prediction, readiness)  # before `end`, which then runs within the platforms' marks
-
-    @app.after_request
-    def end(response: Response) -> Response:
-        record: RequestRecord = g.record
-        response.headers["X-Request-Id"] = record.request_id
-        if request.endpoint not in _UNLOGGED:
-            _log.info(record.line(response.status_code))
-        return response
-
-    app.register_error_handler(Exception, answer_error)
-    return app
+    async def _lifecycle(self, _request: Request, _record: RequestRecord) -> Response:
+        return _done()
 
 
-def _request_id() -> str:
-    for header in _ID_HEADERS:
-        value = request.headers.get(header, "")
-        if _SAFE_ID.fullmatch(value):
-            return value
-    return uuid.uuid4().hex
+def _done() -> Response:
+    return json_response(encode_answer(""), headers=(("x-fc-status", str(HTTPStatus.OK.value)),))
 
 
-def _require_json() -> None:
-    if not request.is_json:  # application/json, or application/<anything>+json
+def _names_module(path: str) -> bool:
+    name = path.removeprefix(_PREDICT)
+    return path.startswith(_PREDICT) and name != "" and "/" not in name
+
+
+def _require_json(request: Request) -> None:
+    media_type = request.media_type
+    if media_type != "application/json" and not (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    ):
         raise UnsupportedMediaType(
-            f"the content type is {request.mimetype[:80]!r}; send the header Content-Type: application/json"
+            f"the content type is {media_type[:80]!r}; send the header Content-Type: application/json"
         )

@@ -25,9 +25,13 @@ _TABLE: dict[type[BaseException], HttpError] = {
     errors.LimitExceeded: HttpError(413, "101"),
     errors.ModuleNotServed: HttpError(404, "111"),
     errors.PathNotServed: HttpError(404, "101"),
+    errors.MethodNotAllowed: HttpError(405, "101"),
+    errors.RequestTimedOut: HttpError(408, "101"),
+    errors.RequestCancelled: HttpError(499, "101"),  # nobody receives it; the log has it
     errors.Overloaded: HttpError(503, "101"),
     errors.NotReady: HttpError(503, "101"),
     errors.DeadlineExceeded: HttpError(504, "101"),
+    MemoryError: HttpError(503, "101"),
     BaseException: HttpError(500, "101"),
 }
 

@@ -33,7 +33,7 @@ class _Event(msgspec.Struct, rename={"is_base64": "isBase64Encoded"}):
     is_base64: bool = False
 
 
-def parse_event(payload: bytes | bytearray) -> GatewayEvent | None:
+def parse_event(payload: bytes | memoryview) -> GatewayEvent | None:
     """Take the request out of a gateway's event.
 
     Args:

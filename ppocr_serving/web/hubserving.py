@@ -44,6 +44,7 @@ _MAX_OPTIONS_BYTES = 4096  # many times the size of all options
 _MAX_WIDE_BYTES = 2**16
 # Keys and options have far fewer quotation marks and commas than this.
 _MAX_PUNCTUATION = 4096
+_CHUNK = 2**20
 _KEYS = frozenset({"images", "options", "paths"})
 
 _KINDS = {b"{": "an object", b"[": "a list", b'"': "a string", b"t": "true", b"f": "false", b"n": "null"}
@@ -109,7 +110,7 @@ MODULES: Mapping[str, Module] = {
 """By the name in `/predict/<name>`."""
 
 
-def parse_request(body: bytes | bytearray, limits: InputLimits) -> PredictRequest:
+def parse_request(body: bytes | memoryview, limits: InputLimits) -> PredictRequest:
     """Check the body of a request and take the picture files out of it.
 
     Takes as much memory as the body, and as much again if the base64 has white space or escapes, whatever is in it.
@@ -130,7 +131,7 @@ def parse_request(body: bytes | bytearray, limits: InputLimits) -> PredictReques
             f"the body has {surplus}, far more than {limits.max_images} pictures need; send fewer pictures"
         )
     view = memoryview(body)
-    if body.startswith(_BYTE_ORDER_MARK):
+    if bytes(view[: len(_BYTE_ORDER_MARK)]) == _BYTE_ORDER_MARK:
         view = view[len(_BYTE_ORDER_MARK) :]
     # In steps, each to a type that refers to the body: JSON must not become millions of Python objects.
     try:
@@ -151,7 +152,7 @@ def parse_request(body: bytes | bytearray, limits: InputLimits) -> PredictReques
     return PredictRequest(check_files(_images(request["images"]), limits), options)
 
 
-def too_many_values(body: bytes | bytearray, pictures: int) -> str:
+def too_many_values(body: bytes | memoryview, pictures: int) -> str:
     """Look for more JSON values than a request needs, before any Python object is created for them.
 
     Args:
@@ -162,7 +163,13 @@ def too_many_values(body: bytes | bytearray, pictures: int) -> str:
         What there is too much of; empty if it is not.
     """
     most = 2 * pictures + _MAX_PUNCTUATION
-    counts = {"quotation marks": body.count(b'"'), "commas": body.count(b",")}
+    quotes = commas = 0
+    view = memoryview(body)
+    for start in range(0, len(view), _CHUNK):
+        chunk = bytes(view[start : start + _CHUNK])
+        quotes += chunk.count(b'"')
+        commas += chunk.count(b",")
+    counts = {"quotation marks": quotes, "commas": commas}
     return next((f"{count} {name}" for name, count in counts.items() if count > most), "")
 
 

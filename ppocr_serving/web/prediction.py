@@ -1,113 +1,105 @@
-"""From the body of a request to the body of its answer, regardless of how the body arrived."""
+"""From the body of a request to its response, in a worker process."""
 
-import math
 from collections.abc import Mapping
 
-from ppocr_serving.errors import InvalidRequest, ModuleNotServed
-from ppocr_serving.reading.budget import Budget
-from ppocr_serving.reading.deadline import Deadline
+from ppocr_serving.errors import ModuleNotServed
 from ppocr_serving.reading.inputs import InputLimits, decode_pictures
 from ppocr_serving.reading.reader import Reader
-from ppocr_serving.reading.readiness import Readiness
-from ppocr_serving.reading.turns import Turns
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.timing import Stopwatch
+from ppocr_serving.web.events import answer_event
 from ppocr_serving.web.hubserving import MODULES, encode_answer, parse_request
-from ppocr_serving.web.log import RequestRecord
+from ppocr_serving.web.responses import Response, error_code, error_response, json_response
+from ppocr_serving.workers.messages import Answer, Job
+from ppocr_serving.workers.worker import Reply
 
-__all__ = ["Prediction"]
+__all__ = ["Prediction", "require_module"]
 
-_BUFFERED_BODIES = 8  # number of bodies of the maximum size that may be in memory; far more of the usual size fit
+
+def require_module(name: str, served: Mapping[str, object]) -> None:
+    """Check that a module is served.
+
+    Args:
+        name: What the client requested; may be anything.
+        served: The modules that are, by name.
+
+    Raises:
+        ModuleNotServed: There is none of that name, or it was not started.
+    """
+    if name not in served:
+        reason = "was not started" if name in MODULES else "is unknown"
+        raise ModuleNotServed(f"module {name[:40]!r} {reason}; this server has {', '.join(served)}")
 
 
 class Prediction:
-    """Answer requests, as many at a time as the settings allow.
+    """Answer the bodies of requests.
 
     Args:
         readers: Reader of each served module.
-        settings: Limits and timeouts.
-        readiness: Reports whether the models are loaded.
-
-    Attributes:
-        budget: Room for bodies.
-        largest_body: Maximum number of bytes of a body.
+        settings: Limits.
     """
 
-    def __init__(self, readers: Mapping[str, Reader], settings: ServerSettings, readiness: Readiness) -> None:
+    def __init__(self, readers: Mapping[str, Reader], settings: ServerSettings) -> None:
         self._readers = readers
         self._settings = settings
-        self._readiness = readiness
-        self._turns = Turns(settings.max_concurrency, settings.max_queue, settings.queue_timeout)
-        self.largest_body = settings.max_body_mb * 2**20
-        self.budget = Budget(_BUFFERED_BODIES * self.largest_body)
 
-    def require(self, name: str, record: RequestRecord) -> None:
-        """Check that a module is served, before its request's body is read.
+    def __call__(self, job: Job, body: memoryview, watch: Stopwatch) -> Reply:
+        """Answer one job; every error becomes an answer.
 
         Args:
-            name: What the client requested; may be anything.
-            record: Receives the name if it is one of the four: arbitrary input does not belong in the log.
-
-        Raises:
-            ModuleNotServed: There is none of that name, or it was not started.
+            job: A request to one of the modules, or an event that contains one.
+            body: JSON according to the contract, or an event.
+            watch: Receives the time of every stage.
         """
-        if name in MODULES:
-            record.module = name
-        if name not in self._readers:
-            reason = "was not started" if name in MODULES else "is unknown"
-            raise ModuleNotServed(f"module {name[:40]!r} {reason}; this server has {', '.join(self._readers)}")
+        record = _Record()
 
-    def deadline(self, requested: str | None, record: RequestRecord) -> Deadline:
-        """Return until when a request may take: as the settings say, or less if the client asks for that.
+        def predict(name: str, body: bytes | memoryview) -> Response:
+            return self._predict(name, body, job.request_id, record, watch)
 
-        Args:
-            requested: The client's `X-Request-Timeout` in seconds; None if it sent none.
-            record: Has the time at which the request came.
+        response = predict(job.module, body) if job.module else answer_event(body, predict, job.request_id)
+        answer = Answer(
+            number=job.number,
+            status=response.status,
+            headers=response.headers,
+            module=record.module,
+            pictures=record.pictures,
+            pixels=record.pixels,
+            lines=record.lines,
+            error=record.error,
+            stages=watch.seconds,
+        )
+        return Reply(answer, response.body)
 
-        Raises:
-            InvalidRequest: It is not a number of seconds above 0.
-        """
-        allowed = self._settings.request_timeout
-        if requested is None:
-            return Deadline(allowed, record.start)
+    def _predict(
+        self, name: str, body: bytes | memoryview, request_id: str, record: "_Record", watch: Stopwatch
+    ) -> Response:
         try:
-            seconds = float(requested)
-        except ValueError:
-            seconds = math.nan
-        if not seconds > 0:
-            raise InvalidRequest(f"X-Request-Timeout must be a number of seconds above 0, got {requested[:40]!r}")
-        return Deadline(min(seconds, allowed), record.start)
+            return json_response(self._answer(name, body, record, watch))
+        except Exception as error:  # any failure becomes an answer
+            record.error = error_code(error)
+            return error_response(error, request_id)
 
-    def answer(self, name: str, body: bytes | bytearray, record: RequestRecord, deadline: Deadline) -> bytes:
-        """Answer one request.
-
-        Args:
-            name: A module that is served.
-            body: JSON according to the contract.
-            record: Receives what is logged about the request.
-            deadline: Until when the request may wait and compute.
-
-        Returns:
-            JSON according to the contract.
-
-        Raises:
-            InvalidRequest, LimitExceeded: The body is not allowed.
-            Overloaded, NotReady: The wait for a turn or for the models timed out.
-            DeadlineExceeded: The request takes longer than it may.
-            EngineError: A network failed.
-        """
+    def _answer(self, name: str, body: bytes | memoryview, record: "_Record", watch: Stopwatch) -> bytes:
+        if name in MODULES:  # arbitrary input does not belong in the log
+            record.module = name
+        require_module(name, self._readers)
         reader = self._readers[name]
         max_pixels = reader.settings.reading.max_pixels
         limits = InputLimits(self._settings.max_images, max_pixels, self._settings.max_request_pixels)
-        # Even parsing takes a turn: what it creates is larger than the body.
-        with self._turns.turn(deadline) as turn, self._readiness.reading(deadline):
-            (files, record.pixels), options = parse_request(body, limits)
-            record.pictures = len(files)
-            watch = Stopwatch(turn.before_stage)
-            try:
-                results = MODULES[name].run(reader, decode_pictures(files, max_pixels, watch), options, watch)
-            finally:
-                record.watch.include([watch])
+        (files, record.pixels), options = parse_request(body, limits)
+        record.pictures = len(files)
+        results = MODULES[name].run(reader, decode_pictures(files, max_pixels, watch), options, watch)
         record.lines = sum(map(len, results))
-        with record.watch("encode"):
+        with watch("encode"):
             return encode_answer(results)
+
+
+class _Record:
+    """What is logged about a request."""
+
+    def __init__(self) -> None:
+        self.module = "-"
+        self.pictures = 0
+        self.pixels = 0
+        self.lines = 0
+        self.error = ""

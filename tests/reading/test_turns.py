@@ -1,21 +1,24 @@
-"""Turns: served in order, and refused when the queue is full."""
+"""Turns: begun requests compute in order, and long ones give way to short ones."""
 
 import threading
 import time
 
 import pytest
 
-from ppocr_serving.errors import DeadlineExceeded, EngineError, Overloaded
-from ppocr_serving.reading.budget import Budget, Share
+from ppocr_serving.errors import DeadlineExceeded, EngineError, OcrError, Overloaded, RequestCancelled
 from ppocr_serving.reading.deadline import Deadline
-from ppocr_serving.reading.turns import Turns
+from ppocr_serving.reading.turns import Turn, Turns
+
+
+def turn(seconds: float = 60) -> Turn:
+    return Turn(Deadline(seconds))
 
 
 def enter_in_order(turns: Turns, count: int, entered: list[int]) -> list[threading.Thread]:
     """Start threads that take turns, each once the one before it is waiting."""
 
     def take(number: int) -> None:
-        with turns.turn(Deadline(60)):
+        with turns.of(turn()):
             entered.append(number)
 
     threads = []
@@ -28,10 +31,10 @@ def enter_in_order(turns: Turns, count: int, entered: list[int]) -> list[threadi
 
 
 def test_turns_come_in_the_order_of_arrival() -> None:
-    turns = Turns(running=1, waiting=20, timeout=60)
+    turns = Turns(1)
     entered: list[int] = []
 
-    with turns.turn(Deadline(60)):
+    with turns.of(turn()):
         threads = enter_in_order(turns, 20, entered)
         assert entered == []
     for thread in threads:
@@ -40,14 +43,35 @@ def test_turns_come_in_the_order_of_arrival() -> None:
     assert entered == list(range(20))
 
 
+def test_the_order_is_that_of_arrival_even_if_threads_come_late() -> None:
+    turns = Turns(1)
+    first, second = turn(), turn()
+    entered: list[Turn] = []
+
+    def take(mine: Turn) -> None:
+        with turns.of(mine):
+            entered.append(mine)
+
+    threads = [threading.Thread(target=take, args=(mine,)) for mine in (second, first)]
+    with turns.of(turn()):
+        for number, thread in enumerate(threads):
+            thread.start()
+            while len(turns._waiting) <= number:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+
+    assert entered == [first, second]
+
+
 def test_concurrency_is_limited() -> None:
-    turns = Turns(running=3, waiting=50, timeout=60)
+    turns = Turns(3)
     lock = threading.Lock()
     now = peak = done = 0
 
     def work() -> None:
         nonlocal now, peak, done
-        with turns.turn(Deadline(60)):
+        with turns.of(turn()):
             with lock:
                 now += 1
                 peak = max(peak, now)
@@ -65,82 +89,66 @@ def test_concurrency_is_limited() -> None:
     assert (peak, done) == (3, 40)
 
 
-def test_a_full_queue_refuses_at_once() -> None:
-    turns = Turns(running=1, waiting=1, timeout=60)
-    entered: list[int] = []
-    with turns.turn(Deadline(60)):
-        (waiting,) = enter_in_order(turns, 1, entered)
-        with pytest.raises(Overloaded, match="1 requests are waiting"), turns.turn(Deadline(60)):
-            pass
-    waiting.join()
-
-    assert entered == [0]
-
-
-def test_a_request_that_times_out_leaves_the_queue() -> None:
-    turns = Turns(running=1, waiting=2, timeout=0.01)
-    with turns.turn(Deadline(60)):
-        for _ in range(5):
-            with pytest.raises(Overloaded, match=r"the request waited 0\.01 seconds"), turns.turn(Deadline(60)):
-                pass
-    with turns.turn(Deadline(60)):
-        pass
-
-
 def test_a_request_waits_until_its_deadline_at_most() -> None:
-    turns = Turns(running=1, waiting=2, timeout=60)
-    with turns.turn(Deadline(60)):
-        with pytest.raises(Overloaded, match=r"the request waited 0\.01 seconds"), turns.turn(Deadline(0.01)):
+    turns = Turns(1)
+    with turns.of(turn()):
+        for _ in range(5):
+            with pytest.raises(Overloaded, match=r"the request waited 0\.01 seconds"), turns.of(turn(0.01)):
+                pass
+        with pytest.raises(Overloaded), turns.of(turn(-1)):
             pass
-        with pytest.raises(Overloaded), turns.turn(Deadline(-1)):
-            pass
-    with turns.turn(Deadline(60)):
+    with turns.of(turn()):
         pass
 
 
 class Work(threading.Thread):
     """A request that computes in steps until it is told to stop."""
 
-    def __init__(self, turns: Turns, deadline: Deadline, stage: str = "rec_engine") -> None:
+    def __init__(self, turns: Turns, seconds: float = 60, stage: str = "rec_engine") -> None:
         super().__init__()
-        self.turns, self.deadline, self.stage = turns, deadline, stage
+        self.turns, self.turn, self.stage = turns, turn(seconds), stage
         self.steps = 0
-        self.error: BaseException | None = None
+        self.error: OcrError | None = None
         self.stopped = threading.Event()
 
     def run(self) -> None:
         try:
-            with self.turns.turn(self.deadline) as turn:
+            with self.turns.of(self.turn):
                 while not self.stopped.is_set():
-                    turn.before_stage(self.stage)
+                    self.turn.before_stage(self.stage)
                     self.steps += 1
                     time.sleep(0.001)
-        except DeadlineExceeded as error:
+        except OcrError as error:
             self.error = error
 
     def stop(self) -> None:
         self.stopped.set()
         self.join()
 
+    def wait_for_step(self) -> None:
+        before = self.steps
+        while self.steps == before:
+            time.sleep(0.001)
+
 
 def test_a_request_ends_at_its_deadline() -> None:
-    turns = Turns(running=1, waiting=0, timeout=60)
-    work = Work(turns, Deadline(0.05), "det_engine")
+    turns = Turns(1)
+    work = Work(turns, 0.05, "det_engine")
     work.run()
     assert isinstance(work.error, DeadlineExceeded)
     assert str(work.error).startswith("the request was not finished within 0.05 seconds; ")
-    with turns.turn(Deadline(60)):
+    with turns.of(turn()):
         pass
 
 
 def test_a_short_request_overtakes_long_ones() -> None:
-    turns = Turns(running=1, waiting=3, timeout=60)
-    long = [Work(turns, Deadline(60)) for _ in range(3)]
+    turns = Turns(1)
+    long = [Work(turns) for _ in range(3)]
     for work in long:
         work.start()
     while not all(work.steps for work in long):  # each pauses for the others
         time.sleep(0.01)
-    with turns.turn(Deadline(60)):
+    with turns.of(turn()):
         before = [work.steps for work in long]
         time.sleep(0.05)
         assert [work.steps for work in long] == before  # nobody else computes meanwhile
@@ -151,11 +159,10 @@ def test_a_short_request_overtakes_long_ones() -> None:
 
 
 def test_requests_do_not_pause_with_a_picture_in_memory() -> None:
-    turns = Turns(running=1, waiting=1, timeout=60)
-    work, other = Work(turns, Deadline(2), "det_engine"), Work(turns, Deadline(60))
+    turns = Turns(1)
+    work, other = Work(turns, 2, "det_engine"), Work(turns)
     work.start()
-    while not work.steps:
-        time.sleep(0.001)
+    work.wait_for_step()
     other.start()
     work.join()
     assert isinstance(work.error, DeadlineExceeded)
@@ -163,57 +170,67 @@ def test_requests_do_not_pause_with_a_picture_in_memory() -> None:
 
 
 def test_a_paused_request_ends_at_its_deadline() -> None:
-    turns = Turns(running=1, waiting=1, timeout=60)
-    work = Work(turns, Deadline(2))
+    turns = Turns(1)
+    work = Work(turns, 2)
     work.start()
-    while not work.steps:
-        time.sleep(0.001)
-    other = Work(turns, Deadline(60), "det_engine")  # does not give way
+    work.wait_for_step()
+    other = Work(turns, stage="det_engine")  # does not give way
     other.start()
     work.join()
     assert isinstance(work.error, DeadlineExceeded)
     assert other.steps
     other.stop()
-    with turns.turn(Deadline(60)):
+    with turns.of(turn()):
         pass
 
 
-def test_the_number_of_begun_requests_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ppocr_serving.reading.turns._MAX_PAUSED", 2)
-    turns = Turns(running=1, waiting=100, timeout=60)
-    works = [Work(turns, Deadline(60)) for _ in range(6)]
-    for work in works:
-        work.start()
-    while sum(work.steps > 0 for work in works) < 3:
-        time.sleep(0.01)
-    time.sleep(1.5)  # longer than a request computes before it gives way
-    assert sum(work.steps > 0 for work in works) == 3
-    for work in works:
-        work.stopped.set()
-    for work in works:
+@pytest.mark.parametrize("stage", ["rec_engine", "det_engine"])
+def test_a_request_that_computes_ends_when_it_is_cancelled(stage: str) -> None:
+    turns = Turns(1)
+    work = Work(turns, stage=stage)
+    work.start()
+    work.wait_for_step()
+    work.turn.cancel()
+    work.join()
+    assert isinstance(work.error, RequestCancelled)
+    with turns.of(turn()):
+        pass
+
+
+def test_requests_that_wait_end_when_they_are_cancelled() -> None:
+    turns = Turns(1)
+    paused, never_begun, early = Work(turns), Work(turns), Work(turns)
+    paused.start()
+    paused.wait_for_step()
+    other = Work(turns, stage="det_engine")  # does not give way
+    other.start()
+    other.wait_for_step()  # so the first one is paused
+    never_begun.start()
+    while len(turns._waiting) < 2:
+        time.sleep(0.001)
+    early.turn.cancel()  # before its thread comes
+    early.start()
+    for work in (never_begun, paused):
+        work.turn.cancel()
+    for work in (never_begun, paused, early):
         work.join()
-    assert all(work.error is None for work in works)
+        assert isinstance(work.error, RequestCancelled)
+    assert (never_begun.steps, early.steps) == (0, 0)
+    other.stop()
+    assert other.error is None
+    with turns.of(turn()):
+        pass
 
 
-def fail(share: Share) -> None:
-    share.take(10)
-    raise EngineError("broken")
+def test_a_failure_releases_its_turn() -> None:
+    turns = Turns(1)
 
+    def fail() -> None:
+        with turns.of(turn()):
+            raise EngineError("broken")
 
-def test_a_failure_releases_its_turn_and_its_share() -> None:
-    turns, budget = Turns(running=1, waiting=0, timeout=60), Budget(10)
     for _ in range(3):
-        with pytest.raises(EngineError), budget.share() as share, turns.turn(Deadline(60)):
-            fail(share)
-
-
-def test_all_requests_share_one_byte_budget() -> None:
-    budget = Budget(10)
-    with budget.share() as first, budget.share() as second:
-        first.take(4)
-        second.take(4)
-        first.take(2)
-        with pytest.raises(Overloaded, match="request bodies"):
-            second.take(1)
-    with budget.share() as alone:
-        alone.take(10)
+        with pytest.raises(EngineError):
+            fail()
+    with turns.of(turn()):
+        pass

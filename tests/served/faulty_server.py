@@ -1,4 +1,4 @@
-"""A program: the real server, with an engine that fails after the warm-up, and a short timeout.
+"""A program: the real server, with an engine that fails after the warm-up, and short timeouts for slow clients.
 
 Usage: faulty_server.py PORT
 """
@@ -65,8 +65,8 @@ def main() -> None:
     settings = load_settings()
     classes = len(load_dictionary(settings.models.dictionary())) + 2  # the blank and the space
     reader = Reader(settings=settings, pool=FailingPool(classes), roles=("rec",))
-    server._SILENT_SECONDS = 1
-    server.serve({"ocr_rec": reader}, replace(settings.server, port=int(sys.argv[1])))
+    limits = replace(settings.server, port=int(sys.argv[1]), header_timeout=1, body_timeout=1)
+    server.serve({"ocr_rec": reader}, limits)
 
 
 if __name__ == "__main__":

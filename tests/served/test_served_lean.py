@@ -1,7 +1,6 @@
 """`python -m ppocr_serving`: the same service without PaddleHub."""
 
 import importlib.util
-import resource
 import runpy
 import signal
 import socket
@@ -128,24 +127,6 @@ def test_an_occupied_port_is_a_one_line_error(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout == (
         f"ppocr_serving: port {port} is in use; stop the process using it, or choose another one with PORT\n"
-    )
-
-
-def test_no_room_for_temporary_files_is_a_one_line_error(tmp_path: Path) -> None:
-    # Coverage could not write its data either, and would say so.
-    env = {name: value for name, value in environment(tmp_path, **models()).items() if "COVERAGE" not in name}
-    done = subprocess.run(
-        COMMAND,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
-    )
-
-    assert done.returncode == 1
-    assert done.stdout == (
-        "ppocr_serving: cannot write to /tmp: it is full or read-only; free some space, or mount a tmpfs there\n"
     )
 
 

@@ -58,7 +58,7 @@ def test_sigterm_under_load_finishes_the_running_requests(launch: Launch, worker
         # An idle connection, as proxies keep them.
         with requests.Session() as idle:
             idle.get(f"{server.url}/healthz", timeout=60)
-            begun = [server.begin("ocr_system", LARGE) for _ in range(3)]
+            begun = [server.begin("ocr_system", LARGE) for _ in range(2)]
             answered, _, _ = select.select([connection.sock for connection in begun], [], [], 0)
             assert len(answered) < len(begun)
             processes = server.workers()
@@ -80,9 +80,10 @@ def test_sigterm_drops_requests_that_outlast_the_graceful_timeout(launch: Launch
     with launch(PPOCR_GRACEFUL_TIMEOUT="1") as server, closing(server.begin("ocr_system", LARGE * 32)) as long:
         server.process.send_signal(signal.SIGTERM)
 
-        with pytest.raises(OSError):  # noqa: PT011  # closed or reset
-            long.getresponse()
-        server.wait()
+        answer = long.getresponse()
+        assert (answer.status, answer.headers["Connection"]) == (503, "close")
+        assert "the server is stopping" in json.load(answer)["msg"]
+        assert server.wait() == 0
         assert "Traceback" not in server.log()
 
 
@@ -94,7 +95,7 @@ def test_sigterm_while_starting_ends_the_process(launch: Launch, delay: float) -
 
         server.process.send_signal(signal.SIGTERM)
 
-        # Until gunicorn takes over, the signal has Python's default effect.
+        # Until the event loop runs, the signal has Python's default effect.
         assert server.wait() in (0, -signal.SIGTERM), server.log()
         assert "FatalError" not in server.log()
 
@@ -131,7 +132,6 @@ def test_damaged_model_files_end_the_process_with_a_clear_line(launch: Launch, t
 
         (reason,) = [entry for entry in server.log().splitlines() if "cannot start" in entry]
         assert str(model / "inference.pdmodel") in reason or "died while loading the models" in reason
-        assert server.log().count("Booting worker") == 1
 
 
 def test_a_worker_that_dies_before_it_is_ready_is_not_replaced(launch: Launch) -> None:
@@ -140,8 +140,7 @@ def test_a_worker_that_dies_before_it_is_ready_is_not_replaced(launch: Launch) -
 
         assert server.wait() != 0
         (reason,) = [entry for entry in server.log().splitlines() if "cannot start" in entry]
-        assert "died while loading the models; check their files" in reason
-        assert server.log().count("Booting worker") == 1
+        assert "died while loading the models (signal SIGKILL); check their files" in reason
 
 
 @pytest.mark.parametrize(
