@@ -1,0 +1,43 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PYTHON = os.environ.get("PPOCR_TEST_PYTHON") or sys.executable
+LEAKING_SERVER = Path(__file__).with_name("leaking_server.py")
+
+
+def soak(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PPOCR_", "PORT"))}
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks.soak_faults", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_run_attacks_a_real_server_and_checks_its_answers() -> None:
+    done = soak(
+        *("--requests", "40", "--warm-up", "20", "--slow", "9", "--max-growth", "10000"),
+        *("--", PYTHON, "-m", "ppocr_serving"),
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    counts = {kind: int(number) for kind, number in re.findall(r"^\| ([^|]+) \| (\d+) \|$", done.stdout, re.MULTILINE)}
+    assert sum(counts.values()) == 40
+    assert counts["good: 200"] > 10
+    assert "wrong: 0" in done.stdout
+
+
+def test_a_server_that_answers_faulty_requests_like_good_ones_is_noticed() -> None:
+    server = (sys.executable, str(LEAKING_SERVER), "{port}", "0", "0", "none")
+
+    done = soak("--requests", "20", "--warm-up", "20", "--slow", "3", "--max-growth", "10000", "--", *server)
+
+    assert done.returncode == 1
+    assert re.match(r"soak: \d+ requests went wrong, the first: ", done.stderr)
