@@ -1,7 +1,7 @@
 """Soak a server with clients of which many misbehave, and check what the others get: start it, attack it, and watch it.
 
 Sixteen clients send pages, some of them slowly. A third of the requests are faulty: clients that hang up at every
-stage, files that are truncated or corrupt, bodies that are no JSON or too large, deadlines that are too short.
+stage, files that are truncated or corrupt, bodies that are not valid JSON or too large, deadlines that are too short.
 Meanwhile other connections send nothing, or a head or a body byte by byte. Every good answer must be the one that its
 page gets alone, none may be lost, and every faulty request must get the status it deserves. The memory of all processes
 is compared with that after a warm-up with the same mix. 1 MB is a million bytes.
