@@ -10,8 +10,7 @@ from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web.events import answer_event
 from ppocr_serving.web.hubserving import MODULES, encode_answer, parse_request
 from ppocr_serving.web.responses import Response, error_code, error_response, json_response
-from ppocr_serving.workers.messages import Answer, Job
-from ppocr_serving.workers.worker import Reply
+from ppocr_serving.workers.messages import Answer, Job, Reply
 
 __all__ = ["Prediction", "require_module"]
 

@@ -5,10 +5,10 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from ppocr_serving.workers.messages import Answer, Job
+from ppocr_serving.workers.messages import Job, Reply
 from ppocr_serving.workers.process import WorkerProcess
 
-__all__ = ["Body", "Finished", "Member", "PoolLimits", "Task", "read_body", "wait_for_exit"]
+__all__ = ["Body", "Member", "PoolLimits", "Task", "wait_for_exit"]
 
 _REAP_SECONDS = 0.02
 
@@ -33,18 +33,6 @@ class PoolLimits(NamedTuple):
     max_memory_mb: int
 
 
-class Finished(NamedTuple):
-    """A job's answer.
-
-    Attributes:
-        answer: All but the body.
-        body: The body.
-    """
-
-    answer: Answer
-    body: bytes
-
-
 class Body(Protocol):
     """A request's body."""
 
@@ -67,7 +55,7 @@ class Task:
         member: The process that has it; None while it waits for one.
     """
 
-    def __init__(self, job: Job, body: Body, answer: "asyncio.Future[Finished]") -> None:
+    def __init__(self, job: Job, body: Body, answer: "asyncio.Future[Reply]") -> None:
         self.job = job
         self.body = body
         self.answer = answer
@@ -154,8 +142,3 @@ async def wait_for_exit(pid: int) -> int:
         if ended:
             return status
         await asyncio.sleep(_REAP_SECONDS)
-
-
-def read_body(file: int) -> bytes:
-    """Return what is in the file of an answer."""
-    return os.pread(file, os.fstat(file).st_size, 0)

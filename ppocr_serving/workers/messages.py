@@ -19,10 +19,12 @@ __all__ = [
     "Message",
     "Ready",
     "Received",
+    "Reply",
     "TryOut",
     "close_file",
     "contents",
     "memory_file",
+    "read_body",
     "write_all",
 ]
 
@@ -103,6 +105,18 @@ class Answer(msgspec.Struct, frozen=True, tag=True):
     error: str = ""
     stages: dict[str, float] = {}
     memory_mb: float = 0.0
+
+
+class Reply(NamedTuple):
+    """What a job is answered with.
+
+    Attributes:
+        answer: All but the body.
+        body: The body.
+    """
+
+    answer: Answer
+    body: bytes
 
 
 class Dropped(msgspec.Struct, frozen=True, tag=True):
@@ -220,6 +234,11 @@ def contents(file: int) -> memoryview:
     """Return what is in a file, without copying it; it stays valid after the descriptor has been closed."""
     size = os.fstat(file).st_size
     return memoryview(mmap.mmap(file, size, prot=mmap.PROT_READ) if size else b"")
+
+
+def read_body(file: int) -> bytes:
+    """Return what is in the file of an answer."""
+    return os.pread(file, os.fstat(file).st_size, 0)
 
 
 def close_file(file: int | None) -> None:

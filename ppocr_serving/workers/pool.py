@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from ppocr_serving.errors import EngineError, NotReady, OcrError, Overloaded
 from ppocr_serving.reading.deadline import Deadline
-from ppocr_serving.workers.members import Body, Finished, Member, PoolLimits, Task, read_body, wait_for_exit
+from ppocr_serving.workers.members import Body, Member, PoolLimits, Task, wait_for_exit
 from ppocr_serving.workers.memory import MemoryLimit
 from ppocr_serving.workers.messages import (
     Answer,
@@ -21,8 +21,10 @@ from ppocr_serving.workers.messages import (
     Message,
     Ready,
     Received,
+    Reply,
     TryOut,
     close_file,
+    read_body,
 )
 from ppocr_serving.workers.process import Crew, describe_exit
 from ppocr_serving.workers.worker import FAILED_START
@@ -105,7 +107,7 @@ class WorkerPool:
         if not self.is_ready:
             raise _not_ready()
 
-    async def answer(self, job: Job, body: Body) -> Finished:
+    async def answer(self, job: Job, body: Body) -> Reply:
         """Have a worker process answer a job.
 
         Args:
@@ -435,7 +437,7 @@ def _answer(task: Task, answer: Answer, file: int | None) -> None:
         _fail(task, Overloaded("the server has no memory or files left for the answer; try again later"))
         return
     if task.is_wanted:
-        task.answer.set_result(Finished(answer, body))
+        task.answer.set_result(Reply(answer, body))
 
 
 def _fail(task: Task, error: OcrError) -> None:

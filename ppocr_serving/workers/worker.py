@@ -17,7 +17,6 @@ from ppocr_serving.reading.turns import Turn, Turns
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.workers.memory import resident_mb
 from ppocr_serving.workers.messages import (
-    Answer,
     Begun,
     Cancel,
     Channel,
@@ -25,35 +24,24 @@ from ppocr_serving.workers.messages import (
     Job,
     Loaded,
     Ready,
+    Reply,
     TryOut,
     close_file,
     contents,
     memory_file,
 )
 
-__all__ = ["FAILED_START", "MAX_PAUSED", "Reply", "Work", "run_worker"]
+__all__ = ["FAILED_START", "MAX_PAUSED", "Work", "run_worker"]
 
 _log = logging.getLogger(__name__)
 
 FAILED_START = 3
-"""Exit code of a worker whose models cannot be loaded, or that fails otherwise; it has logged the reason."""
+"""Exit code of a worker whose models cannot be loaded or run; it has logged the reason."""
 _FAILED_JOB = 1
 _STARVED = "the server has no memory or files left for the request; try again later"
 
 MAX_PAUSED = 16
 """Jobs that a worker may have besides those that run; paused ones keep lines of their pictures in memory."""
-
-
-class Reply(NamedTuple):
-    """What a job is answered with.
-
-    Attributes:
-        answer: All but the body.
-        body: The body.
-    """
-
-    answer: Answer
-    body: bytes
 
 
 class Work(NamedTuple):

@@ -20,8 +20,7 @@ from ppocr_serving.web.app import Application
 from ppocr_serving.web.log import LogStream
 from ppocr_serving.web.responses import error_response
 from ppocr_serving.workers.messages import Answer as WorkersAnswer
-from ppocr_serving.workers.messages import Job
-from ppocr_serving.workers.worker import Reply
+from ppocr_serving.workers.messages import Job, Reply
 from tests.asgi import Answer, ask
 from tests.workers.pools import Running, appears, nothing, reply, running, until
 

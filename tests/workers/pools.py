@@ -11,11 +11,11 @@ from typing import NoReturn
 
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web.requests import SpooledBody
-from ppocr_serving.workers.members import Finished, PoolLimits
-from ppocr_serving.workers.messages import Answer, Channel, Job
+from ppocr_serving.workers.members import PoolLimits
+from ppocr_serving.workers.messages import Answer, Channel, Job, Reply
 from ppocr_serving.workers.pool import WorkerPool
 from ppocr_serving.workers.process import Crew, WorkerProcess
-from ppocr_serving.workers.worker import Reply, Work, run_worker
+from ppocr_serving.workers.worker import Work, run_worker
 
 __all__ = ["Running", "appears", "nothing", "reply", "running", "until"]
 
@@ -62,7 +62,12 @@ class Running:
         self.became_ready = 0
         self._numbers = itertools.count()
 
-    async def answer(self, data: bytes = b"", seconds: float = 600) -> Finished:
+    @property
+    def open_jobs(self) -> int:
+        """Jobs that the workers have not finished, wanted or not."""
+        return sum(len(member.tasks) for member in self.pool._members)
+
+    async def answer(self, data: bytes = b"", seconds: float = 600) -> Reply:
         """Have one job done."""
         body = SpooledBody()
         body.write(data)
@@ -73,7 +78,7 @@ class Running:
         finally:
             body.close()
 
-    def begin(self, data: bytes = b"", seconds: float = 600) -> "asyncio.Task[Finished]":
+    def begin(self, data: bytes = b"", seconds: float = 600) -> "asyncio.Task[Reply]":
         """Submit one job."""
         return asyncio.get_running_loop().create_task(self.answer(data, seconds))
 

@@ -5,7 +5,6 @@ import threading
 
 import pytest
 
-from ppocr_serving.workers.members import read_body
 from ppocr_serving.workers.messages import (
     Answer,
     Begun,
@@ -21,6 +20,7 @@ from ppocr_serving.workers.messages import (
     close_file,
     contents,
     memory_file,
+    read_body,
     write_all,
 )
 

@@ -15,14 +15,12 @@ from ppocr_serving.errors import DeadlineExceeded, EngineError, NotReady, Overlo
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web.requests import SpooledBody
 from ppocr_serving.workers import pool as pool_module
-from ppocr_serving.workers.members import Finished
 from ppocr_serving.workers.memory import resident_mb
-from ppocr_serving.workers.messages import Job
-from ppocr_serving.workers.worker import Reply
+from ppocr_serving.workers.messages import Job, Reply
 from tests.workers.pools import appears, reply, running, until
 
 
-def pid_of(finished: Finished) -> int:
+def pid_of(finished: Reply) -> int:
     return int(dict(finished.answer.headers)["X-Pid"])
 
 
@@ -141,6 +139,8 @@ def test_a_job_waits_for_a_limited_time(marks: Marks) -> None:
                 await served.answer(b"b", seconds=0.05)  # its own deadline
             with pytest.raises(Overloaded, match="the request waited 3 seconds without being started"):
                 await served.answer(b"c")
+            # The worker must have been told before the turn is free, or it would give it to the job nobody waits for.
+            await until(lambda: served.open_jobs == 1)
             marks.release("a")
             assert (await first).body == b"a"  # what has begun is not affected
             marks.release("d")
@@ -319,7 +319,7 @@ def test_the_body_of_a_job_that_nobody_waits_for_is_not_handed_over(tmp_path: Pa
     class Body(SpooledBody):
         """A body that cancels another job when it is handed over."""
 
-        other: "asyncio.Task[Finished] | None" = None
+        other: "asyncio.Task[Reply] | None" = None
         was_asked = False
 
         def fileno(self) -> int:
