@@ -540,6 +540,8 @@ def test_a_stopping_pool_finishes_what_has_begun_and_refuses_the_rest(marks: Mar
                 await waiting
             with pytest.raises(Overloaded, match="stopping"):
                 await served.answer(b"c")
+            # As above: the worker must have been told before the turn is free.
+            await until(lambda: served.open_jobs == 1)
             marks.release("a")
             assert (await begun).body == b"a"
             assert marks.have_begun("b", "c") == [False, False]
