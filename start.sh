@@ -77,6 +77,8 @@ root=$(cd -- "$(dirname -- "$0")" && pwd -P)
 if [ -f "$root/.image" ]; then
     command=$(cat "$root/.image")
 else
+    # Where nobody can read what set-up reports, it must go on nevertheless.
+    echo "start: setting up what is missing" 2>/dev/null || exec >/dev/null
     bash "$root/scripts/setup.sh"
     command=$root/.venv/bin/hub
 fi

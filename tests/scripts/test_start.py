@@ -4,9 +4,11 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
+import requests
 
 ROOT = Path(__file__).parents[2]
 PORT_NAMES = ("PORT", "FC_CUSTOM_LISTEN_PORT")
@@ -140,3 +142,31 @@ def test_a_recently_used_port_is_free(image: Path) -> None:
     result = start(image, "--port", str(address[1]))
 
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_service_whose_output_cannot_be_written_starts_nevertheless() -> None:
+    port = free_port()
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith((*PORT_NAMES, "PPOCR_"))}
+    with (
+        Path("/dev/full").open("w") as full,
+        subprocess.Popen(
+            [ROOT / "start.sh", "--port", port],
+            env={**inherited, "PPOCR_HOST": "127.0.0.1"},
+            stdout=full,
+            stderr=subprocess.STDOUT,
+        ) as server,
+    ):
+        try:
+            while server.poll() is None and not is_ready(port):
+                time.sleep(0.1)
+            server.terminate()
+            assert server.wait() == 0
+        finally:
+            server.kill()
+
+
+def is_ready(port: str) -> bool:
+    try:
+        return requests.get(f"http://127.0.0.1:{port}/readyz", timeout=60).status_code == 200
+    except requests.ConnectionError:
+        return False
