@@ -5,7 +5,8 @@ from typing import NamedTuple
 from ppocr_serving import Page, Reader
 from ppocr_serving.reading.inputs import decode_pictures
 from ppocr_serving.timing import Stopwatch
-from ppocr_serving.web.hubserving import encode_answer, rows_of_page
+from ppocr_serving.web.contract import encode_answer
+from ppocr_serving.web.hubserving import rows_of_page
 
 __all__ = ["Answer", "answer"]
 

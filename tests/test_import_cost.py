@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-HEAVY = {"cv2", "openvino", "paddle", "paddlehub", "asyncio", "uvicorn", "PIL", "pyclipper", "shapely"}
+READING = {"numpy", "cv2", "PIL", "pyclipper", "shapely", "openvino", "paddle", "paddlehub"}
+HEAVY = READING | {"asyncio", "uvicorn"}
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -30,3 +31,9 @@ def test_importing_a_reader_loads_no_engine_library(module: str) -> None:
     loaded = loaded_by(f"import ppocr_serving.{module}")
     assert "cv2" in loaded
     assert not loaded & {"openvino", "paddle", "paddlehub", "asyncio", "uvicorn"}
+
+
+def test_the_servers_process_loads_nothing_that_reads_pictures() -> None:
+    loaded = loaded_by("import ppocr_serving.cli.serve, ppocr_serving.reading.specs, ppocr_serving.server.run")
+    assert "uvicorn" in loaded
+    assert not loaded & READING

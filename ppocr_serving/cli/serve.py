@@ -2,8 +2,12 @@
 
 import argparse
 import os
+from typing import TYPE_CHECKING
 
 from ppocr_serving.errors import OcrError
+
+if TYPE_CHECKING:
+    from ppocr_serving.reading.reader import Reader
 
 __all__ = ["main"]
 
@@ -34,14 +38,20 @@ def _serve() -> None:
 
     settings = load_settings()
 
-    # The heavy imports come last, so that the errors above are reported at once.
+    # These imports come after it, so that its errors are reported at once.
     from ppocr_serving.models import ROLES
-    from ppocr_serving.reading.reader import Reader
+    from ppocr_serving.reading.specs import require_models
     from ppocr_serving.server import serve
-    from ppocr_serving.web.hubserving import MODULES
+    from ppocr_serving.web.contract import MODULE_NAMES
 
-    reader = Reader(settings=settings, roles=ROLES)  # ocr_cls is served even if ocr_system does not use it
-    serve(dict.fromkeys(MODULES, reader), settings.server)
+    require_models(settings, ROLES)  # ocr_cls is served even if ocr_system does not use it
+
+    def assemble() -> "dict[str, Reader]":
+        from ppocr_serving.reading.reader import Reader  # heavy
+
+        return dict.fromkeys(MODULE_NAMES, Reader(settings=settings, roles=ROLES))
+
+    serve(MODULE_NAMES, assemble, settings.server)
 
 
 def _open_standard_files() -> None:

@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeVar
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from ppocr_serving.cpu import supports_bfloat16
 from ppocr_serving.models import ModelFiles
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 __all__ = ["Backend", "Engine", "EngineSpec", "Float32Array", "Precision", "Runtime", "T", "computes_bfloat16"]
 
-Float32Array = npt.NDArray[np.float32]
+# Not evaluated: settings and specifications are also read where there are no arrays.
+Float32Array: TypeAlias = "npt.NDArray[np.float32]"
 
 T = TypeVar("T")
 """Type of what is read from an engine's output."""

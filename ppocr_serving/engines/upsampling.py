@@ -91,7 +91,7 @@ def _channel_operation(node: Any) -> tuple[Float32Array, Float32Array] | str | N
     return None
 
 
-def _constant(output: Any) -> Float32Array | None:
+def _constant(output: Any) -> "Float32Array | None":
     """Return the value of an output that depends on no input of the network; None for other outputs."""
     node = output.get_node()
     if node.get_type_name() == "Constant":

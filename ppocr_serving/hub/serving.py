@@ -28,4 +28,5 @@ def serve(configs: Mapping[str, Mapping[str, Any]], port: int, workers: int) -> 
         if not isinstance(config["module"], OcrModule):
             raise InvalidSetting(f"module {name!r} does not belong to this service; serve it with a separate PaddleHub")
     settings = replace(load_settings().server, port=port, workers=workers)
-    serve_readers({name: config["module"].reader_for(settings) for name, config in configs.items()}, settings)
+    readers = {name: config["module"].reader_for(settings) for name, config in configs.items()}
+    serve_readers(readers, lambda: readers, settings)

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from ppocr_serving.engines import Engine, EnginePool, EngineSpec, Runtime, choose_runtime
+from ppocr_serving.engines import Engine, EnginePool
 from ppocr_serving.errors import OcrError
-from ppocr_serving.models import ROLES, Role, load_dictionary, resolve_model
+from ppocr_serving.models import ROLES, Role, load_dictionary
 from ppocr_serving.reading.inputs import Source, naming_item, read_source
 from ppocr_serving.reading.options import ReadOptions, pipeline_options
+from ppocr_serving.reading.specs import engine_specs, runs_on_openvino
 from ppocr_serving.results import Box, Document, Page
 from ppocr_serving.settings import Settings, load_settings
 from ppocr_serving.timing import Stopwatch
@@ -24,7 +24,6 @@ __all__ = ["Reader"]
 
 _STAGES = {"det": "_detector", "cls": "_classifier", "rec": "_recognizer"}
 
-_MAX_LANES = 4  # engines of the recogniser that run at the same time
 # Paddle holds the GIL, so its calls take turns, and larger ones cost less per line.
 _PADDLE_PACKING = Packing(sizes=(6, 4, 2, 1), max_total_width=3200, mixed=True)
 _PADDLE_CLASSIFICATION_BATCH_SIZE = 6
@@ -221,7 +220,7 @@ class Reader:
     def _classifier(self) -> TextClassifier:
         models = self.settings.models
         (engine,) = self._engines("cls")
-        batch_size = 1 if self._runs_on_openvino("cls") else _PADDLE_CLASSIFICATION_BATCH_SIZE
+        batch_size = 1 if runs_on_openvino(self.settings, "cls") else _PADDLE_CLASSIFICATION_BATCH_SIZE
         return TextClassifier(engine, ClassificationOptions(models.cls_image_shape, models.label_list, batch_size))
 
     @cached_property
@@ -231,43 +230,13 @@ class Reader:
         characters = load_dictionary(models.dictionary())
         if models.use_space_char:
             characters = (*characters, " ")
-        packing = _LANES_PACKING if self._runs_on_openvino("rec") else _PADDLE_PACKING
+        packing = _LANES_PACKING if runs_on_openvino(self.settings, "rec") else _PADDLE_PACKING
         return TextRecognizer(engines, RecognitionOptions(models.rec_image_shape, characters, packing))
 
     def _engines(self, role: Role) -> tuple[Engine, ...]:
         if role not in self._assembled:
-            self._assembled[role] = tuple(map(self._pool.engine, self._specs(role)))
+            self._assembled[role] = tuple(map(self._pool.engine, engine_specs(self.settings, role)))
         return self._assembled[role]
-
-    def _specs(self, role: Role) -> list[EngineSpec]:
-        spec = self._spec(role)
-        if choose_runtime(spec) is not Runtime.OPENVINO:
-            return [spec]
-        if role == "cls":
-            # Compiled for one line at a time: changing the batch size takes as long as several lines.
-            return [replace(spec, fixed_shape=(1, *self.settings.models.cls_image_shape))]
-        if role == "det":
-            return [spec]
-        # Several engines with few lines and threads each are faster than one with many lines and all threads, but each
-        # needs its own memory.
-        lanes = min(spec.threads, _MAX_LANES)
-        each, extra = divmod(spec.threads, lanes)
-        return [replace(spec, threads=each + (lane < extra), lane=lane) for lane in range(lanes)]
-
-    def _runs_on_openvino(self, role: Role) -> bool:
-        return choose_runtime(self._spec(role)) is Runtime.OPENVINO
-
-    def _spec(self, role: Role) -> EngineSpec:
-        models = self.settings.models
-        return EngineSpec(
-            model=resolve_model(models.directory(role), role),
-            backend=models.effective_backend(),
-            precision=models.precision,
-            threads=self.settings.threads(),
-            use_gpu=models.use_gpu,
-            runtime=models.engine,
-            kept_shapes=models.kept_shapes,
-        )
 
 
 def _name(source: Source) -> str:

@@ -2,30 +2,36 @@
 
 import errno
 import socket
-from collections.abc import Mapping
-from typing import NoReturn
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, NoReturn
 
 from ppocr_serving.errors import InvalidSetting
 from ppocr_serving.heap import return_freed_memory
-from ppocr_serving.reading.reader import Reader
-from ppocr_serving.reading.warmup import load_engines, try_out
 from ppocr_serving.settings import ServerSettings, warn_of_unknown_variables
+from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web.log import configure_logging
-from ppocr_serving.web.prediction import Prediction
-from ppocr_serving.workers.messages import Channel
+from ppocr_serving.workers.messages import Channel, Job, Reply
 from ppocr_serving.workers.process import Crew, WorkerProcess
 from ppocr_serving.workers.worker import MAX_PAUSED, Work, run_worker
+
+if TYPE_CHECKING:
+    from ppocr_serving.reading.reader import Reader
+    from ppocr_serving.web.prediction import Prediction
 
 __all__ = ["serve"]
 
 _BACKLOG = 2048
 
 
-def serve(readers: Mapping[str, Reader], settings: ServerSettings) -> NoReturn:
+def serve(
+    served: Collection[str], assemble: "Callable[[], Mapping[str, Reader]]", settings: ServerSettings
+) -> NoReturn:
     """Common entry point for every launcher: serve until the process is told to stop, then exit it.
 
     Args:
-        readers: Reader of each served module; several modules may share one.
+        served: Names of the modules that are served.
+        assemble: Makes their readers, in the processes that read pictures; several modules may share one.
         settings: Address, processes, limits and timeouts.
 
     Raises:
@@ -35,16 +41,11 @@ def serve(readers: Mapping[str, Reader], settings: ServerSettings) -> NoReturn:
     return_freed_memory()
     output, log = configure_logging()
     warn_of_unknown_variables()
-    distinct = tuple(dict.fromkeys(readers.values()))
-    work = Work(
-        load=lambda: load_engines(distinct),
-        try_out=lambda: try_out(distinct),
-        answer=Prediction(readers, settings),
-        max_concurrency=settings.max_concurrency,
-        max_jobs=settings.max_concurrency + MAX_PAUSED,
-    )
 
     def work_in_process(channel: Channel) -> NoReturn:
+        reading = _Reading(assemble, settings)
+        max_jobs = settings.max_concurrency + MAX_PAUSED
+        work = Work(reading.load, reading.try_out, reading.answer, settings.max_concurrency, max_jobs)
         run_worker(work, channel)
 
     def start() -> WorkerProcess:
@@ -54,7 +55,46 @@ def serve(readers: Mapping[str, Reader], settings: ServerSettings) -> NoReturn:
 
     from ppocr_serving.server.run import run  # takes a while; meanwhile the processes load their models
 
-    run(settings, readers, listener, output, crew)
+    run(settings, served, listener, output, crew)
+
+
+class _Reading:
+    """The work of a worker process.
+
+    What it imports stays out of the server's process, which only moves bytes: NumPy, OpenCV and Pillow would take a
+    third of its memory.
+
+    Args:
+        assemble: Makes the readers of the modules.
+        settings: Limits.
+    """
+
+    def __init__(self, assemble: "Callable[[], Mapping[str, Reader]]", settings: ServerSettings) -> None:
+        self._assemble = assemble
+        self._settings = settings
+
+    def load(self) -> None:
+        from ppocr_serving.reading.warmup import load_engines
+
+        load_engines(self._readers.values())
+
+    def try_out(self) -> None:
+        from ppocr_serving.reading.warmup import try_out
+
+        try_out(self._readers.values())
+
+    def answer(self, job: Job, body: memoryview, watch: Stopwatch) -> Reply:
+        return self._prediction(job, body, watch)
+
+    @cached_property
+    def _readers(self) -> "Mapping[str, Reader]":
+        return self._assemble()
+
+    @cached_property
+    def _prediction(self) -> "Prediction":
+        from ppocr_serving.web.prediction import Prediction
+
+        return Prediction(self._readers, self._settings)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -15,7 +15,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from ppocr_serving.web.hubserving import encode_error
+from ppocr_serving.web.contract import encode_error
 
 __all__ = ["Connection", "Connections"]
 

@@ -23,10 +23,9 @@ from ppocr_serving.errors import (
 )
 from ppocr_serving.reading.budget import Budget
 from ppocr_serving.settings import ServerSettings
+from ppocr_serving.web.contract import MODULE_NAMES, encode_answer, require_module
 from ppocr_serving.web.events import invocation_response
-from ppocr_serving.web.hubserving import MODULES, encode_answer
 from ppocr_serving.web.log import LogStream, RequestRecord
-from ppocr_serving.web.prediction import require_module
 from ppocr_serving.web.requests import BodyLimits, Receive, Request
 from ppocr_serving.web.responses import Response, error_code, error_response, json_response, text_response
 from ppocr_serving.workers.messages import Job
@@ -156,7 +155,7 @@ class Application:
 
     async def _predict(self, request: Request, record: RequestRecord) -> Response:
         name = request.path.removeprefix(_PREDICT)
-        if name in MODULES:  # arbitrary input does not belong in the log
+        if name in MODULE_NAMES:  # arbitrary input does not belong in the log
             record.module = name
         require_module(name, self._served)
         _require_json(request)

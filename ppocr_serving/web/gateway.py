@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from ppocr_serving.errors import InvalidRequest
-from ppocr_serving.web.hubserving import text_of_json, too_many_values
+from ppocr_serving.web.bounded_json import text_of_json, too_many_values
 
 __all__ = ["GatewayEvent", "parse_event"]
 

@@ -1,10 +1,9 @@
-"""The contract of PaddleOCR's hubserving: bodies of requests and answers, and the four modules.
+"""The contract of PaddleOCR's hubserving: bodies of requests, and what the four modules answer.
 
 Only this module deals with `text_region`, and with the one inner list into which recognition and classification put
 the answers for all pictures.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -18,33 +17,24 @@ from ppocr_serving.reading.reader import Reader
 from ppocr_serving.results import Box, Page
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.pictures import BgrImage
+from ppocr_serving.web.bounded_json import text_of_json, too_many_values
 
 __all__ = [
     "MODULES",
     "Module",
     "PredictRequest",
     "Results",
-    "encode_answer",
-    "encode_error",
     "parse_request",
     "rows_of_page",
-    "text_of_json",
-    "too_many_values",
 ]
 
 Results = list[list[dict[str, Any]]]
 """The contract's `results`, ready for JSON."""
 
-# A character outside Latin-1 makes Python take four bytes for each character of a string.
-_NOT_ASCII = re.compile(rb"[\x80-\xff]|\\u(?!00[0-7])")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # The detector's memory grows with the square, so clients have a lower limit than the operator.
 _MAX_SIDE_LENGTH = 2000
 _MAX_OPTIONS_BYTES = 4096  # many times the size of all options
-_MAX_WIDE_BYTES = 2**16
-# Keys and options have far fewer quotation marks and commas than this.
-_MAX_PUNCTUATION = 4096
-_CHUNK = 2**20
 _KEYS = frozenset({"images", "options", "paths"})
 
 _KINDS = {b"{": "an object", b"[": "a list", b'"': "a string", b"t": "true", b"f": "false", b"n": "null"}
@@ -150,55 +140,6 @@ def parse_request(body: bytes | memoryview, limits: InputLimits) -> PredictReque
         raise InvalidRequest(f"images: the key is missing; send {_EXAMPLE}")
     options = _options(request["options"]) if "options" in request else None
     return PredictRequest(check_files(_images(request["images"]), limits), options)
-
-
-def too_many_values(body: bytes | memoryview, pictures: int) -> str:
-    """Look for more JSON values than a request needs, before any Python object is created for them.
-
-    Args:
-        body: JSON.
-        pictures: How many it may contain.
-
-    Returns:
-        What there is too much of; empty if it is not.
-    """
-    most = 2 * pictures + _MAX_PUNCTUATION
-    quotes = commas = 0
-    view = memoryview(body)
-    for start in range(0, len(view), _CHUNK):
-        chunk = bytes(view[start : start + _CHUNK])
-        quotes += chunk.count(b'"')
-        commas += chunk.count(b",")
-    counts = {"quotation marks": quotes, "commas": commas}
-    return next((f"{count} {name}" for name, count in counts.items() if count > most), "")
-
-
-def text_of_json(string: msgspec.Raw) -> bytes | memoryview:
-    """Return the text of a JSON string in UTF-8, without a copy unless it has escapes.
-
-    Text outside ASCII would take four times its size on the way, so there may only be little of it.
-
-    Raises:
-        msgspec.DecodeError: It is not a string, its escapes are not valid, or it has a lot of text outside ASCII.
-    """
-    value = memoryview(string)
-    if value[:1].tobytes() != b'"':
-        raise msgspec.DecodeError("it is not a string")
-    if re.search(rb"\\", value) is None:
-        return value[1:-1]
-    if value.nbytes > _MAX_WIDE_BYTES and _NOT_ASCII.search(value) is not None:
-        raise msgspec.DecodeError("it has characters outside ASCII")
-    return msgspec.json.decode(string, type=str).encode("utf-8", "surrogatepass")
-
-
-def encode_answer(results: Any) -> bytes:
-    """Return the body of an answer: UTF-8 JSON, with non-ASCII text unescaped."""
-    return msgspec.json.encode({"msg": "", "results": results, "status": "000"})
-
-
-def encode_error(message: str, status: str) -> bytes:
-    """Return the body of an error: the same three keys."""
-    return msgspec.json.encode({"msg": message, "results": "", "status": status})
 
 
 def _images(raw: msgspec.Raw) -> list[bytes | memoryview]:

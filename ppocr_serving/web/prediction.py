@@ -2,32 +2,17 @@
 
 from collections.abc import Mapping
 
-from ppocr_serving.errors import ModuleNotServed
 from ppocr_serving.reading.inputs import InputLimits, decode_pictures
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.timing import Stopwatch
+from ppocr_serving.web.contract import encode_answer, require_module
 from ppocr_serving.web.events import answer_event
-from ppocr_serving.web.hubserving import MODULES, encode_answer, parse_request
+from ppocr_serving.web.hubserving import MODULES, parse_request
 from ppocr_serving.web.responses import Response, error_code, error_response, json_response
 from ppocr_serving.workers.messages import Answer, Job, Reply
 
-__all__ = ["Prediction", "require_module"]
-
-
-def require_module(name: str, served: Mapping[str, object]) -> None:
-    """Check that a module is served.
-
-    Args:
-        name: What the client requested; may be anything.
-        served: The modules that are, by name.
-
-    Raises:
-        ModuleNotServed: There is none of that name, or it was not started.
-    """
-    if name not in served:
-        reason = "was not started" if name in MODULES else "is unknown"
-        raise ModuleNotServed(f"module {name[:40]!r} {reason}; this server has {', '.join(served)}")
+__all__ = ["Prediction"]
 
 
 class Prediction:

@@ -5,8 +5,8 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from ppocr_serving.errors import OcrError
+from ppocr_serving.web.contract import encode_error
 from ppocr_serving.web.errors import to_http
-from ppocr_serving.web.hubserving import encode_error
 
 __all__ = ["Response", "error_code", "error_response", "json_response", "text_response"]
 

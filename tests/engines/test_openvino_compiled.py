@@ -64,7 +64,7 @@ def blobs(model: ModelFiles) -> list[Path]:
 
 
 def answer_and_log(
-    engine: OpenVinoEngine, caplog: pytest.LogCaptureFixture, inputs: Float32Array | None = None
+    engine: OpenVinoEngine, caplog: pytest.LogCaptureFixture, inputs: "Float32Array | None" = None
 ) -> tuple[Float32Array, list[tuple[str, str]]]:
     caplog.clear()
     with caplog.at_level(logging.INFO):

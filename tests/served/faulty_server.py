@@ -66,7 +66,7 @@ def main() -> None:
     classes = len(load_dictionary(settings.models.dictionary())) + 2  # the blank and the space
     reader = Reader(settings=settings, pool=FailingPool(classes), roles=("rec",))
     limits = replace(settings.server, port=int(sys.argv[1]), header_timeout=1, body_timeout=1)
-    server.serve({"ocr_rec": reader}, limits)
+    server.serve(["ocr_rec"], lambda: {"ocr_rec": reader}, limits)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,14 @@ def test_the_requested_number_of_processes_runs(lean: Served) -> None:
     assert len(lean.workers()) == 2
 
 
+def test_only_workers_load_what_reads_pictures(lean: Served) -> None:
+    assert lean.results("ocr_rec", [HELLO_LINE])
+    for pid in (lean.process.pid, *lean.workers()):
+        libraries = Path(f"/proc/{pid}/maps").read_text()
+        found = [name for name in ("numpy", "cv2", "PIL", "openvino", "paddle/") if f"/{name}" in libraries]
+        assert bool(found) == (pid != lean.process.pid), found
+
+
 def test_the_modules_params_match_the_defaults() -> None:
     for module in MODULES:
         params = runpy.run_path(str(ROOT / "modules" / module / "params.py"))["PARAMS"]

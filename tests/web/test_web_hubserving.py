@@ -13,7 +13,8 @@ from ppocr_serving.errors import ImageDecodeError, InvalidRequest, LimitExceeded
 from ppocr_serving.reading.inputs import InputLimits, decode_pictures, naming_item
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.timing import Stopwatch
-from ppocr_serving.web.hubserving import encode_answer, encode_error, parse_request
+from ppocr_serving.web.contract import MODULE_NAMES, encode_answer, encode_error
+from ppocr_serving.web.hubserving import MODULES, parse_request
 from tests.engines.inputs import run_program
 from tests.served.samples import as_base64, file_of
 
@@ -206,3 +207,7 @@ def test_answers_are_utf8_and_not_escaped(text: str) -> None:
 
     assert json.loads(body) == {"msg": "", "results": [[{"text": text}]], "status": "000"}
     assert b"\\u4" not in encode_answer([[{"text": "中文"}]])
+
+
+def test_each_name_stands_for_a_module() -> None:
+    assert tuple(MODULES) == MODULE_NAMES

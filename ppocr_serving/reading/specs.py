@@ -1,0 +1,74 @@
+"""Which engines a reader needs, from its settings alone: no array and no picture is touched."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ppocr_serving.engines import EngineSpec, Runtime, choose_runtime
+from ppocr_serving.models import Role, load_dictionary, resolve_model
+from ppocr_serving.settings import Settings
+
+__all__ = ["engine_specs", "require_models", "runs_on_openvino"]
+
+_MAX_LANES = 4  # engines of the recogniser that run at the same time
+
+
+def require_models(settings: Settings, roles: Iterable[Role]) -> None:
+    """Check that a reader can be made, in a process that needs none itself.
+
+    Args:
+        settings: The reader's settings.
+        roles: The models that it will use.
+
+    Raises:
+        InvalidSetting: A setting is not supported on this machine.
+        ModelNotFound: The profile, a model's files or the dictionary are missing.
+    """
+    for role in roles:
+        runs_on_openvino(settings, role)
+        if role == "rec":
+            load_dictionary(settings.models.dictionary())
+
+
+def engine_specs(settings: Settings, role: Role) -> list[EngineSpec]:
+    """Return the specifications of a role's engines.
+
+    Raises:
+        InvalidSetting: A setting is not supported on this machine.
+        ModelNotFound: The profile or a model's files are missing.
+    """
+    spec = _spec(settings, role)
+    if not runs_on_openvino(settings, role):
+        return [spec]
+    if role == "cls":
+        # Compiled for one line at a time: changing the batch size takes as long as several lines.
+        return [replace(spec, fixed_shape=(1, *settings.models.cls_image_shape))]
+    if role == "det":
+        return [spec]
+    # Several engines with few lines and threads each are faster than one with many lines and all threads, but each
+    # needs its own memory.
+    lanes = min(spec.threads, _MAX_LANES)
+    each, extra = divmod(spec.threads, lanes)
+    return [replace(spec, threads=each + (lane < extra), lane=lane) for lane in range(lanes)]
+
+
+def runs_on_openvino(settings: Settings, role: Role) -> bool:
+    """Return whether OpenVINO runs a role's model, and not Paddle.
+
+    Raises:
+        InvalidSetting: A setting is not supported on this machine.
+        ModelNotFound: The profile or a model's files are missing.
+    """
+    return choose_runtime(_spec(settings, role)) is Runtime.OPENVINO
+
+
+def _spec(settings: Settings, role: Role) -> EngineSpec:
+    models = settings.models
+    return EngineSpec(
+        model=resolve_model(models.directory(role), role),
+        backend=models.effective_backend(),
+        precision=models.precision,
+        threads=settings.threads(),
+        use_gpu=models.use_gpu,
+        runtime=models.engine,
+        kept_shapes=models.kept_shapes,
+    )
