@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from ppocr_serving.errors import Overloaded
 from ppocr_serving.server.connections import Connection, Connections
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.web.app import Application
@@ -21,6 +20,7 @@ from ppocr_serving.web.log import LogStream
 from ppocr_serving.workers.members import PoolLimits
 from ppocr_serving.workers.pool import WorkerPool
 from ppocr_serving.workers.process import Crew, flush_output
+from ppocr_serving.workers.refusals import stopping
 from ppocr_serving.workers.worker import FAILED_START, MAX_PAUSED
 
 __all__ = ["run"]
@@ -144,15 +144,14 @@ class _Server:
         """Answer what has begun, and tell everybody else to go elsewhere."""
         application.announce_stop()
         await asyncio.sleep(self._settings.drain_seconds)
-        stopping = Overloaded("the server is stopping; try again later")
-        application.refuse(stopping)
+        application.refuse(stopping())
         # Connections in the backlog are accepted, and their requests refused like all others.
         await asyncio.sleep(_FLUSH_SECONDS)
         server.close()
         end = time.monotonic() + self._settings.graceful_timeout
         while self._connections.answering and time.monotonic() < end:
             await asyncio.sleep(_POLL_SECONDS)
-        pool.fail_all(stopping)
+        pool.fail_all(stopping())
         await asyncio.sleep(_FLUSH_SECONDS)
         self._connections.shut_down()
         end = time.monotonic() + _LAST_BYTES_SECONDS

@@ -30,6 +30,7 @@ from ppocr_serving.web.requests import BodyLimits, Receive, Request
 from ppocr_serving.web.responses import Response, error_code, error_response, json_response, text_response
 from ppocr_serving.workers.messages import Job
 from ppocr_serving.workers.pool import WorkerPool
+from ppocr_serving.workers.refusals import not_ready
 
 __all__ = ["Application", "Send"]
 
@@ -212,7 +213,7 @@ class Application:
         if self._is_draining:
             raise NotReady("the server is stopping; send requests to another one")
         if not self._pool.is_ready:
-            raise NotReady("the models are still being loaded; try again later")
+            raise not_ready()
         return text_response("ready\n")
 
     async def _initialize(self, _request: Request, _record: RequestRecord) -> Response:

@@ -65,7 +65,7 @@ class Running:
     @property
     def open_jobs(self) -> int:
         """Jobs that the workers have not finished, wanted or not."""
-        return sum(len(member.tasks) for member in self.pool._members)
+        return sum(len(member.tasks) for member in self.pool._roster.members)
 
     async def answer(self, data: bytes = b"", seconds: float = 600) -> Reply:
         """Have one job done."""

@@ -15,6 +15,7 @@ from ppocr_serving.errors import DeadlineExceeded, EngineError, NotReady, Overlo
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web.requests import SpooledBody
 from ppocr_serving.workers import pool as pool_module
+from ppocr_serving.workers import roster as roster_module
 from ppocr_serving.workers.memory import resident_mb
 from ppocr_serving.workers.messages import Job, Reply
 from tests.workers.pools import appears, reply, running, until
@@ -409,7 +410,7 @@ def test_a_process_that_grows_too_large_is_replaced_and_no_job_is_lost(caplog: p
 
 
 def test_a_process_that_still_answers_is_replaced_early(marks: Marks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool_module, "_EXCLUSIVE_SECONDS", 0.05)
+    monkeypatch.setattr(roster_module, "_EXCLUSIVE_SECONDS", 0.05)
     limit = int(1.3 * resident_mb())
 
     def answer(job: Job, body: memoryview, watch: Stopwatch) -> Reply:
