@@ -114,6 +114,7 @@ class Member:
         is_ready: Whether it has read that.
         is_retiring: Whether it gets no more jobs.
         is_condemned: Whether the pool has killed it: a job does not end, or messages do not get through.
+        overdue: What it has not done in time, if the pool has killed it for that.
         has_replacement: Whether another process has been started in its place.
         answered: Number of jobs that it has answered.
     """
@@ -126,13 +127,25 @@ class Member:
         self.is_ready = False
         self.is_retiring = False
         self.is_condemned = False
+        self.overdue = ""
         self.has_replacement = False
         self.answered = 0
+        self._preparing: asyncio.TimerHandle | None = None
 
     @property
     def takes_jobs(self) -> bool:
         """Whether it may be given jobs."""
         return self.is_loaded and not self.is_retiring
+
+    def limit_preparing(self, limit: asyncio.TimerHandle) -> None:
+        """Note when it must have prepared for jobs; until `has_prepared` is called."""
+        self.has_prepared()
+        self._preparing = limit
+
+    def has_prepared(self) -> None:
+        """Note that it has loaded its models, has read the small picture, or has ended."""
+        if self._preparing is not None:
+            self._preparing.cancel()
 
 
 async def wait_for_exit(pid: int) -> int:

@@ -22,6 +22,10 @@ _log = logging.getLogger(__name__)
 _EXCLUSIVE_SECONDS = 5.0
 _MAX_RESTART_SECONDS = 30.0
 _END_SECONDS = 1.0  # a process has hundreds of megabytes to return
+# Loading the models and reading the small picture take a second, or a minute where models come from a slow disk and are
+# compiled with a share of a CPU. What takes longer than this will not end: a file system or a library waits for ever.
+_MAX_LOADING_SECONDS = 300.0
+_MAX_TRYING_OUT_SECONDS = 300.0
 _START_AGAIN_SECONDS = 1.0  # when the system has no process, memory or file left for one
 
 
@@ -159,6 +163,16 @@ class Roster:
         loop = asyncio.get_running_loop()
         loop.add_reader(member.process.channel.fileno(), self._receive, member)
         loop.add_reader(member.process.output, self._read_output, member)
+        self._limit_preparing(member, "loading the models", _MAX_LOADING_SECONDS)
+
+    def _limit_preparing(self, member: Member, what: str, seconds: float) -> None:
+        """Have a process end if it takes far too long to prepare for jobs."""
+
+        def end() -> None:
+            member.overdue = f"{what} took more than {seconds:g} seconds"
+            self.condemn(member)
+
+        member.limit_preparing(asyncio.get_running_loop().call_later(seconds, end))
 
     def _read_output(self, member: Member) -> None:
         if not member.process.read_output():
@@ -188,6 +202,7 @@ class Roster:
         match received.message:
             case Loaded(memory_mb):
                 member.is_loaded = self._was_loaded = True
+                member.has_prepared()
                 self._memory_limit.begin(memory_mb)
                 self._jobs.dispatch()
                 # A request that is waiting is answered before that picture is read: platforms start a process for one.
@@ -195,6 +210,7 @@ class Roster:
                     self._try_out(member)
             case Ready():
                 member.is_ready = self._was_ready = True
+                member.has_prepared()
                 self._failures = 0
                 if not self.ready.is_set():
                     self.ready.set()
@@ -205,6 +221,7 @@ class Roster:
     def _try_out(self, member: Member) -> None:
         if not member.is_tried_out:
             member.is_tried_out = True
+            self._limit_preparing(member, "the first picture", _MAX_TRYING_OUT_SECONDS)
             self.send(member, TryOut())
 
     def _replace_early(self, member: Member) -> None:
@@ -226,6 +243,7 @@ class Roster:
 
     async def _bury(self, member: Member) -> None:
         """Deal with the end of a process."""
+        member.has_prepared()
         status = await wait_for_exit(member.process.pid)
         asyncio.get_running_loop().remove_reader(member.process.output)
         member.process.read_output()
@@ -256,14 +274,15 @@ class Roster:
     def _report(self, member: Member, status: int) -> None:
         if member.is_retiring and os.waitstatus_to_exitcode(status) == 0:
             return
+        reason = member.overdue or describe_exit(status)
         words = f"; it said: {member.process.last_words}" if member.process.last_words else ""
         if not self._cannot_start(status):
-            _log.error("process %d has died (%s) and is replaced%s", member.process.pid, describe_exit(status), words)
+            _log.error("process %d has died (%s) and is replaced%s", member.process.pid, reason, words)
         elif os.waitstatus_to_exitcode(status) < 0:
             # Damaged model files crash the process outside Python, where nothing can catch it.
             _log.error(
                 "cannot start: process %d died while loading the models (%s); check their files and the free memory%s",
                 member.process.pid,
-                describe_exit(status),
+                reason,
                 words,
             )

@@ -464,6 +464,80 @@ def test_a_crash_while_the_models_are_loaded_is_reported(caplog: pytest.LogCaptu
     assert "; it said: bad magic number" in message
 
 
+def hang() -> None:
+    """Do not end, as on a file system that has gone."""
+    while True:
+        time.sleep(60)
+
+
+def test_models_whose_loading_hangs_end_the_server(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(roster_module, "_MAX_LOADING_SECONDS", 0.2)
+
+    async def run() -> None:
+        async with running(upper, load=hang, until_ready=False) as served:
+            await until(lambda: served.gave_up)
+
+    asyncio.run(run())
+    (message,) = caplog.messages
+    assert "died while loading the models (loading the models took more than 0.2 seconds)" in message
+
+
+def test_a_replacement_whose_loading_hangs_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    starts = 0
+
+    def before_start() -> None:
+        nonlocal starts
+        starts += 1
+        # A busy machine may take long for those that do not hang.
+        monkeypatch.setattr(roster_module, "_MAX_LOADING_SECONDS", 0.2 if starts == 2 else 300)
+
+    def load() -> None:
+        if starts == 2:  # as it was when this process was forked
+            hang()
+
+    def answer(job: Job, body: memoryview, watch: Stopwatch) -> Reply:
+        killing_its_process(tmp_path / "killed")
+        return upper(job, body, watch)
+
+    async def run() -> None:
+        async with running(answer, load=load, before_start=before_start) as served:
+            assert pid_of(await served.answer(b"a")) == served.pids[2]
+            assert not served.gave_up
+
+    asyncio.run(run())
+    died, hung = caplog.messages
+    assert "has died (signal SIGKILL) and is replaced" in died
+    assert "has died (loading the models took more than 0.2 seconds) and is replaced" in hung
+
+
+def test_a_process_whose_first_picture_hangs_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    starts = 0
+
+    def before_start() -> None:
+        nonlocal starts
+        starts += 1
+        monkeypatch.setattr(roster_module, "_MAX_TRYING_OUT_SECONDS", 0.2 if starts == 1 else 300)
+
+    def try_out() -> None:
+        if starts == 1:
+            hang()
+
+    async def run() -> None:
+        async with running(upper, try_out=try_out, before_start=before_start) as served:
+            assert pid_of(await served.answer(b"a")) == served.pids[1]
+            assert not served.gave_up
+
+    asyncio.run(run())
+    (message,) = caplog.messages
+    assert "has died (the first picture took more than 0.2 seconds) and is replaced" in message
+
+
 def test_a_replacement_that_cannot_load_is_tried_again(tmp_path: Path) -> None:
     def load() -> None:
         if (tmp_path / "killed").exists() and not (tmp_path / "failed").exists():
