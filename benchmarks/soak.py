@@ -19,9 +19,10 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks.server import ServerFailed, check_running, serving, wait_until_ready
+from benchmarks.server import check_running, serving, wait_until_ready
 from benchmarks.soak_memory import Sample, recording
 from benchmarks.soak_pictures import MOST_LINES, page_plan, plan_pictures
+from benchmarks.soak_report import report
 from benchmarks.soak_requests import Tally, send
 
 __all__ = ["Figures", "summarize"]
@@ -209,13 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--max-after-huge", type=float, default=10.0, metavar="PERCENT", help="limit (default: 10)")
     parser.add_argument("command", nargs="*", metavar="COMMAND", help="command that starts the server, after --")
     options = parser.parse_args(arguments)
-    try:
-        complaints = list(_soak(options))
-    except (ServerFailed, OSError) as error:
-        complaints = [str(error)]
-    for complaint in complaints:
-        print(f"soak: {complaint}", file=sys.stderr)
-    return 1 if complaints else 0
+    return report(_soak(options))
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from urllib.parse import urlsplit
 from benchmarks.server import ServerFailed, check_running, serving, wait_until_ready
 from benchmarks.soak_memory import Sample, recording
 from benchmarks.soak_pictures import draw, page_plan
+from benchmarks.soak_report import report
 
 __all__ = ["Outcome", "main"]
 
@@ -329,13 +330,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--max-growth", type=float, default=5.0, metavar="PERCENT", help="limit (default: 5)")
     parser.add_argument("command", nargs="*", metavar="COMMAND", help="command that starts the server, after --")
     options = parser.parse_args(arguments)
-    try:
-        complaints = list(_soak(options))
-    except (ServerFailed, OSError) as error:
-        complaints = [str(error)]
-    for complaint in complaints:
-        print(f"soak: {complaint}", file=sys.stderr)
-    return 1 if complaints else 0
+    return report(_soak(options))
 
 
 if __name__ == "__main__":
