@@ -1,13 +1,11 @@
 """The web server: the only place that knows which one it is."""
 
-import errno
-import socket
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn
 
-from ppocr_serving.errors import InvalidSetting
 from ppocr_serving.heap import return_freed_memory
+from ppocr_serving.server.listener import listen
 from ppocr_serving.settings import ServerSettings, warn_of_unknown_variables
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web.log import configure_logging
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from ppocr_serving.web.prediction import Prediction
 
 __all__ = ["serve"]
-
-_BACKLOG = 2048
 
 
 def serve(
@@ -37,7 +33,7 @@ def serve(
     Raises:
         InvalidSetting: The server cannot listen on the address.
     """
-    listener = _listen(settings.host, settings.port)
+    listener = listen(settings.host, settings.port)
     return_freed_memory()
     output, log = configure_logging()
     warn_of_unknown_variables()
@@ -95,21 +91,3 @@ class _Reading:
         from ppocr_serving.web.prediction import Prediction
 
         return Prediction(self._readers, self._settings)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        (family, kind, _, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        listener = socket.socket(family, kind)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        # Connections wait here while the models are being loaded.
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise InvalidSetting(
-                f"port {port} is in use; stop the process using it, or choose another one with PORT"
-            ) from error
-        raise InvalidSetting(f"cannot listen on {host}:{port} ({error.strerror}); set PPOCR_HOST or PORT") from error
-    listener.setblocking(False)
-    return listener

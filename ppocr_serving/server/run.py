@@ -14,6 +14,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from ppocr_serving.server.connections import Connection, Connections
+from ppocr_serving.server.listener import BACKLOG
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.web.app import Application
 from ppocr_serving.web.log import LogStream
@@ -27,7 +28,6 @@ __all__ = ["run"]
 
 _log = logging.getLogger(__name__)
 
-_BACKLOG = 2048
 # Connections are accepted a few at a time, so that the others are read in between: one whose request has arrived must
 # not count as silent only because hundreds come at the same moment.
 _ACCEPTED_AT_ONCE = 8
@@ -102,7 +102,7 @@ class _Server:
         server = await loop.create_server(
             lambda: Connection(self._connections, config, self._state), sock=self._listener, backlog=_ACCEPTED_AT_ONCE
         )
-        self._listener.listen(_BACKLOG)
+        self._listener.listen(BACKLOG)
         sweeping = loop.create_task(self._sweep(pool))
         await stop.wait()
         await self._stop(pool, application, server)

@@ -1,0 +1,34 @@
+"""The listening socket, which is there before the event loop."""
+
+import errno
+import socket
+
+from ppocr_serving.errors import InvalidSetting
+
+__all__ = ["BACKLOG", "listen"]
+
+BACKLOG = 2048
+"""Connections that may wait to be accepted."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on an address and never waits.
+
+    Raises:
+        InvalidSetting: That is not possible; the message says why, and which setting to change.
+    """
+    try:
+        (family, kind, _, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        listener = socket.socket(family, kind)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        # Connections wait here while the models are being loaded.
+        listener.listen(BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise InvalidSetting(
+                f"port {port} is in use; stop the process using it, or choose another one with PORT"
+            ) from error
+        raise InvalidSetting(f"cannot listen on {host}:{port} ({error.strerror}); set PPOCR_HOST or PORT") from error
+    listener.setblocking(False)
+    return listener
