@@ -7,8 +7,8 @@ from ppocr_serving.errors import OcrError, Overloaded
 
 __all__ = ["Budget", "Share"]
 
-# A body that has not grown by this much for that long gives way to others while there is no room.
-_PROGRESS_BYTES = 2**16
+_PROGRESS_BYTES = 2**16  # a body has noticeably grown if it has grown by this much
+# One that has not for this long gives way to others while there is no room.
 _PATIENCE_SECONDS = 1.0
 
 

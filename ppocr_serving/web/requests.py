@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -23,8 +24,6 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SPOOL_BYTES = 2**18
 # So much of a body that nobody wants is skipped; with more to come the connection is closed.
 _SKIPPED_BYTES = 2**16
-# Noticeable progress of a body: it must grow by this much, or end, within the time limit.
-_PROGRESS_BYTES = 2**16
 
 
 class SpooledBody:
@@ -76,7 +75,7 @@ class BodyLimits(NamedTuple):
 
     Attributes:
         size: Maximum number of bytes.
-        seconds: A body must grow noticeably, or end, in this time.
+        seconds: A body must grow noticeably (`Share.last_progress`), or end, in this time.
     """
 
     size: int
@@ -152,11 +151,9 @@ class Request:
         self, body: SpooledBody, share: Share, limits: BodyLimits, end: "asyncio.Future[Any]"
     ) -> None:
         self.must_close = True  # if it ends in an error, the rest is still to come
-        loop = asyncio.get_running_loop()
-        noted, since = 0, loop.time()
         more = True
         while more:
-            message = await self._next_message(end, since + limits.seconds - loop.time())
+            message = await self._next_message(end, share.last_progress + limits.seconds - time.monotonic())
             data = message.get("body", b"")
             more = message.get("more_body", False)
             _require_size(body.size + len(data), limits.size)
@@ -165,8 +162,6 @@ class Request:
                 body.write(data)
             except (OSError, MemoryError) as error:
                 raise Overloaded("the server has no memory for the body; try again later") from error
-            if body.size - noted >= _PROGRESS_BYTES:
-                noted, since = body.size, loop.time()
         self.must_close = False
 
     async def _next_message(self, end: "asyncio.Future[Any]", seconds: float) -> dict[str, Any]:
