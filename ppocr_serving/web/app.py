@@ -5,7 +5,8 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from importlib.resources import files as resources
 from typing import Any, NamedTuple
@@ -24,9 +25,9 @@ from ppocr_serving.errors import (
 from ppocr_serving.reading.budget import Budget
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.web.contract import MODULE_NAMES, encode_answer, require_module
-from ppocr_serving.web.events import invocation_response
+from ppocr_serving.web.events import invocation_response, refuse_event
 from ppocr_serving.web.log import LogStream, RequestRecord
-from ppocr_serving.web.requests import BodyLimits, Receive, Request
+from ppocr_serving.web.requests import BodyLimits, Receive, Request, SpooledBody
 from ppocr_serving.web.responses import Response, error_code, error_response, json_response, text_response
 from ppocr_serving.workers.messages import Job
 from ppocr_serving.workers.pool import WorkerPool
@@ -160,33 +161,45 @@ class Application:
             record.module = name
         require_module(name, self._served)
         _require_json(request)
-        return await self._compute(name, request, record)
+        async with self._job(name, request) as (job, body):
+            return await self._compute(job, body, request, record)
 
     async def _invoke(self, request: Request, record: RequestRecord) -> Response:
         try:
-            return await self._compute("", request, record)
-        except (LimitExceeded, RequestCancelled, RequestTimedOut):  # of the body, before it is known what it is
+            async with self._job("", request) as (job, body):
+                try:
+                    return await self._compute(job, body, request, record)
+                except RequestCancelled:
+                    raise
+                except Exception as error:
+                    record.error = error_code(error)
+                    return refuse_event(body.contents(), error, request.request_id)
+        except (LimitExceeded, RequestCancelled, RequestTimedOut):
             raise
-        except Exception as error:
+        except Exception as error:  # before the body has arrived, nobody knows whether it is a gateway's event
             record.error = error_code(error)
             return invocation_response(error_response(error, request.request_id))
 
-    async def _compute(self, module: str, request: Request, record: RequestRecord) -> Response:
-        """Have a worker answer a request, as long as its client waits for it."""
+    @asynccontextmanager
+    async def _job(self, module: str, request: Request) -> AsyncIterator[tuple[Job, SpooledBody]]:
+        """Receive the body of a request, which is held until the end of the block."""
         seconds = self._seconds(request.headers.get("x-request-timeout"))
         if self._refusal is not None:
             raise self._refusal
         async with request.body(self._budget, self._limits) as body:
-            job = Job(next(self._numbers), module, request.request_id, time.perf_counter(), seconds)
-            answering = asyncio.ensure_future(self._pool.answer(job, body))
-            leaving = asyncio.ensure_future(request.hang_up())
-            try:
-                await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-                if not answering.done():
-                    raise RequestCancelled("the client has left before its request was answered")
-            finally:
-                leaving.cancel()
-                answering.cancel()
+            yield Job(next(self._numbers), module, request.request_id, time.perf_counter(), seconds), body
+
+    async def _compute(self, job: Job, body: SpooledBody, request: Request, record: RequestRecord) -> Response:
+        """Have a worker answer a request, as long as its client waits for it."""
+        answering = asyncio.ensure_future(self._pool.answer(job, body))
+        leaving = asyncio.ensure_future(request.hang_up())
+        try:
+            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                raise RequestCancelled("the client has left before its request was answered")
+        finally:
+            leaving.cancel()
+            answering.cancel()
         record.answer, answer_body = answering.result()
         return Response(record.answer.status, record.answer.headers, answer_body)
 

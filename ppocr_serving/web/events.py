@@ -6,10 +6,10 @@ from http import HTTPStatus
 import msgspec
 
 from ppocr_serving.errors import InvalidRequest, PathNotServed
-from ppocr_serving.web.gateway import GatewayEvent, parse_event
+from ppocr_serving.web.gateway import GatewayEvent, is_event, parse_event
 from ppocr_serving.web.responses import Response, error_response, json_response
 
-__all__ = ["answer_event", "invocation_response"]
+__all__ = ["answer_event", "invocation_response", "refuse_event"]
 
 _PREFIX = "/predict/"
 
@@ -34,6 +34,18 @@ def answer_event(payload: memoryview, predict: Predict, request_id: str) -> Resp
     if event is None:
         return invocation_response(predict("ocr_system", payload))
     return invocation_response(_in_gateway_form(_answer_request(event, predict, request_id)))
+
+
+def refuse_event(payload: memoryview, error: BaseException, request_id: str) -> Response:
+    """Answer an event that no worker has answered, in the form that it asks for.
+
+    Args:
+        payload: What the platform sent.
+        error: Why there is no answer.
+        request_id: The request's id.
+    """
+    response = error_response(error, request_id)
+    return invocation_response(_in_gateway_form(response) if is_event(payload) else response)
 
 
 def invocation_response(response: Response) -> Response:

@@ -8,9 +8,10 @@ import msgspec
 from ppocr_serving.errors import InvalidRequest
 from ppocr_serving.web.bounded_json import text_of_json, too_many_values
 
-__all__ = ["GatewayEvent", "parse_event"]
+__all__ = ["GatewayEvent", "is_event", "parse_event"]
 
 _MAX_PATH_BYTES = 4096
+_NOT_AN_EVENT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class GatewayEvent(NamedTuple):
@@ -45,16 +46,40 @@ def parse_event(payload: bytes | memoryview) -> GatewayEvent | None:
     Raises:
         InvalidRequest: The body of the request is not encoded as the event says.
     """
+    try:
+        event = _decode(payload)
+        return None if event is None else GatewayEvent(_path(event), _body(event))
+    except _NOT_AN_EVENT:
+        return None
+
+
+def is_event(payload: bytes | memoryview) -> bool:
+    """Return whether something is a gateway's event, without decoding the request's body in it.
+
+    Copies nothing, and takes about as long as receiving it: 1 to 2 ms per MiB.
+
+    Args:
+        payload: What the platform sent.
+    """
+    try:
+        event = _decode(payload)
+        if event is None:
+            return False
+        _path(event)
+        return bytes(memoryview(event.body)[:1]) in (b'"', b"n")
+    except _NOT_AN_EVENT:
+        return False
+
+
+def _decode(payload: bytes | memoryview) -> _Event | None:
     if too_many_values(payload, 0):
         return None
-    try:
-        event = msgspec.json.decode(payload, type=_Event)
-        if memoryview(event.path).nbytes > _MAX_PATH_BYTES:
-            return None
-        path = msgspec.json.decode(event.path, type=str)
-        return GatewayEvent(path, _body(event))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+    event = msgspec.json.decode(payload, type=_Event)
+    return None if memoryview(event.path).nbytes > _MAX_PATH_BYTES else event
+
+
+def _path(event: _Event) -> str:
+    return msgspec.json.decode(event.path, type=str)
 
 
 def _body(event: _Event) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ppocr_serving.errors import LimitExceeded, Overloaded, RequestCancelled, RequestTimedOut
 from ppocr_serving.reading.budget import Budget, Share
-from ppocr_serving.workers.messages import close_file, memory_file, write_all
+from ppocr_serving.workers.messages import close_file, contents, memory_file, write_all
 
 __all__ = ["BodyLimits", "Receive", "Request", "SpooledBody"]
 
@@ -62,6 +62,10 @@ class SpooledBody:
             self._file = memory_file(self._start)
             self._start = bytearray()
         return self._file
+
+    def contents(self) -> memoryview:
+        """Return all of it, without copying it."""
+        return memoryview(self._start) if self._file is None else contents(self._file)
 
     def close(self) -> None:
         """Let go of it."""

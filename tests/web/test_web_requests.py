@@ -64,6 +64,7 @@ async def serving(
     answer: Callable[[Job, memoryview, Stopwatch], Reply] = size,
     load: Callable[[], None] = nothing,
     *,
+    max_waiting: int = 100,
     queue_timeout: float = 600,
     until_ready: bool = True,
     **settings: float,
@@ -71,7 +72,9 @@ async def serving(
     """Serve with one process."""
     output = folder / "output"
     with output.open("wb") as file:
-        async with running(answer, load=load, queue_timeout=queue_timeout, until_ready=until_ready) as processes:
+        async with running(
+            answer, load=load, max_waiting=max_waiting, queue_timeout=queue_timeout, until_ready=until_ready
+        ) as processes:
             own = ServerSettings(**settings)  # type: ignore[arg-type]
             stream = LogStream(file.fileno())
             yield Served(Application(processes.pool, ("ocr_rec",), own, stream), processes, output)
@@ -300,6 +303,43 @@ def test_function_compute_finds_an_invocations_lines(tmp_path: Path) -> None:
     asyncio.run(run())
     marks = [f"FC Invoke {what} RequestId: {number}" for number in ("fc-1", "fc-2") for what in ("Start", "End")]
     assert (tmp_path / "output").read_text().splitlines() == marks
+
+
+EVENT = {"path": "/predict/ocr_rec", "httpMethod": "POST"}
+
+
+@pytest.mark.parametrize("body_bytes", [10, 2**20], ids=["small", "in a file"])
+def test_the_client_of_a_gateway_learns_that_the_server_is_busy(
+    body_bytes: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    release = tmp_path / "released"
+
+    def answer(job: Job, body: memoryview, watch: Stopwatch) -> Reply:
+        (tmp_path / "begun").touch()
+        appears(release)
+        return size(job, body, watch)
+
+    async def run() -> None:
+        async with serving(tmp_path, answer, max_waiting=0) as served:
+            begun = asyncio.create_task(served.ask(*PREDICT))
+            await until((tmp_path / "begun").exists)
+            event = json.dumps(EVENT | {"body": "a" * body_bytes}).encode()
+            through_gateway = await served.ask("POST", "/invoke", event, x_request_id="gateway")
+            plain = await served.ask("POST", "/invoke", json.dumps({"images": ["a" * body_bytes]}).encode())
+            release.touch()
+            assert (await begun).status == 200
+
+            assert (through_gateway.status, through_gateway.headers["x-fc-status"]) == (200, "200")
+            form = through_gateway.json
+            assert (form["statusCode"], form["headers"]["Retry-After"]) == (503, "1")
+            assert json.loads(form["body"])["msg"].startswith("the queue is full")
+            assert (plain.status, plain.headers["x-fc-status"]) == (404, "404")
+            assert plain.json["msg"].startswith("the queue is full")
+
+    with caplog.at_level(logging.INFO, logger="ppocr_serving"):
+        asyncio.run(run())
+    (line,) = [message for message in caplog.messages if "id=gateway" in message]
+    assert line.endswith(" error=overloaded")
 
 
 def test_a_workers_error_reaches_the_client(tmp_path: Path) -> None:
