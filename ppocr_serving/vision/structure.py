@@ -1,58 +1,52 @@
 """Look at the structure of a picture file before it is decoded: small files must not cost much more than their pixels.
 
-Decoders read parts that no pixel depends on, and parts of a picture as often as the file says. Here such parts are left
-out, or the file is refused.
+Decoders read parts that no pixel depends on: they are left out here. What remains is decoded at once if its structure
+shows that this takes little, and by a process that can be ended if not.
 """
 
+import mmap
 import re
 import struct
-from typing import Final
+from typing import Final, NamedTuple
 
-import numpy as np
+from PIL import Image
 
 from ppocr_serving.errors import ImageDecodeError
 
-__all__ = [
-    "require_few_lines",
-    "require_few_scans",
-    "require_few_tags",
-    "require_small_tiles",
-    "without_extras",
-]
+__all__ = ["WebpFrame", "first_frame", "is_cheap", "require_few_tags", "start_of_scan", "without_extras"]
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_EXTRAS = frozenset({b"tRNS", b"eXIf"})  # chunks that decoding may do without, but that change what is seen
-_MAX_CHUNKS = 20_000  # a file of 32 MB in parts of 2 kB
+_MAX_CHUNKS = 100_000  # a file of 32 MB in parts of 330 bytes
 
-_START_OF_SCAN = b"\xff\xda"
-# Progressive encoders make some ten scans, each of which goes over all pixels.
-_USUAL_SCANS = 16
+# Each scan of a JPEG file goes over all pixels; progressive encoders make some ten.
+_MARKER: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_MAX_MARKERS = 1000
 _SCANNED_PIXELS = 200_000_000
+_USUAL_PROCESSES = (0xC0, 0xC1, 0xC2)  # Huffman codes, not arithmetic ones; nothing lossless
+_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})  # markers that say how it is encoded
 
-_MAX_PARTS = 20_000  # segments, extensions, chunks or strips
+_MAX_PARTS = 20_000  # segments or extensions
 _MAX_HEADER = 2_000_000
 _SCAN = 0xDA
 _FILL: Final = re.compile(rb"\xff+")
 _JPEG_EXTRAS = (b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0")  # both have the orientation
 _GIF_PART: Final = re.compile(rb"[!,;]")
 _WEBP_PARTS = frozenset({b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"EXIF", b"XMP "})
+_VP8X = 10  # bytes of the chunk
+_ANIMATION, _ALPHA = 2, 16  # its flags
+# libwebp has 5.7 kB of tables for each 4 x 4 pixels, if a lossless file says so.
+_LOSSLESS_PIXELS = 150_000
 
-_MAX_LINES = 65_535
+_RAW = "raw"  # Pillow's decoder
+_RAW_PARTS = 1000  # it takes long for each
 
 _DIRECTORIES = frozenset({34665, 34853, 40965})  # tags that point to EXIF's directories
 _MAX_DIRECTORIES = 8
-_PARTS = frozenset({273, 279, 324, 325})  # offsets and sizes of strips and tiles
-_PART_SIZES = frozenset({279, 325})
-_DTYPES: Final = {3: "u2", 4: "u4", 8: "u2", 9: "u4", 13: "u4", 16: "u8"}
 _INTEGERS: Final = {3: "H", 4: "I", 8: "H", 9: "I", 13: "I", 16: "Q"}
 # Python objects are made of each value: most are a few, but colour maps have 3 * 2**16.
 _MAX_VALUES: Final = {5: 1000, 10: 1000, 11: 200_000, 12: 200_000, **dict.fromkeys(_INTEGERS, 200_000)}
-_MAX_SHARING = 4  # blank strips may be the same part of a file
-_SMALL_BYTES = 2**24
 _MAX_TAGS = 1000  # formats derived from TIFF define some hundred
-
-_MAX_PADDING = 4  # a tile may reach beyond the picture, which has to be decoded nevertheless
-_SMALL_PIXELS = 2_000_000
 
 
 def without_extras(data: bytes) -> bytes:
@@ -146,7 +140,7 @@ def _lean_gif(data: bytes) -> bytes:
 
 def _lean_webp(data: bytes) -> bytes:
     kept, position, frames = [], 12, 0
-    for _ in range(_MAX_PARTS):
+    for _ in range(_MAX_CHUNKS):  # what is beyond is not decoded
         if position + 8 > len(data):
             break
         kind, length = struct.unpack_from("<4sI", data, position)
@@ -155,28 +149,99 @@ def _lean_webp(data: bytes) -> bytes:
         if kind in _WEBP_PARTS and (kind != b"ANMF" or frames == 1):
             kept.append(slice(position, end))
         position = end
-    else:
-        raise ImageDecodeError(f"is a WebP picture with more than {_MAX_PARTS} chunks; save it again")
     size = 4 + sum(part.stop - part.start for part in kept)  # as declared, so that a truncated file remains one
     if size + 8 >= len(data) or size > 0xFFFFFFFF:
         return data
     return b"".join([b"RIFF", struct.pack("<I", size), b"WEBP", *(data[part] for part in kept)])
 
 
-def require_few_scans(data: bytes, parts: list[slice], pixels: int) -> None:
-    """Check that a JPEG file, or a TIFF file of JPEG strips, does not go over its pixels far more often than usual.
+class WebpFrame(NamedTuple):
+    """A frame of a WebP file.
 
-    Args:
-        data: The bytes of the file.
-        parts: The positions of the scans of a JPEG file, or of the strips.
-        pixels: How many it declares.
+    Attributes:
+        file: A file of this frame alone.
+        left: Position in the picture, in pixels.
+        top: The same, downwards.
+    """
+
+    file: bytes | mmap.mmap
+    left: int
+    top: int
+
+
+def first_frame(data: bytes | mmap.mmap) -> WebpFrame:
+    """Return the first frame of a WebP file.
 
     Raises:
-        ImageDecodeError: It has too many scans.
+        ValueError: It is animated and has none.
     """
-    scans = sum(data.count(_START_OF_SCAN, part.start, part.stop) for part in parts) / max(1, len(parts))
-    if scans > _USUAL_SCANS and scans * pixels > _SCANNED_PIXELS:
-        raise ImageDecodeError(f"is a picture of {pixels} pixels in {scans:.0f} JPEG scans; save it again")
+    if data[12:16] != b"VP8X" or not data[20] & _ANIMATION:
+        return WebpFrame(data, 0, 0)
+    position = data.find(b"ANMF", 12 + 8 + _VP8X)
+    if position < 0 or position + 24 > len(data):
+        raise ValueError("it has no frame")
+    length, left, top, width, height = struct.unpack_from("<I3s3s3s3s", data, position + 4)
+    chunks = data[position + 24 : position + 8 + length]
+    # Of the canvas's form, with the frame's size and without the flag of an animation.
+    header = struct.pack("<4sIB3s3s3s", b"VP8X", _VP8X, _ALPHA, b"", width, height)
+    body = b"".join([b"WEBP", header, chunks])
+    file = b"RIFF" + struct.pack("<I", len(body)) + body
+    return WebpFrame(file, 2 * int.from_bytes(left, "little"), 2 * int.from_bytes(top, "little"))
+
+
+def start_of_scan(data: bytes | mmap.mmap) -> int:
+    """Return where the pixels of a JPEG file begin. What comes before may contain entire files, such as a thumbnail."""
+    position = 2  # after the start-of-image marker
+    while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != _SCAN:
+        if data[position + 1] == 0xFF:  # a fill byte before a marker
+            position += 1
+            continue
+        position += 2 + int.from_bytes(data[position + 2 : position + 4])
+    return position
+
+
+def is_cheap(data: bytes, picture: Image.Image) -> bool:
+    """Return whether a picture takes little for its pixels, as far as its structure shows.
+
+    PNG and GIF files are: they are decoded part by part, and that can be stopped at any of them.
+
+    Args:
+        data: The bytes of its file, without extras.
+        picture: The file as Pillow has opened it.
+    """
+    pixels = picture.width * picture.height
+    if picture.format == "JPEG":
+        return _is_cheap_jpeg(data, pixels)
+    if picture.format == "WEBP":
+        return pixels <= _LOSSLESS_PIXELS or _is_lossy_webp(data)
+    if picture.format == "TIFF":
+        tiles = getattr(picture, "tile", ())
+        return len(tiles) <= _RAW_PARTS and all(tile.codec_name == _RAW for tile in tiles)
+    return True
+
+
+def _is_lossy_webp(data: bytes) -> bool:
+    position = 12
+    while position + 8 <= len(data):
+        kind, length = struct.unpack_from("<4sI", data, position)
+        if kind in (b"VP8L", b"ALPH", b"ANMF"):
+            return False
+        position += 8 + length + length % 2
+    return True
+
+
+def _is_cheap_jpeg(data: bytes, pixels: int) -> bool:
+    position = 2
+    while position + 4 <= len(data) and data[position + 1] != _SCAN:
+        if data[position] != 0xFF or data[position + 1] in _FRAMES - {*_USUAL_PROCESSES}:
+            return False
+        position += 2 + int.from_bytes(data[position + 2 : position + 4])
+    scans = 0
+    for number, marker in enumerate(_MARKER.finditer(data, position)):
+        scans += marker[0][1] == _SCAN
+        if number > _MAX_MARKERS or (scans > 1 and scans * pixels > _SCANNED_PIXELS):
+            return False
+    return True
 
 
 def require_few_tags(data: bytes, kind: str = "is a TIFF picture") -> None:
@@ -207,55 +272,10 @@ def _require_few_tags(data: bytes, order: str, is_big: bool, offsets: list[int],
         first = offset + (8 if is_big else 2)
         for entry in range(first, first + count * step, step):
             tag, type_, values = struct.unpack_from(form, data, entry)
-            limit = _MAX_PARTS if tag in _PARTS else _MAX_VALUES.get(type_, len(data))
-            if limit < values <= len(data):  # Pillow skips those that are longer than the file
+            if (
+                _MAX_VALUES.get(type_, len(data)) < values <= len(data)
+            ):  # Pillow skips those that are longer than the file
                 raise ImageDecodeError(f"{kind} with {values} values in tag {tag}; save it again")
             at = entry + step - (8 if is_big else 4)
-            if tag in _PART_SIZES and type_ in _INTEGERS:
-                _require_parts_of_file(data, order, type_, values, at, is_big, kind)
             if tag in _DIRECTORIES and type_ in _INTEGERS and len(offsets) < _MAX_DIRECTORIES:
                 offsets.extend(struct.unpack_from(f"{order}{_INTEGERS[type_]}", data, at))
-
-
-def _require_parts_of_file(
-    data: bytes, order: str, type_: int, values: int, position: int, is_big: bool, kind: str
-) -> None:
-    dtype = np.dtype(f"{order}{_DTYPES[type_]}")
-    if values * dtype.itemsize > (8 if is_big else 4):
-        (position,) = struct.unpack_from(f"{order}Q" if is_big else f"{order}I", data, position)
-    if position + values * dtype.itemsize > len(data):
-        return
-    size = int(np.frombuffer(data, dtype, values, position).sum(dtype=np.float64))
-    if size > _MAX_SHARING * len(data) + _SMALL_BYTES:
-        raise ImageDecodeError(f"{kind} of {len(data)} bytes whose strips have {size}; save it again")
-
-
-def require_few_lines(height: int) -> None:
-    """Check that a fax has not far more lines than a page: its decoder reports each bad one, and reads on.
-
-    Args:
-        height: Number of lines.
-
-    Raises:
-        ImageDecodeError: It has.
-    """
-    if height > _MAX_LINES:
-        raise ImageDecodeError(f"is a fax of {height} lines; the limit is {_MAX_LINES}, save it in another compression")
-
-
-def require_small_tiles(size: tuple[int, int], tile: tuple[int, int]) -> None:
-    """Check that the tiles of a TIFF file do not reach far beyond its pixels.
-
-    Args:
-        size: Width and height in pixels.
-        tile: Width and height of each tile in pixels.
-
-    Raises:
-        ImageDecodeError: They do.
-    """
-    padded = [-(-length // step) * step for length, step in zip(size, tile, strict=True)]
-    pixels = size[0] * size[1]
-    if padded[0] * padded[1] > max(_MAX_PADDING * pixels, _SMALL_PIXELS):
-        raise ImageDecodeError(
-            f"is a TIFF picture of {size[0]}x{size[1]} pixels in tiles of {tile[0]}x{tile[1]}; save it again"
-        )

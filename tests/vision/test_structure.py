@@ -62,8 +62,8 @@ def test_transparency_and_orientation_are_kept() -> None:
 
 
 def test_a_png_file_of_very_many_chunks_is_refused() -> None:
-    with pytest.raises(ImageDecodeError, match="more than 20000 chunks"):
-        decode_picture(with_chunks(file_of(GRADIENT), chunk(b"prVt", b"") * 30_000), PIXELS)
+    with pytest.raises(ImageDecodeError, match="more than 100000 chunks"):
+        decode_picture(with_chunks(file_of(GRADIENT), chunk(b"prVt", b"") * 110_000), PIXELS)
 
 
 @pytest.mark.parametrize("length", [0, 5, 8, 12, 20, 40])
@@ -90,12 +90,10 @@ def test_a_tiff_file_with_very_many_tags_is_refused() -> None:
         decode_picture(tiff(8, 8, STRIP + extra), PIXELS)
 
 
-def test_tiles_far_larger_than_the_picture_are_refused() -> None:
+def test_a_tile_may_reach_beyond_the_picture() -> None:
     offset_and_size = [(324, 4, 1, 8), (325, 4, 1, 256)]
     small = tiff(1, 1, [(322, 4, 1, 16), (323, 4, 1, 16), *offset_and_size], bytes(256))
     assert decode_picture(small, PIXELS).shape == (1, 1, 3)
-    with pytest.raises(ImageDecodeError, match="of 1x1 pixels in tiles of 20000x20000"):
-        decode_picture(tiff(1, 1, [(322, 4, 1, 20000), (323, 4, 1, 20000), *offset_and_size]), PIXELS)
 
 
 def test_progressive_pictures_are_read_unless_they_have_very_many_scans() -> None:
@@ -108,8 +106,8 @@ def test_progressive_pictures_are_read_unless_they_have_very_many_scans() -> Non
     position = data.index(b"\xff\xc2") + 5
     large = data[:position] + struct.pack(">HH", 7000, 7000) + data[position + 4 :]
     scan = data[data.rindex(b"\xff\xda") : -2]
-    with pytest.raises(ImageDecodeError, match=r"is a picture of 49000000 pixels in \d+ JPEG scans; save it again"):
-        decode_picture(large[:-2] + scan * 20 + b"\xff\xd9", PIXELS)
+    with pytest.raises(ImageDecodeError, match="takes far more time than its 49000000 pixels should; save it again"):
+        decode_picture(large[:-2] + scan * 5000 + b"\xff\xd9", PIXELS)
 
 
 @pytest.mark.parametrize("size", [(1_000_001, 1), (1, 1_000_001)])
@@ -182,8 +180,8 @@ def test_further_frames_and_unknown_chunks_are_left_out_of_a_webp_file() -> None
     assert moving.count(b"ANMF") == 4
     assert still.count(b"ANMF") == 1
     np.testing.assert_array_equal(decode_picture(moving, PIXELS)[:, :, ::-1], np.asarray(GRADIENT))
-    with pytest.raises(ImageDecodeError, match="is a WebP picture with more than 20000 chunks; save it again"):
-        decode_picture(moving + b"abcd\0\0\0\0" * 30_000, PIXELS)
+    many = moving + b"abcd\0\0\0\0" * 30_000
+    np.testing.assert_array_equal(decode_picture(many, PIXELS), decode_picture(moving, PIXELS))
 
 
 def test_exif_data_with_very_many_tags_is_refused() -> None:
@@ -195,7 +193,7 @@ def test_exif_data_with_very_many_tags_is_refused() -> None:
 
 
 def test_a_tiff_file_with_very_many_values_is_refused() -> None:
-    for tag, kind, count in ((282, 5, 2000), (50000, 4, 300_000), (273, 4, 30_000)):
+    for tag, kind, count in ((282, 5, 2000), (50000, 4, 300_000), (273, 4, 250_000)):
         with pytest.raises(
             ImageDecodeError, match=f"is a TIFF picture with {count} values in tag {tag}; save it again"
         ):
@@ -210,20 +208,6 @@ def test_directories_that_a_tiff_file_points_to_are_checked() -> None:
         decode_picture(tiff(8, 8, [*STRIP, (34665, 4, 1, 8)], inner), PIXELS)
     loop = tiff(8, 8, [*STRIP, (34665, 4, 1, 72)])
     assert picture_size(loop, PIXELS) == (8, 8)
-
-
-def test_strips_that_are_all_the_same_large_part_of_a_file_are_refused() -> None:
-    table = np.array([8] * 10_000 + [100_000] * 10_000, "<u4").tobytes()
-    strips = [(273, 4, 10_000, 8), (278, 4, 1, 1), (279, 4, 10_000, 8 + 40_000)]
-    with pytest.raises(ImageDecodeError, match=r"is a TIFF picture of \d+ bytes whose strips have 1000000000; save it"):
-        decode_picture(tiff(8, 10_000, strips, table), PIXELS)
-
-
-def test_a_fax_of_very_many_lines_is_refused() -> None:
-    data = tiff(16, 100_000, STRIP)
-    entry = struct.pack("<HHII", 259, 3, 1, 1)
-    with pytest.raises(ImageDecodeError, match="is a fax of 100000 lines; the limit is 65535, save it in another"):
-        decode_picture(data.replace(entry, struct.pack("<HHII", 259, 3, 1, 3)), PIXELS)
 
 
 @pytest.mark.parametrize("compression", ["group3", "group4", "tiff_lzw", "jpeg", "packbits", "zstd", "lzma"])
