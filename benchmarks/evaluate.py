@@ -1,172 +1,195 @@
-"""Measure recognition accuracy on labelled pictures.
+"""Measure how well labelled pictures are read, and how fast.
 
-A label file `NAME.csv` lies next to each picture `NAME.jpg` (or another format) and has one line per text:
-`x1,y1,x2,y2,x3,y3,x4,y4,transcript`, pixels, clockwise from the top left.
-
-A label and a read line match when their texts are equal (upper case, white space removed) and the axis-aligned
-rectangles around their corners have an intersection over union of at least 0.5; each is used once. Precision, recall
-and F1 count over all lines of all pictures. "Characters found" is the overlap of the two bags of characters.
+Each folder with labels is a row of the table, and so is each of its sub-folders; the last row has all pictures
+together. The forms of labels are described in benchmarks/labels.py, the measures in benchmarks/metrics.py. Times are
+medians over the pictures of a row, each read once by models that are loaded: from the file's bytes to the lines.
 """
 
 import argparse
 import base64
 import json
+import re
 import sys
-import urllib.request
-from collections import Counter
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
-from typing import NamedTuple
+from statistics import median
+from typing import NamedTuple, get_type_hints
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
-from ppocr_serving.errors import OcrError
-from ppocr_serving.vision.pictures import picture_paths
+from benchmarks.labels import LabelledLine, LabelledPicture, labelled_line, labelled_pictures
+from benchmarks.metrics import Score, score
+from ppocr_serving import Reader, ReadOptions
+from ppocr_serving.errors import InvalidRequest, OcrError
+from ppocr_serving.values import parse_text
 
-__all__ = ["LabelledLine", "Score", "read_labels", "score"]
+__all__ = ["Outcome", "format_table"]
 
-_MIN_IOU = 0.5
-
-Rectangle = tuple[float, float, float, float]
-"""Left, top, right, bottom in pixels."""
-
-
-class LabelledLine(NamedTuple):
-    """A text and the axis-aligned rectangle around it."""
-
-    text: str
-    rectangle: Rectangle
-
-    @property
-    def normalized(self) -> str:
-        """The text as compared: upper case, no white space."""
-        return "".join(self.text.upper().split())
+_TOGETHER = "together"
+_MEASURES = ("line F1", "word F1", "CER, %", "CER with spaces, %", "detection precision", "detection recall")
 
 
-class Score(NamedTuple):
-    """Counts over any number of pictures.
+class Outcome(NamedTuple):
+    """One picture, read.
 
     Attributes:
-        labels: Lines in the labels.
-        predictions: Lines that were read.
-        matches: Lines that match.
-        label_characters: Characters in the labels.
-        found_characters: Labelled characters that were read anywhere in the same picture.
+        picture: The picture and its labels.
+        lines: What was read, in reading order.
+        score: Comparison of both.
+        milliseconds: Time that it took; None if a server read it.
     """
 
-    labels: int = 0
-    predictions: int = 0
-    matches: int = 0
-    label_characters: int = 0
-    found_characters: int = 0
-
-    def plus(self, other: "Score") -> "Score":
-        """Return the sum of both counts."""
-        return Score(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
-
-    @property
-    def precision(self) -> float:
-        """Share of the read lines that match."""
-        return self.matches / self.predictions if self.predictions else 0.0
-
-    @property
-    def recall(self) -> float:
-        """Share of the labels that match."""
-        return self.matches / self.labels if self.labels else 0.0
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and recall."""
-        return 2 * self.matches / (self.labels + self.predictions) if self.labels + self.predictions else 0.0
-
-    @property
-    def characters_found(self) -> float:
-        """Share of the labels' characters that were read."""
-        return self.found_characters / self.label_characters if self.label_characters else 0.0
+    picture: LabelledPicture
+    lines: list[LabelledLine]
+    score: Score
+    milliseconds: float | None
 
 
-def read_labels(path: Path) -> list[LabelledLine]:
-    """Read a label file."""
-    lines = []
-    for number, row in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
-        fields = row.split(",", 8)
+class _Read(NamedTuple):
+    lines: list[LabelledLine]
+    milliseconds: float | None
+
+
+def format_table(rows: Mapping[str, Sequence[Outcome]]) -> str:
+    """Format a Markdown table.
+
+    Args:
+        rows: The pictures of each row, at least one, by the row's name.
+    """
+    table = [
+        f"| | pictures | {' | '.join(_MEASURES)} | ms per picture |",
+        "|---|---|" + "---|" * len(_MEASURES) + "---|",
+    ]
+    if len(rows) > 1:
+        rows = {**rows, _TOGETHER: [outcome for outcomes in rows.values() for outcome in outcomes]}
+    for name, outcomes in rows.items():
+        measures = " | ".join(_measures(reduce(Score.plus, (outcome.score for outcome in outcomes), Score())))
+        times = [outcome.milliseconds for outcome in outcomes if outcome.milliseconds is not None]
+        table.append(f"| {name} | {len(outcomes)} | {measures} | {f'{median(times):.1f}' if times else '-'} |")
+    return "\n".join(table)
+
+
+def _measures(total: Score) -> Iterator[str]:
+    yield f"{total.lines.f1:.4f}"
+    yield f"{total.words.f1:.4f}"
+    yield f"{total.characters.percent:.2f}"
+    yield f"{total.characters_and_spaces.percent:.2f}"
+    yield f"{total.detection.precision:.4f}"
+    yield f"{total.detection.recall:.4f}"
+
+
+def _find(folders: Sequence[Path], split: re.Pattern[str] | None) -> dict[str, list[LabelledPicture]]:
+    """Return the labelled pictures by row."""
+    rows: dict[str, list[LabelledPicture]] = {}
+    for folder in dict.fromkeys(folders):
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is not a folder; name a folder of labelled pictures")
+        before = len(rows)
+        for each in (folder, *sorted(path for path in folder.rglob("*") if path.is_dir())):
+            for picture in labelled_pictures(each):
+                rows.setdefault(_row_name(each, picture.path, split), []).append(picture)
+        if len(rows) == before:
+            raise ValueError(f"{folder} has no labels: no picture with a .csv file next to it, and no Label.txt")
+    return rows
+
+
+def _row_name(folder: Path, picture: Path, split: re.Pattern[str] | None) -> str:
+    found = split.search(picture.name) if split else None
+    return " ".join([str(folder), *(part for part in found.groups() if part)]) if found else str(folder)
+
+
+def _reader(profile: str | None, options: ReadOptions) -> Callable[[bytes], _Read]:
+    """Return a function that reads a picture file in process, with the environment's settings."""
+    reader = Reader(profile)
+    for engine in reader.engines:
+        engine.load()
+
+    def read(data: bytes) -> _Read:
+        start = time.perf_counter()
+        lines = reader.read(data, options).lines
+        milliseconds = (time.perf_counter() - start) * 1000
+        return _Read([labelled_line(line.text, line.box) for line in lines], milliseconds)
+
+    return read
+
+
+def _client(url: str, options: ReadOptions) -> Callable[[bytes], _Read]:
+    """Return a function that has a server read a picture file."""
+    address = f"{url.rstrip('/')}/predict/ocr_system"
+
+    def read(data: bytes) -> _Read:
+        request: dict[str, object] = {"images": [base64.b64encode(data).decode("ascii")]}
+        if given := options.given():  # a server that knows no options is asked without them
+            request["options"] = given
+        body = json.dumps(request).encode("ascii")
         try:
-            lines.append(_line(fields[8], [(float(fields[i]), float(fields[i + 1])) for i in range(0, 8, 2)]))
-        except (IndexError, ValueError):
-            raise ValueError(f"{path}:{number}: {row[:60]!r} is not x1,y1,...,x4,y4,transcript") from None
-    return lines
+            with urlopen(Request(address, body, {"Content-Type": "application/json"}), timeout=120) as response:
+                (lines,) = json.load(response)["results"]
+        except HTTPError as error:
+            raise ValueError(f"{address} answered {error.code}: {error.read(500).decode(errors='replace')}") from None
+        return _Read([labelled_line(line["text"], line["text_region"]) for line in lines], None)
+
+    return read
 
 
-def score(labels: Sequence[LabelledLine], predictions: Sequence[LabelledLine]) -> Score:
-    """Compare the lines read from one picture with its labels."""
-    free = list(predictions)
-    matches = 0
-    for label in labels:
-        for index, line in enumerate(free):
-            if line.normalized == label.normalized and _iou(line.rectangle, label.rectangle) >= _MIN_IOU:
-                matches += 1
-                del free[index]
-                break
-    wanted = Counter("".join(line.normalized for line in labels))
-    found = Counter("".join(line.normalized for line in predictions))
-    return Score(len(labels), len(predictions), matches, wanted.total(), (wanted & found).total())
+def _evaluate(
+    rows: Mapping[str, Sequence[LabelledPicture]], read: Callable[[bytes], _Read]
+) -> Iterator[tuple[str, list[Outcome]]]:
+    for name, pictures in rows.items():
+        outcomes = []
+        for picture in pictures:
+            lines, milliseconds = read(picture.path.read_bytes())
+            outcomes.append(Outcome(picture, lines, score(picture.labels, lines), milliseconds))
+        yield name, outcomes
 
 
-def _line(text: str, corners: Sequence[Sequence[float]]) -> LabelledLine:
-    xs, ys = zip(*corners, strict=True)
-    return LabelledLine(text, (min(xs), min(ys), max(xs), max(ys)))
+def _parse_options(assignments: Sequence[str]) -> ReadOptions:
+    hints = get_type_hints(ReadOptions, include_extras=True)
+    values = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals:
+            raise InvalidRequest(f"--set {assignment} has no value; write --set NAME=VALUE, such as drop_score=0.5")
+        values[name] = parse_text(name, text, hints[name], InvalidRequest) if name in hints else text
+    return ReadOptions.from_mapping(values)
 
 
-def _iou(first: Rectangle, second: Rectangle) -> float:
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    areas = sum((right - left) * (bottom - top) for left, top, right, bottom in (first, second))
-    return width * height / (areas - width * height)
-
-
-def _reader(url: str | None) -> Callable[[bytes], list[LabelledLine]]:
-    """Return a function that reads a picture file: on a server, or in process with the environment's settings."""
-    if url is not None:
-        return lambda data: _ask(f"{url.rstrip('/')}/predict/ocr_system", data)
-
-    from ppocr_serving import Reader
-
-    reader = Reader()
-    return lambda data: [_line(line.text, line.box) for line in reader.read(data).lines]
-
-
-def _ask(url: str, data: bytes) -> list[LabelledLine]:
-    body = json.dumps({"images": [base64.b64encode(data).decode("ascii")]}).encode("ascii")
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=120) as response:
-        (lines,) = json.load(response)["results"]
-    return [_line(line["text"], line["text_region"]) for line in lines]
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path, metavar="LABELLED_DIR", help="pictures with labels")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--profile", help="models to read with, in process; default: as the environment says")
+    where.add_argument("--url", help="a running server, for example http://127.0.0.1:9000; default: read in process")
+    parser.add_argument(
+        "--set",
+        dest="assignments",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of each call, such as drop_score=0.5; repeatable",
+    )
+    parser.add_argument(
+        "--split",
+        type=re.compile,
+        metavar="REGEX",
+        help="rows by what the groups of a regular expression find in the file names, such as '^([a-z]+)_'",
+    )
+    return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("directory", type=Path, metavar="LABELLED_DIR", help="pictures with label files")
-    parser.add_argument("--url", help="a running server, for example http://127.0.0.1:9000; default: read in process")
-    options = parser.parse_args(arguments)
-    pictures = picture_paths(options.directory)
-    labelled = [(path, path.with_suffix(".csv")) for path in pictures if path.with_suffix(".csv").is_file()]
-    if not labelled:
-        print(f"evaluate: {options.directory} has no picture with a .csv file next to it", file=sys.stderr)
-        return 1
-    total = Score()
+    options = _parse(arguments)
     try:
-        read = _reader(options.url)
-        for picture, labels in labelled:
-            total = total.plus(score(read_labels(labels), read(picture.read_bytes())))
+        rows = _find(options.folders, options.split)
+        call = _parse_options(options.assignments)
+        read = _client(options.url, call) if options.url else _reader(options.profile, call)
+        print(format_table(dict(_evaluate(rows, read))))
     except (OcrError, OSError, ValueError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 1
-    print(f"pictures {len(labelled)}  labels {total.labels}  lines read {total.predictions}  matches {total.matches}")
-    print(
-        f"precision {total.precision:.4f}  recall {total.recall:.4f}  F1 {total.f1:.4f}  "
-        f"characters found {total.characters_found:.4f}"
-    )
     return 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Self, cast
 
-from benchmarks.evaluate import LabelledLine, Rectangle
+from benchmarks.labels import LabelledLine, labelled_line
 from benchmarks.peer_loop import PeerOptions
 
 __all__ = ["PeerFailed", "PeerProcess", "Reading"]
@@ -109,7 +109,7 @@ class PeerProcess:
         self._process.send_signal(signal.SIGSTOP)
         if "error" in answer:
             raise PeerFailed(f"{self.name} cannot read {path}: {answer['error']}; leave out the picture or the peer")
-        lines = [LabelledLine(text, _around(corners)) for text, corners in answer["lines"]]
+        lines = [labelled_line(text, corners) for text, corners in answer["lines"]]
         return Reading(answer["milliseconds"], lines, answer["peak_memory"])
 
     def close(self) -> None:
@@ -142,8 +142,3 @@ class PeerProcess:
     def _ended(self) -> PeerFailed:
         last_words = self._log.read_text(encoding="utf-8", errors="replace").split("\n")[-2:-1]
         return PeerFailed(f"{self.name} exited unexpectedly ({''.join(last_words)[:300]}); see {self._log}")
-
-
-def _around(corners: Sequence[Sequence[float]]) -> Rectangle:
-    xs, ys = zip(*corners, strict=True)
-    return min(xs), min(ys), max(xs), max(ys)

@@ -10,8 +10,8 @@ is stopped when it is not its turn. The first reading of a picture is reported s
 prepare themselves for each new input size, and a service sees new pictures. With --warm-up, the pictures of other
 folders are read beforehand, so that the first reading is that of a service that has been running for a while. Times of
 first readings are averages over the pictures; those of later readings are medians over the repetitions of a picture,
-averaged over the pictures. Line F1, as defined in benchmarks/evaluate.py, covers the pictures with a label file next to
-them. Memory is the peak of the process.
+averaged over the pictures. Line F1 and word F1, as defined in benchmarks/metrics.py, cover the labelled pictures
+(benchmarks/labels.py). Memory is the peak of the process.
 """
 
 import argparse
@@ -22,7 +22,8 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Final, NamedTuple
 
-from benchmarks.evaluate import LabelledLine, Score, read_labels, score
+from benchmarks.labels import LabelledLine, labelled_pictures
+from benchmarks.metrics import Score, score
 from benchmarks.peer_environments import EnvironmentFailed, environment_python
 from benchmarks.peer_loop import PeerOptions
 from benchmarks.peer_process import PeerFailed, PeerProcess, Reading
@@ -126,12 +127,13 @@ def format_table(summaries: Mapping[str, Summary], ours: Collection[str]) -> str
     rows = [
         (
             "| | first, ms per picture | ratio | again, ms per picture | ratio "
-            "| lines per picture | line F1 | peak RSS, MB |"
+            "| lines per picture | line F1 | word F1 | peak RSS, MB |"
         ),
-        "|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, summary in summaries.items():
-        f1 = "-" if summary.score is None else f"{summary.score.f1:.4f}"
+        total = summary.score
+        f1 = "- | -" if total is None else f"{total.lines.f1:.4f} | {total.words.f1:.4f}"
         rows.append(
             f"| {name} | {summary.first:.1f} | {summary.first / first:.2f} | {summary.again:.1f} "
             f"| {summary.again / again:.2f} | {summary.lines:.1f} | {f1} | {summary.peak_memory / 1e6:.0f} |"
@@ -207,8 +209,8 @@ def _compare(
     directory: Path, contestants: Sequence[_Contestant], options: PeerOptions, arguments: argparse.Namespace
 ) -> None:
     pictures = _pictures([directory])
-    label_files = [path.with_suffix(".csv") for path in pictures]
-    labels = [read_labels(path) if path.is_file() else None for path in label_files]
+    labelled = {picture.path.absolute(): picture.labels for picture in labelled_pictures(directory)}
+    labels = [labelled.get(path) for path in pictures]
     warm_up = _pictures(arguments.warm_up)
     readings, versions = _measure(
         contestants, options, pictures, warm_up, arguments.repetitions, arguments.environments
