@@ -19,6 +19,7 @@ from typing import NamedTuple, get_type_hints
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from benchmarks.drawing import draw_comparison, require_font
 from benchmarks.labels import LabelledLine, LabelledPicture, labelled_line, labelled_pictures
 from benchmarks.metrics import Score, score
 from ppocr_serving import Reader, ReadOptions
@@ -145,6 +146,19 @@ def _evaluate(
         yield name, outcomes
 
 
+def _show_worst(outcomes: Sequence[Outcome], count: int, folder: Path | None) -> None:
+    """Print the pictures with the highest error rates, and draw them if there is a folder to draw into."""
+    worst = sorted(outcomes, key=lambda outcome: outcome.score.characters_and_spaces.percent, reverse=True)[:count]
+    print("\nworst by CER with spaces:")
+    for rank, outcome in enumerate(worst, start=1):
+        path, percent = outcome.picture.path, outcome.score.characters_and_spaces.percent
+        print(f"{rank:3d}. {percent:.2f} % {path}")
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            drawn = draw_comparison(path.read_bytes(), outcome.picture.labels, outcome.lines)
+            drawn.save(folder / f"{rank:02d}-{path.stem}.jpg", quality=90)
+
+
 def _parse_options(assignments: Sequence[str]) -> ReadOptions:
     hints = get_type_hints(ReadOptions, include_extras=True)
     values = {}
@@ -176,17 +190,29 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="REGEX",
         help="rows by what the groups of a regular expression find in the file names, such as '^([a-z]+)_'",
     )
-    return parser.parse_args(arguments)
+    parser.add_argument("--worst", type=int, metavar="N", help="list the N pictures that are read worst")
+    parser.add_argument("--draw", type=Path, metavar="DIR", help="draw these, with labels and what was read, into DIR")
+    options = parser.parse_args(arguments)
+    if options.worst is not None and options.worst < 1:
+        parser.error("--worst must be at least 1")
+    if options.draw is not None and options.worst is None:
+        parser.error("--draw needs --worst N: how many pictures to draw")
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
     options = _parse(arguments)
     try:
+        if options.draw is not None:
+            require_font()
         rows = _find(options.folders, options.split)
         call = _parse_options(options.assignments)
         read = _client(options.url, call) if options.url else _reader(options.profile, call)
-        print(format_table(dict(_evaluate(rows, read))))
+        outcomes = dict(_evaluate(rows, read))
+        print(format_table(outcomes))
+        if options.worst is not None:
+            _show_worst([each for row in outcomes.values() for each in row], options.worst, options.draw)
     except (OcrError, OSError, ValueError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 1

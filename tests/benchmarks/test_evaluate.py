@@ -8,8 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
+from PIL import Image
 
+from benchmarks.drawing import draw_comparison
+from benchmarks.labels import LabelledLine
 from benchmarks.server import serving, wait_until_ready
 from ppocr_serving.cpu import supports_bfloat16
 from tests.drawing import Placed, draw_page
@@ -110,6 +114,42 @@ def test_a_server_reads_as_well_and_gets_the_options(pictures: Path, tmp_path: P
     together = [rows(result.stdout)[-1] for result in results]
     assert [(row[2], row[-1]) for row in together] == [("1.0000", "-"), ("0.0000", "-")]
     assert re.fullmatch(r"evaluate: .*/predict/ocr_system answered 400: .*images\[0\].*\n", refused.stderr)
+
+
+def test_the_worst_pictures_are_listed_and_drawn(pictures: Path, tmp_path: Path) -> None:
+    wrong = [SECOND[0], SECOND[1]._replace(text="Other words")]
+    add_label_file(pictures / "more" / "zh_2_clean.png", wrong)
+
+    result = run(pictures, "--worst", "1", "--draw", tmp_path / "drawn")
+
+    assert result.returncode == 0, result.stderr
+    assert re.search(rf"\n  1\. \d+\.\d\d % {pictures}/more/zh_2_clean\.png\n$", result.stdout)
+    (drawn,) = (tmp_path / "drawn").iterdir()
+    assert drawn.name == "01-zh_2_clean.jpg"
+    with Image.open(drawn) as picture:
+        assert picture.size == (3 * 480, 240)
+
+
+def test_right_missed_and_wrong_lines_are_drawn_in_different_colours() -> None:
+    blank = np.full((200, 300, 3), 255, np.uint8)
+    right, missed = LabelledLine("right", (10, 10, 200, 40)), LabelledLine("missed", (10, 60, 200, 90))
+    wrong, smudge = LabelledLine("wrong", (10, 110, 200, 140)), LabelledLine("smudge", (10, 160, 200, 190))
+    ignored = smudge._replace(text="###")
+
+    drawn = np.asarray(
+        draw_comparison(cv2.imencode(".png", blank)[1].tobytes(), [right, missed, ignored], [right, wrong, smudge])
+    )
+
+    def colours(column: int, line: LabelledLine) -> str:
+        """The channels that the ink of a line has most of, in one of the three panels."""
+        left, top, right, bottom = map(int, line.rectangle)
+        part = drawn[top:bottom, 300 * column + left : 300 * column + right].reshape(-1, 3)
+        ink = part[part.min(axis=1) < 100]
+        return "".join(sorted({"rgb"[channel] for channel in ink.argmax(axis=1)}))
+
+    assert [colours(0, line) for line in (right, missed, wrong, smudge)] == ["g", "r", "b", ""]
+    assert [colours(1, line) for line in (right, missed, wrong, smudge)] == ["g", "r", "", ""]
+    assert [colours(2, line) for line in (right, missed, wrong, smudge)] == ["g", "", "b", ""]
 
 
 def test_a_folder_without_labels_is_a_one_line_error(tmp_path: Path) -> None:
