@@ -28,7 +28,7 @@ class PeerOptions(NamedTuple):
     Attributes:
         threads: CPU threads, at least 1.
         side_limit: Longer side that a picture is shrunk to for detection, in pixels.
-        det: Folder of the detection model in Paddle's format.
+        det: Folder of the detection model in Paddle's format; this and what follows is empty if no peer needs it.
         cls: Folder of the angle classifier.
         rec: Folder of the recognition model.
         dictionary: The recogniser's characters, one per line.
@@ -36,10 +36,10 @@ class PeerOptions(NamedTuple):
 
     threads: int
     side_limit: int
-    det: str
-    cls: str
-    rec: str
-    dictionary: str
+    det: str = ""
+    cls: str = ""
+    rec: str = ""
+    dictionary: str = ""
 
 
 class Reader(NamedTuple):

@@ -1,12 +1,14 @@
 """rapidocr 3.10 as a peer of `peers.py`; runs in its own environment.
 
-Set explicitly, to do the same work as the others: the models (PP-OCRv4 mobile and the v2.0 classifier, as ONNX,
-instead of its PP-OCRv6), the dictionary, the detector's side limit (960, `max`, instead of enlarging to 736), the
-engine and its threads. Everything else is its default: thresholds, normalization, padding, batches of six, the number
-format that the engine chooses. Files are decoded by rapidocr itself.
+With the models `given`, set explicitly to do the same work as the others: the models (PP-OCRv4 mobile and the v2.0
+classifier, as ONNX), the dictionary, and the detector's side limit (960, `max`). With its `own`, all of this is
+rapidocr's default: the PP-OCRv6 small models of its package, and pictures enlarged to a shorter side of 736.
 
-The ONNX models are PaddleOCR's own: on the same tensor their outputs differ from those of the Paddle files by less than
-1e-5 in float32.
+Set in both: the engine and its threads. Everything else is its default: thresholds, normalization, padding, batches of
+six, the number format that the engine chooses. Files are decoded by rapidocr itself.
+
+The ONNX models of PP-OCRv4 are PaddleOCR's own: on the same tensor their outputs differ from those of the Paddle files
+by less than 1e-5 in float32.
 """
 
 import functools
@@ -18,31 +20,40 @@ from typing import Any
 
 from benchmarks.peer_loop import Line, PeerOptions, Reader, serve
 
+_STAGES = ("Det", "Cls", "Rec")
 _THREADS = {
     "openvino": "EngineConfig.openvino.inference_num_threads",
     "onnxruntime": "EngineConfig.onnxruntime.intra_op_num_threads",
 }
 
 
-def _create(engine: str, options: PeerOptions) -> Reader:
-    from rapidocr import EngineType, ModelType, OCRVersion, RapidOCR
+def _create(engine: str, models: str, options: PeerOptions) -> Reader:
+    from rapidocr import EngineType, RapidOCR
 
-    models = _onnx_models()
+    params: dict[str, Any] = {"Global.log_level": "error", _THREADS[engine]: options.threads}
+    for stage in _STAGES:
+        params[f"{stage}.engine_type"] = EngineType(engine)
+    if models == "given":
+        params.update(_given_models(options))
+    return Reader(read=RapidOCR(params=params), lines=_lines)
+
+
+def _given_models(options: PeerOptions) -> dict[str, Any]:
+    from rapidocr import ModelType, OCRVersion
+
+    folder = _onnx_models()
     params: dict[str, Any] = {
-        "Global.log_level": "error",
-        _THREADS[engine]: options.threads,
         "Det.limit_side_len": options.side_limit,
         "Det.limit_type": "max",
-        "Det.model_path": str(models / "ch_PP-OCRv4_det_infer.onnx"),
-        "Cls.model_path": str(models / "ch_ppocr_mobile_v2.0_cls_infer.onnx"),
-        "Rec.model_path": str(models / "ch_PP-OCRv4_rec_infer.onnx"),
+        "Det.model_path": str(folder / "ch_PP-OCRv4_det_infer.onnx"),
+        "Cls.model_path": str(folder / "ch_ppocr_mobile_v2.0_cls_infer.onnx"),
+        "Rec.model_path": str(folder / "ch_PP-OCRv4_rec_infer.onnx"),
         "Rec.rec_keys_path": options.dictionary,
     }
-    for stage in ("Det", "Cls", "Rec"):
-        params[f"{stage}.engine_type"] = EngineType(engine)
+    for stage in _STAGES:
         params[f"{stage}.ocr_version"] = OCRVersion.PPOCRV4
         params[f"{stage}.model_type"] = ModelType.MOBILE
-    return Reader(read=RapidOCR(params=params), lines=_lines)
+    return params
 
 
 def _onnx_models() -> Path:
@@ -59,5 +70,5 @@ def _lines(result: Any) -> Iterable[Line]:
 
 
 if __name__ == "__main__":
-    name = sys.argv[1]
-    serve(functools.partial(_create, name), ["rapidocr", name])
+    engine, models = sys.argv[1:-1]
+    serve(functools.partial(_create, engine, models), ["rapidocr", engine])

@@ -1,9 +1,11 @@
-"""Compare the time per picture with other programs that run the same models, over folders of pictures.
+"""Compare time, accuracy and memory with other programs, over folders of pictures.
 
-Peers: rapidocr with OpenVINO and with ONNX Runtime, PaddleOCR's own pipeline without and with oneDNN. Each is installed
-once, in pinned versions, into its own virtual environment, and reads in its own process with the same models
-(PP-OCRv4 mobile and the v2.0 angle classifier, which is on), the same side limit of the detector and the same number of
-threads. The time is measured from a file's bytes in memory to the result, decoding included.
+Peers with the same models (PP-OCRv4 mobile and the v2.0 angle classifier, which is on) and the same side limit of the
+detector: rapidocr with OpenVINO and with ONNX Runtime, PaddleOCR's own pipeline without and with oneDNN. Peers with the
+models and the defaults that they bring: rapidocr with OpenVINO (PP-OCRv6 small), faster-paddle (PP-OCRv6 tiny and
+small). Each is installed once, in pinned versions, into its own virtual environment, and reads in its own process with
+the same number of threads. We read with each of our engines and each profile that --profile names. The time is measured
+from a file's bytes in memory to the result, decoding included.
 
 Each picture is read by one peer after the other, so that other load on the machine affects all of them equally; a peer
 is stopped when it is not its turn. The first reading of a picture is reported separately from the later ones: engines
@@ -15,6 +17,7 @@ averaged over the pictures. Line F1 and word F1, as defined in benchmarks/metric
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
@@ -31,7 +34,7 @@ from ppocr_serving.cpu import available_cpus
 from ppocr_serving.engines import PACKAGES, Runtime, installed_runtimes
 from ppocr_serving.errors import OcrError
 from ppocr_serving.models import Role, resolve_model
-from ppocr_serving.settings import Settings, load_settings, variable_names
+from ppocr_serving.settings import load_settings, variable_names
 from ppocr_serving.vision.pictures import picture_paths
 
 __all__ = ["Summary", "format_table", "summarize"]
@@ -47,20 +50,26 @@ class _Peer(NamedTuple):
     Attributes:
         requirements: The list of its packages, in `benchmarks/requirements`.
         module: What runs in its environment.
-        variant: That module's argument.
+        arguments: That module's arguments.
+        needs_models: It reads with models that it is given.
     """
 
     requirements: str
     module: str
-    variant: str
+    arguments: Sequence[str]
+    needs_models: bool = True
 
 
 _PEERS: Final = {
-    "rapidocr-openvino": _Peer("rapidocr-openvino", "benchmarks.peer_rapidocr", "openvino"),
-    "rapidocr-onnxruntime": _Peer("rapidocr-onnxruntime", "benchmarks.peer_rapidocr", "onnxruntime"),
-    "paddleocr": _Peer("paddleocr", "benchmarks.peer_paddleocr", "plain"),
-    "paddleocr-onednn": _Peer("paddleocr", "benchmarks.peer_paddleocr", "onednn"),
+    "rapidocr-openvino": _Peer("rapidocr-openvino", "benchmarks.peer_rapidocr", ("openvino", "given")),
+    "rapidocr-onnxruntime": _Peer("rapidocr-onnxruntime", "benchmarks.peer_rapidocr", ("onnxruntime", "given")),
+    "rapidocr-v6-small": _Peer("rapidocr-openvino", "benchmarks.peer_rapidocr", ("openvino", "own"), False),
+    "faster-paddle-v6-tiny": _Peer("faster-paddle", "benchmarks.peer_faster_paddle", ("tiny",), False),
+    "faster-paddle-v6-small": _Peer("faster-paddle", "benchmarks.peer_faster_paddle", ("small",), False),
+    "paddleocr": _Peer("paddleocr", "benchmarks.peer_paddleocr", ("plain",)),
+    "paddleocr-onednn": _Peer("paddleocr", "benchmarks.peer_paddleocr", ("onednn",)),
 }
+_MODELS_FOR_PEERS: Final = "ppocr-v4-mobile"  # whatever our default is: in Paddle's format, as PaddleOCR 2.10 needs
 
 
 class _Contestant(NamedTuple):
@@ -141,7 +150,7 @@ def format_table(summaries: Mapping[str, Summary], ours: Collection[str]) -> str
     return "\n".join(rows)
 
 
-def _ours(engine: Runtime, threads: int) -> _Contestant:
+def _ours(engine: Runtime, profile: str | None, threads: int) -> _Contestant:
     fixed = {
         "engine": engine,
         "threads": str(threads),
@@ -149,9 +158,11 @@ def _ours(engine: Runtime, threads: int) -> _Contestant:
         "det_limit_type": "max",
         "use_angle_cls": "true",
     }
+    if profile is not None:
+        fixed["profile"] = profile
     # Other settings are left to the environment, so that their effect can be measured.
     return _Contestant(
-        f"ppocr_serving, {engine}",
+        ", ".join(["ppocr_serving", engine, *([] if profile is None else [profile])]),
         [sys.executable, "-m", "benchmarks.peer_ours", "ppocr-serving", PACKAGES[engine]],
         {variable_names(field)[0]: value for field, value in fixed.items()},
     )
@@ -161,21 +172,20 @@ def _theirs(name: str, environments: Path) -> _Contestant:
     peer = _PEERS[name]
     requirements = _ROOT / "benchmarks" / "requirements" / f"{peer.requirements}.txt"
     python = environment_python(requirements, environments)
-    return _Contestant(name, [str(python), "-m", peer.module, peer.variant], {})
+    return _Contestant(name, [str(python), "-m", peer.module, *peer.arguments], {})
 
 
-def _peer_options(settings: Settings, threads: int) -> PeerOptions:
+def _peer_options(threads: int, needs_models: bool) -> PeerOptions:
+    options = PeerOptions(threads, _SIDE_LIMIT)
+    if not needs_models:
+        return options
+    models = load_settings(init_args={"profile": _MODELS_FOR_PEERS}).models
+
     def folder(role: Role) -> str:
-        return str(resolve_model(settings.models.directory(role), role).program.parent.absolute())
+        return str(resolve_model(models.directory(role), role).program.parent.absolute())
 
-    return PeerOptions(
-        threads=threads,
-        side_limit=_SIDE_LIMIT,
-        det=folder("det"),
-        cls=folder("cls"),
-        rec=folder("rec"),
-        dictionary=str(settings.models.dictionary().absolute()),
-    )
+    dictionary = str(models.dictionary().absolute())
+    return options._replace(det=folder("det"), cls=folder("cls"), rec=folder("rec"), dictionary=dictionary)
 
 
 def _measure(
@@ -190,7 +200,7 @@ def _measure(
     with ExitStack() as stack:
         processes = [
             stack.enter_context(
-                PeerProcess(name, command, options, environment, logs / f"{name.replace(', ', '-')}.log")
+                PeerProcess(name, command, options, environment, logs / f"{re.sub(r'[^a-z0-9._]+', '-', name)}.log")
             )
             for name, command, environment in contestants
         ]
@@ -249,6 +259,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="our engine to run, repeatable (default: all installed)",
     )
     parser.add_argument(
+        "--profile",
+        dest="profiles",
+        action="append",
+        help="models for our engines, repeatable (default: as the environment says)",
+    )
+    parser.add_argument(
         "--warm-up",
         type=Path,
         action="append",
@@ -271,6 +287,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     options.peers = [name for name in options.peers or _PEERS if name != _NO_PEER]
     options.ours = options.ours or installed
+    options.profiles = options.profiles or [None]
     options.environments = options.environments.absolute()
     return options
 
@@ -289,9 +306,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("peers: --repetitions and --threads must be at least 1", file=sys.stderr)
         return 1
     try:
-        peer_options = _peer_options(load_settings(), options.threads)
+        peer_options = _peer_options(options.threads, any(_PEERS[name].needs_models for name in options.peers))
         contestants = [
-            *(_ours(Runtime(engine), options.threads) for engine in dict.fromkeys(options.ours)),
+            *(
+                _ours(Runtime(engine), profile, options.threads)
+                for engine in dict.fromkeys(options.ours)
+                for profile in dict.fromkeys(options.profiles)
+            ),
             *(_theirs(name, options.environments) for name in dict.fromkeys(options.peers)),
         ]
         for directory in options.directories:

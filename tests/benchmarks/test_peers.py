@@ -110,10 +110,39 @@ def test_zero_repetitions_or_threads_are_a_one_line_error(pictures: Path, option
 
 
 def test_missing_models_are_a_one_line_error(pictures: Path, tmp_path: Path) -> None:
-    result = run(pictures, "--peer", "none", PPOCR_MODEL_DIR=str(tmp_path))
+    result = run(pictures, "--peer", "paddleocr", PPOCR_MODEL_DIR=str(tmp_path))
 
     assert (result.returncode, result.stdout) == (1, "")
     assert re.fullmatch(rf"peers: det model: {tmp_path}\S* .*PPOCR_DET_MODEL_DIR.*\n", result.stderr)
+
+
+def test_missing_models_of_a_profile_are_a_one_line_error(pictures: Path, tmp_path: Path) -> None:
+    result = run(
+        pictures, "--peer", "none", "--ours", "paddle", "--profile", "ppocr-v2.0-mobile",
+        "--environments", tmp_path / "peers", PPOCR_MODEL_DIR=str(tmp_path),
+    )  # fmt: skip
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert re.fullmatch(
+        rf"peers: ppocr_serving, paddle, ppocr-v2\.0-mobile exited unexpectedly \(.*ModelNotFound: .*\); "
+        rf"see {tmp_path}/peers/ppocr_serving-paddle-ppocr-v2\.0-mobile\.log\n",
+        result.stderr,
+    )
+
+
+def test_each_profile_has_a_row(pictures: Path, tmp_path: Path) -> None:
+    profiles = ROOT / "ppocr_serving" / "models" / "profiles"
+    (tmp_path / "copy.toml").write_bytes((profiles / "ppocr-v4-mobile.toml").read_bytes())
+    result = run(
+        pictures, "--peer", "none", "--ours", "paddle", "--repetitions", "1", "--environments", tmp_path / "peers",
+        "--profile", "ppocr-v4-mobile", "--profile", tmp_path / "copy.toml",
+    )  # fmt: skip
+
+    assert result.returncode == 0, result.stderr
+    assert [row[0] for row in rows(result.stdout)[2:]] == [
+        "ppocr_serving, paddle, ppocr-v4-mobile",
+        f"ppocr_serving, paddle, {tmp_path / 'copy.toml'}",
+    ]
 
 
 def test_an_unreadable_picture_is_an_error_that_names_it(pictures: Path, tmp_path: Path) -> None:
