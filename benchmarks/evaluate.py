@@ -141,7 +141,10 @@ def _evaluate(
     for name, pictures in rows.items():
         outcomes = []
         for picture in pictures:
-            lines, milliseconds = read(picture.path.read_bytes())
+            try:
+                lines, milliseconds = read(picture.path.read_bytes())
+            except (OcrError, ValueError) as error:
+                raise ValueError(f"{picture.path}: {error}") from error
             outcomes.append(Outcome(picture, lines, score(picture.labels, lines), milliseconds))
         yield name, outcomes
 
@@ -170,6 +173,13 @@ def _parse_options(assignments: Sequence[str]) -> ReadOptions:
     return ReadOptions.from_mapping(values)
 
 
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a regular expression: {error}") from error
+
+
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path, metavar="LABELLED_DIR", help="pictures with labels")
@@ -186,7 +196,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--split",
-        type=re.compile,
+        type=_pattern,
         metavar="REGEX",
         help="rows by what the groups of a regular expression find in the file names, such as '^([a-z]+)_'",
     )

@@ -91,7 +91,7 @@ def read_labels(path: Path) -> list[LabelledLine]:
         ValueError: A line is not a label; the message names it.
     """
     lines = []
-    for number, row in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, row in enumerate(_read(path).splitlines(), start=1):
         fields = row.split(",", 8)
         try:
             lines.append(labelled_line(fields[8], [(float(fields[i]), float(fields[i + 1])) for i in range(0, 8, 2)]))
@@ -103,7 +103,7 @@ def read_labels(path: Path) -> list[LabelledLine]:
 def _read_label_file(path: Path) -> list[LabelledPicture]:
     pictures = []
     # Not splitlines(): texts may contain the separators of Unicode, which JSON does not escape.
-    for number, row in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
+    for number, row in enumerate(_read(path).split("\n"), start=1):
         if not row.strip():
             continue
         name, _, texts = row.partition("\t")
@@ -118,6 +118,13 @@ def _read_label_file(path: Path) -> list[LabelledPicture]:
             ) from None
         pictures.append(LabelledPicture(_picture(path, number, name), labels))
     return pictures
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not in UTF-8 ({error.reason} at byte {error.start}); convert it") from None
 
 
 def _picture(label_file: Path, number: int, name: str) -> Path:

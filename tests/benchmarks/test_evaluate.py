@@ -114,6 +114,7 @@ def test_a_server_reads_as_well_and_gets_the_options(pictures: Path, tmp_path: P
     together = [rows(result.stdout)[-1] for result in results]
     assert [(row[2], row[-1]) for row in together] == [("1.0000", "-"), ("0.0000", "-")]
     assert re.fullmatch(r"evaluate: .*/predict/ocr_system answered 400: .*images\[0\].*\n", refused.stderr)
+    assert refused.stderr.startswith(f"evaluate: {damaged}: ")
 
 
 def test_the_worst_pictures_are_listed_and_drawn(pictures: Path, tmp_path: Path) -> None:
@@ -152,6 +153,16 @@ def test_right_missed_and_wrong_lines_are_drawn_in_different_colours() -> None:
     assert [colours(2, line) for line in (right, missed, wrong, smudge)] == ["g", "", "b", ""]
 
 
+def test_an_unreadable_picture_is_a_one_line_error_that_names_it(pictures: Path) -> None:
+    damaged = pictures / "en_1_clean.png"
+    damaged.write_bytes(damaged.read_bytes()[:200])
+
+    result = run(pictures)
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert re.fullmatch(rf"evaluate: {damaged}: .*damaged or truncated PNG.*\n", result.stderr)
+
+
 def test_a_folder_without_labels_is_a_one_line_error(tmp_path: Path) -> None:
     result = run(tmp_path)
 
@@ -176,6 +187,22 @@ def test_a_wrong_option_is_a_one_line_error(pictures: Path, arguments: tuple[str
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith(f"evaluate: {message}")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--split", "("), "argument --split: '(' is not a regular expression: "),
+        (("--worst", "0"), "--worst must be at least 1"),
+        (("--draw", "drawn"), "--draw needs --worst N: how many pictures to draw"),
+        (("--url", "http://127.0.0.1:9", "--profile", "x"), "argument --profile: not allowed with argument --url"),
+    ],
+)
+def test_wrong_usage_is_said_in_the_last_line(pictures: Path, arguments: tuple[str, ...], message: str) -> None:
+    result = run(pictures, *arguments)
+
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.splitlines()[-1].startswith(f"evaluate.py: error: {message}")
 
 
 def test_receipts_are_read_well_enough(shared_data: Path) -> None:

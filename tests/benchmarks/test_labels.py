@@ -92,6 +92,15 @@ def test_a_broken_line_of_a_label_file_is_named(tmp_path: Path, broken: str) -> 
         labelled_pictures(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["a.csv", "Label.txt"])
+def test_another_encoding_is_an_error_that_names_the_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.png").touch()
+    (tmp_path / name).write_bytes("文字".encode("gbk"))
+
+    with pytest.raises(ValueError, match=rf"{tmp_path}/{name} is not in UTF-8 \(.* at byte 0\); convert it"):
+        labelled_pictures(tmp_path)
+
+
 def test_a_missing_picture_of_a_label_file_is_named(tmp_path: Path) -> None:
     write_label_file(tmp_path, row("gone.png", "x"))
 
