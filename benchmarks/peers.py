@@ -172,7 +172,7 @@ def _peer_options(settings: Settings, threads: int) -> PeerOptions:
         det=folder("det"),
         cls=folder("cls"),
         rec=folder("rec"),
-        dictionary=str(settings.models.dictionary().absolute()),
+        dictionary=str((settings.models.directory("rec") / "dictionary.txt").absolute()),
     )
 
 

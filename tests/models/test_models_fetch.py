@@ -43,7 +43,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ArchiveServer]:
 
 def profile_from(tmp_path: Path, url: str, pinned: bool = True, digest: str | None = None) -> Profile:
     source = {"kind": "archive", "url": url} | ({"sha256": digest} if digest else {})
-    return load_profile(str(write_profile(tmp_path / "tiny.toml", source, pinned)))
+    return load_profile(str(write_profile(tmp_path / "tiny.toml", source, pinned=pinned)))
 
 
 def old_files(dest: Path) -> dict[str, bytes | None]:
