@@ -51,7 +51,7 @@ def find_characters(model: ModelFiles) -> tuple[str, ...] | None:
     if (folder / _DICTIONARY).is_file():
         return load_dictionary(folder / _DICTIONARY)
     configuration = folder / _CONFIGURATION
-    if configuration.is_file() and (entries := read_list(_text(configuration), _YAML_KEY)):
+    if configuration.is_file() and (entries := _list(configuration, _YAML_KEY)):
         return tuple(entries)
     if model.program.suffix == ".onnx":
         try:
@@ -91,7 +91,7 @@ def read_line_shape(folder: Path) -> tuple[int, int, int] | None:
     configuration, program = folder / _CONFIGURATION, folder / "inference.onnx"
     sides: tuple[int, ...] = ()
     if configuration.is_file():
-        sides = tuple(int(side) for side in read_list(_text(configuration), "image_shape") if side.isdecimal())
+        sides = tuple(int(side) for side in _list(configuration, "image_shape") if side.isdecimal())
     if len(sides) != 3 and program.is_file():
         try:
             sides = read_input_shape(program)[1:]
@@ -110,6 +110,13 @@ def _text(path: Path) -> str:
         raise ModelNotFound(f"dictionary {path}: {error.strerror}; {_REMEDY}") from error
     except UnicodeDecodeError as error:
         raise ModelNotFound(f"dictionary {path}: byte {error.start} is not UTF-8; {_REMEDY}") from error
+
+
+def _list(path: Path, key: str) -> list[str]:
+    try:
+        return read_list(_text(path), key)
+    except ValueError as error:
+        raise ModelNotFound(f"{path}: {key}: {error}; {_REMEDY}") from error
 
 
 def _entries(text: str, name: str) -> tuple[str, ...]:

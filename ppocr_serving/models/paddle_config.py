@@ -27,6 +27,9 @@ def read_list(text: str, key: str) -> list[str]:
 
     Returns:
         The entries as text; empty if there is no such sequence.
+
+    Raises:
+        ValueError: An entry takes several lines, which PyYAML only writes for a line break.
     """
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     for number, line in enumerate(lines):
@@ -56,6 +59,8 @@ def _scalar(text: str) -> str:
         return _ESCAPE.sub(_unescape, match[1])
     if match := _SINGLE_QUOTED.fullmatch(text):
         return match[1].replace("''", "'")
+    if text[:1] in ("'", '"'):
+        raise ValueError(f"{text[:20]!r} goes on in the next line")
     return text
 
 

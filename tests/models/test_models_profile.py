@@ -1,19 +1,16 @@
-"""Profiles, model files on disk, and dictionaries."""
+"""Profiles, and model files on disk."""
 
 import re
 import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ppocr_serving.errors import InvalidSetting, ModelNotFound
 from ppocr_serving.models import (
     ModelFiles,
     default_model_dir,
     find_models,
-    load_dictionary,
     load_profile,
     paddle_profiles,
     profile_names,
@@ -215,40 +212,3 @@ def test_an_empty_file_and_a_missing_directory_are_refused(tmp_path: Path) -> No
         resolve_model(tmp_path, "det")
     with pytest.raises(ModelNotFound, match="No such file"):
         resolve_model(tmp_path / "none", "det")
-
-
-@given(
-    entries=st.lists(
-        st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1, max_size=2), min_size=1
-    ),
-    end=st.sampled_from(["\n", "\r\n"]),
-    closed=st.booleans(),
-)
-def test_a_dictionary_is_read_as_it_was_written(
-    tmp_path_factory: pytest.TempPathFactory, entries: list[str], end: str, closed: bool
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "dictionary.txt"
-    path.write_bytes((end.join(entries) + end * closed).encode())
-    assert load_dictionary(path) == tuple(entries)
-
-
-def test_spaces_and_empty_lines_are_kept(tmp_path: Path) -> None:
-    path = tmp_path / "dictionary.txt"
-    path.write_bytes("a\n\n \n\u3000\n\u2028\nz".encode())
-    assert load_dictionary(path) == ("a", "", " ", "\u3000", "\u2028", "z")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"), [(b"", "empty"), (b"\n", "empty"), (b"a\n\xff\n", "byte 2 is not UTF-8")]
-)
-def test_an_unusable_dictionary_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
-    path = tmp_path / "dictionary.txt"
-    path.write_bytes(content)
-    with pytest.raises(ModelNotFound, match=message) as caught:
-        load_dictionary(path)
-    assert "PPOCR_REC_DICT" in str(caught.value)
-
-
-def test_a_missing_dictionary_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFound, match=re.escape(str(tmp_path / "none.txt"))):
-        load_dictionary(tmp_path / "none.txt")
