@@ -242,6 +242,7 @@ class Reader:
         return self._create_recognizer("reread", self.settings.models.profile.recognizer("reread").image_shape)
 
     def _create_recognizer(self, role: Literal["rec", "reread"], image_shape: tuple[int, int, int]) -> TextRecognizer:
+        engines = self._engines(role)
         stated = self.settings.models.profile.recognizer(role)
         options = RecognitionOptions(
             image_shape,
@@ -250,7 +251,7 @@ class Reader:
             self.settings.models.use_space_char,
             Normalization(stated.mean, stated.deviation),
         )
-        return TextRecognizer(self._engines(role), options)
+        return TextRecognizer(engines, options)
 
     def _engines(self, role: Role) -> tuple[Engine, ...]:
         if role not in self._assembled:
