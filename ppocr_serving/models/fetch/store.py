@@ -1,6 +1,7 @@
 """Files of a profile, unpacked from the sources that have them: the profile's own, or those that the user gives."""
 
 import shutil
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -46,8 +47,8 @@ class Store(ABC):
         """
 
 
-class _SilentHostError(DownloadError):
-    """The host of a source has not answered before, which has been reported."""
+class _KnownError(DownloadError):
+    """A source, or its host, has failed before, which has been reported."""
 
 
 class Downloads(Store):
@@ -75,7 +76,7 @@ class Downloads(Store):
         for files in alternatives[:-1]:
             try:
                 return self._take(files, is_last=False)
-            except _SilentHostError:
+            except _KnownError:
                 continue
             except DownloadError as error:
                 self._progress.line(f"{str(error).partition(';')[0]}; trying the next source")
@@ -94,13 +95,12 @@ class Downloads(Store):
         if key in self._unpacked:
             return
         if key in self._failures:
-            raise self._failures[key]
+            raise self._failures[key] if is_last else _KnownError(str(self._failures[key]))
         source = self._sources[key]
         host = urlsplit(source.url).hostname if isinstance(source, ArchiveSource | FileSource) else None
         if not is_last and host in self._silent_hosts:
-            raise _SilentHostError(f"{source.label}: {host} does not answer")
-        where = self._work / f"source-{key}"
-        where.mkdir()
+            raise _KnownError(f"{source.label}: {host} does not answer")
+        where = Path(tempfile.mkdtemp(dir=self._work))
         try:
             archive = self._download(source, where, self._limits if is_last else self._limits.impatient())
             if source.sha256 is not None and (found := sha256_of(archive)) != source.sha256:
@@ -109,10 +109,10 @@ class Downloads(Store):
                 )
             self._unpacked[key] = self._unpack(source, archive, [file for file in self._files if file.source == key])
         except DownloadError as error:
-            if is_last:
-                self._failures[key] = error
-            elif isinstance(error, UnreachableError):
+            if isinstance(error, UnreachableError) and not is_last:
                 self._silent_hosts.add(host)
+            else:
+                self._failures[key] = error
             raise
         finally:
             # Free the space of the archive as soon as possible.
@@ -128,8 +128,7 @@ class Downloads(Store):
         return path
 
     def _unpack(self, source: Source, archive: Path, files: Iterable[ProfileFile]) -> dict[str, Path]:
-        folder = self._work / f"files-{len(self._unpacked)}"
-        folder.mkdir()
+        folder = Path(tempfile.mkdtemp(dir=self._work))
         if isinstance(source, FileSource):
             return {archive.name: archive.rename(folder / archive.name)}
         return _extract(archive, files, folder, self._limits)
