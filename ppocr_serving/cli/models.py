@@ -18,6 +18,7 @@ from ppocr_serving.settings import ModelSettings, load_settings
 __all__ = ["main"]
 
 _SHOWN_LANGUAGES = 5
+_FETCH = "python -m ppocr_serving models fetch"
 
 
 class _Request(NamedTuple):
@@ -120,7 +121,7 @@ def _verify(request: _Request) -> int:
             print(f"{file.path}: {_compare(folder / file.path, file)}")
     wrong = [role for role in profile.roles if not is_model_complete(profile, role, directory)]
     if wrong:
-        print(f"models: {profile.name} is not complete in {folder} ({', '.join(wrong)}); run `models fetch`")
+        print(f"models: {profile.name} is not complete in {folder} ({', '.join(wrong)}); run `{_FETCH}`")
     return 1 if wrong else 0
 
 
@@ -168,7 +169,7 @@ def _files_on_disk(profile: Profile, role: Role, directory: Path) -> tuple[Profi
     folder = directory / profile.name
 
     def fitting(files: tuple[ProfileFile, ...]) -> int:
-        return sum(_compare(folder / file.path, file).startswith("ok") for file in files)
+        return sum(_compare(folder / file.path, file).startswith(("ok", "is there")) for file in files)
 
     return max(profile.alternatives(role), key=fitting)
 
@@ -179,5 +180,5 @@ def _compare(path: Path, file: ProfileFile) -> str:
     except OSError as error:
         return f"{error.strerror}"
     if file.sha256 is None:
-        return "ok, as far as is known: it has no published SHA-256"
+        return "is there, and has no published SHA-256"
     return "ok" if digest == file.sha256 else f"SHA-256 is {digest}, expected {file.sha256}"

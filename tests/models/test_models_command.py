@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import resource
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ppocr_serving.models import profile_names
 from tests.models.archive_server import (
     FILES,
     ArchiveServer,
@@ -211,3 +213,68 @@ def test_a_full_disk_leaves_the_old_files(tmp_path: Path, archive: Path) -> None
     assert (done.returncode, done.stdout) == (1, "./tiny/file\nolder\n"), done.stderr
     assert "No space left on device; free some space" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_every_profile_is_listed_with_what_is_there(tmp_path: Path) -> None:
+    there = tmp_path / "ppocr-v4-mobile"
+    for role in ("det", "cls", "rec"):
+        (there / role).mkdir(parents=True)
+        for name in ("inference.pdmodel", "inference.pdiparams", "dictionary.txt"):
+            (there / role / name).touch()
+    done = run("list", "--dest", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    header, *rows = done.stdout.splitlines()
+    assert header.split() == ["PROFILE", "SIZE", "LICENCE", "STATE", "LANGUAGES"]
+    assert [row.split()[0] for row in rows] == list(profile_names())
+    (row,) = [row for row in rows if row.startswith("ppocr-v4-mobile ")]
+    assert re.split(r" {2,}", row) == ["ppocr-v4-mobile", "18 MB", "Apache-2.0", "there", "zh-Hans, zh-Hant, en"]
+    (row,) = [row for row in rows if row.startswith("ppocr-v6 ")]
+    assert "not fetched" in row
+    assert row.endswith("zh-Hans, zh-Hant, en, af, az and 44 more")
+
+
+def test_files_are_verified_one_by_one(tmp_path: Path, archive: Path) -> None:
+    profile, dest = tmp_path / "tiny.toml", tmp_path / "dest"
+    assert fetch(profile, "--dest", dest, "--from", archive).returncode == 0
+    done = run("verify", profile, "--dest", dest)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(done.stdout.splitlines()) == sorted(f"{name}: ok" for name in FILES)
+
+    (dest / "tiny" / "det" / "inference.pdmodel").write_bytes(b"another")
+    (dest / "tiny" / "rec" / "dictionary.txt").unlink()
+    done = run("verify", profile, "--dest", dest)
+    assert done.returncode == 1
+    expected = f"SHA-256 is {sha256(b'another')}, expected {sha256(FILES['det/inference.pdmodel'])}"
+    assert f"det/inference.pdmodel: {expected}" in done.stdout.splitlines()
+    assert "rec/dictionary.txt: No such file or directory" in done.stdout.splitlines()
+    assert done.stdout.splitlines()[-1] == (
+        f"models: tiny is not complete in {dest / 'tiny'} (det, rec); run `python -m ppocr_serving models fetch`"
+    )
+
+
+def test_a_file_without_a_published_hash_is_not_called_verified(tmp_path: Path, archive: Path) -> None:
+    profile = write_profile(tmp_path / "tiny.toml", {"kind": "archive", "url": "http://127.0.0.1:9/"}, pinned=False)
+    assert fetch(profile, "--dest", tmp_path / "dest", "--from", archive).returncode == 0
+    done = run("verify", profile, "--dest", tmp_path / "dest")
+    assert done.returncode == 0
+    assert all(line.endswith("is there, and has no published SHA-256") for line in done.stdout.splitlines())
+
+
+def test_a_profile_is_described_by_role() -> None:
+    done = run("describe", "ppocr-v6")
+    assert (done.returncode, done.stderr) == (0, "")
+    name, *roles = done.stdout.split("\n\n")
+    assert name.startswith("ppocr-v6: PP-OCRv6 tiny")
+    assert [role.partition("\n")[0] for role in roles] == ["det", "cls", "rec", "reread"]
+    for stated in ("box_thresh: 0.6", "unclip_ratio: 1.5", "limit_side_len: 960", "mean: 0.485, 0.456, 0.406"):
+        assert f"  {stated}\n" in roles[0]
+    for stated in ("image_shape: 3, 48, 320", "licence: Apache-2.0"):
+        assert f"  {stated}\n" in roles[3]
+    assert "PP-OCRv6_small_rec_onnx_infer.tar; SHA-256 5435fd747c9e0efe" in roles[3]
+
+
+def test_without_a_command_the_commands_are_named() -> None:
+    done = run()
+    assert done.returncode == 2
+    assert "usage: python -m ppocr_serving models" in done.stderr
+    assert "Traceback" not in done.stderr

