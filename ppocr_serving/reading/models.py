@@ -1,6 +1,6 @@
 """The models of a reader: which files run on the engine that the settings ask for, and what they read."""
 
-from ppocr_serving.engines import EngineSpec, Runtime, choose_model
+from ppocr_serving.engines import PACKAGES, EngineSpec, Runtime, choose_model, installed_runtimes
 from ppocr_serving.errors import InvalidSetting, ModelNotFound
 from ppocr_serving.models import Role, find_characters, find_models, load_dictionary, paddle_profiles
 from ppocr_serving.settings import Settings
@@ -64,8 +64,14 @@ def characters_of(settings: Settings, role: Role = "rec") -> tuple[str, ...]:
 def _require_engine(settings: Settings, role: Role) -> None:
     profile = settings.models.profile
     model = profile.model(role)
-    if settings.models.engine is Runtime.PADDLE and not model.runs_on_paddle:
-        raise InvalidSetting(
-            f"engine paddle cannot run the {role} model of profile {profile.name}, which is not in Paddle's format; "
-            f"set PPOCR_ENGINE=auto, or PPOCR_PROFILE to one of {', '.join(paddle_profiles())}"
-        )
+    if model.runs_on_paddle:
+        return
+    reason, remedy = "", "set PPOCR_ENGINE=auto"
+    if Runtime.OPENVINO not in installed_runtimes():
+        reason, remedy = "engine openvino is not installed, and ", f"run `pip install {PACKAGES[Runtime.OPENVINO]}`"
+    elif settings.models.engine is not Runtime.PADDLE:
+        return
+    raise InvalidSetting(
+        f"{reason}engine paddle cannot run the {role} model of profile {profile.name}, which is not in Paddle's "
+        f"format; {remedy}, or set PPOCR_PROFILE to one of {', '.join(paddle_profiles())}"
+    )

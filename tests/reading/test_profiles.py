@@ -26,6 +26,7 @@ from ppocr_serving.settings import Settings, load_settings
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.pictures import BgrImage
 from tests.drawing import Placed, draw_line, draw_page, rotate
+from tests.engines.inputs import run_program
 
 POOL = EnginePool()
 # Their detectors and recognisers are in no registry.
@@ -33,6 +34,7 @@ NOT_IN_REGISTRIES = {"ppocr-v2.0-mobile", "ppocr-v2.0-server"}
 ONLY_ENGLISH = {"ppocr-v4-en"}
 PAGE = draw_page([Placed("Departures 2026", 30, 30), Placed("Platform 7", 30, 110)], 520, 200)
 
+PADDLE_PROFILES = "ppocr-v2.0-mobile, ppocr-v2.0-server, ppocr-v4-en, ppocr-v4-mobile, ppocr-v5-mobile"
 CHINESE_PAGE = draw_page([Placed("欢迎光临图书馆", 30, 30), Placed("阅览室在二楼", 30, 110)], 520, 200)
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "example.png"
@@ -136,8 +138,24 @@ def test_a_profile_without_paddles_formats_is_refused_on_paddle(tmp_path: Path, 
         Reader(settings=load_settings(environ=environ), roles=(role,))
     assert str(caught.value) == (
         f"engine paddle cannot run the {role} model of profile {name}, which is not in Paddle's format; set "
-        "PPOCR_ENGINE=auto, or PPOCR_PROFILE to one of ppocr-v2.0-mobile, ppocr-v2.0-server, ppocr-v4-en, "
-        "ppocr-v4-mobile, ppocr-v5-mobile"
+        f"PPOCR_ENGINE=auto, or set PPOCR_PROFILE to one of {PADDLE_PROFILES}"
+    )
+
+
+def test_a_profile_without_paddles_formats_is_refused_where_openvino_is_missing() -> None:
+    program = """if True:
+        import sys
+        sys.modules["openvino"] = None
+        from ppocr_serving import OcrError, Reader
+        from ppocr_serving.settings import load_settings
+        try:
+            Reader(settings=load_settings(environ={"PPOCR_PROFILE": "ppocr-v6-tiny"}))
+        except OcrError as error:
+            print(error)
+    """
+    assert run_program(program).stdout == (
+        "engine openvino is not installed, and engine paddle cannot run the det model of profile ppocr-v6-tiny, which "
+        f"is not in Paddle's format; run `pip install openvino`, or set PPOCR_PROFILE to one of {PADDLE_PROFILES}\n"
     )
 
 

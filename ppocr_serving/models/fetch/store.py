@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -173,8 +174,7 @@ class GivenSources(Store):
 
     def take(self, alternatives: Sequence[Files]) -> dict[ProfileFile, Path]:
         """Look the files up by name, and single ones by their hash; see `Store.take`."""
-        best: list[DownloadError] = []
-        fewest = None
+        failures: list[tuple[int, DownloadError]] = []
         for files in alternatives:
             found = {file: path for file in files if (path := self._find(file)) is not None}
             missing = [file.member for file in files if file not in found]
@@ -183,9 +183,8 @@ class GivenSources(Store):
                     raise _incomplete(self._label, missing)
                 return _checked(found)
             except DownloadError as error:
-                if fewest is None or len(missing) < fewest:
-                    fewest, best = len(missing), [error]
-        raise best[0]
+                failures.append((len(missing), error))
+        raise min(failures, key=itemgetter(0))[1]
 
     def _find(self, file: ProfileFile) -> Path | None:
         if file.sha256 in self._by_digest:
