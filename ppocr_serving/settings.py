@@ -11,7 +11,7 @@ import msgspec
 from ppocr_serving.cpu import available_cpus
 from ppocr_serving.engines.base import Backend, Precision, Runtime
 from ppocr_serving.errors import InvalidSetting
-from ppocr_serving.models import Profile, Role, default_model_dir, load_profile, read_line_shape
+from ppocr_serving.models import Profile, Role, default_model_dir, load_profile, read_line_shape, read_thresholds
 from ppocr_serving.values import convert, parse_text, suggestion
 
 __all__ = [
@@ -266,7 +266,7 @@ def load_settings(
     arguments = _of_module("init_args: ", init_args or {})
     profile = load_profile({**defaults, **variables, **arguments}.get("profile", _DEFAULT_PROFILE))
     given = {**defaults, **variables, **arguments}
-    merged = {**_of_profile(profile), **_of_custom_model(given), **given, "profile": profile}
+    merged = {**_of_profile(profile), **_of_custom_models(given), **given, "profile": profile}
     sections: dict[str, dict[str, Any]] = {name: {} for name in Settings.__struct_fields__}
     for name, value in merged.items():
         sections[_FIELDS[name].section][name] = value
@@ -306,11 +306,17 @@ def _of_profile(profile: Profile) -> dict[str, Any]:
     return _of_module(f"profile {profile.name}: ", stated)
 
 
-def _of_custom_model(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the files of a custom recognition model say about its input."""
-    folder: Path | None = given.get("rec_model_dir")
-    shape = None if folder is None else read_line_shape(folder)
-    return {} if shape is None else _of_module(f"{folder}: ", {"rec_image_shape": shape})
+def _of_custom_models(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the files of a custom detector and a custom recogniser say about themselves."""
+    values: dict[str, Any] = {}
+    detector: Path | None = given.get("det_model_dir")
+    if detector is not None:
+        stated = {f"det_db_{name}": value for name, value in read_thresholds(detector).items()}
+        values |= _of_module(f"{detector}: ", stated)
+    recognizer: Path | None = given.get("rec_model_dir")
+    if recognizer is not None and (shape := read_line_shape(recognizer)) is not None:
+        values |= _of_module(f"{recognizer}: ", {"rec_image_shape": shape})
+    return values
 
 
 def _of_module(origin: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import sys
 from ppocr_serving.engines.openvino import OpenVinoEngine, convert_model
 from ppocr_serving.errors import OcrError
 from ppocr_serving.models import ModelFiles
-from ppocr_serving.models.dictionary import keep_dictionary
+from ppocr_serving.models.own_files import keep_dictionary
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.settings import Settings, load_settings
 

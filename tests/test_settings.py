@@ -266,6 +266,24 @@ def test_a_profile_states_the_thresholds_and_shapes(tmp_path: Path) -> None:
     }
 
 
+def test_a_custom_detector_says_its_thresholds_itself(tmp_path: Path) -> None:
+    environ = {"PPOCR_DET_MODEL_DIR": str(tmp_path)}
+
+    def thresholds(**variables: str) -> tuple[float, float, float]:
+        reading = load_settings(environ=environ | variables).reading
+        return reading.det_db_thresh, reading.det_db_box_thresh, reading.det_db_unclip_ratio
+
+    assert thresholds() == (0.3, 0.5, 1.6)
+    (tmp_path / "inference.yml").write_text("PostProcess:\n  box_thresh: 0.4\n  thresh: 0.2\n  unclip_ratio: 2\n")
+    assert thresholds() == (0.2, 0.4, 2)
+    assert thresholds(PPOCR_DET_DB_BOX_THRESH="0.6") == (0.2, 0.6, 2)
+    (tmp_path / "inference.yml").write_text("PostProcess:\n  name: DBPostProcess\n")
+    assert thresholds() == (0.3, 0.5, 1.6)
+    (tmp_path / "inference.yml").write_text("PostProcess:\n  thresh: 20\n")
+    with pytest.raises(InvalidSetting, match=rf"{tmp_path}: det_db_thresh is 20\.0: "):
+        thresholds()
+
+
 def test_a_custom_recogniser_says_the_shape_of_its_input_itself(tmp_path: Path) -> None:
     environ = {"PPOCR_REC_MODEL_DIR": str(tmp_path)}
     assert load_settings(environ=environ).models.rec_image_shape == (3, 48, 320)

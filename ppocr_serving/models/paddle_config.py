@@ -1,12 +1,12 @@
 """What Paddle writes into `inference.yml` beside a model.
 
-Only the lists are needed, such as the dictionary, and they are block sequences of scalars, as PyYAML writes them. So a
-few lines read them, and the lean image needs no YAML library.
+Only numbers and lists are needed, such as the dictionary, and lists are block sequences of scalars, as PyYAML writes
+them. So a few lines read them, and the lean image needs no YAML library.
 """
 
 import re
 
-__all__ = ["read_list"]
+__all__ = ["read_list", "read_number"]
 
 _DOUBLE_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _SINGLE_QUOTED = re.compile(r"'((?:[^']|'')*)'")
@@ -36,6 +36,20 @@ def read_list(text: str, key: str) -> list[str]:
         if line.lstrip(" -") == f"{key}:":
             return _sequence(lines[number + 1 :])
     return []
+
+
+def read_number(text: str, key: str) -> float | None:
+    """Return the number under a key.
+
+    Args:
+        text: The file's content.
+        key: A key at any depth, for example `box_thresh`.
+
+    Returns:
+        The first one; None if there is none.
+    """
+    match = re.search(rf"^[ -]*{re.escape(key)}: *([0-9]+(?:\.[0-9]+)?) *\r?$", text, re.MULTILINE)
+    return None if match is None else float(match[1])
 
 
 def _sequence(lines: list[str]) -> list[str]:

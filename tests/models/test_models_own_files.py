@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ppocr_serving.errors import ModelNotFound
 from ppocr_serving.models import ModelFiles, find_characters, load_dictionary, read_line_shape
-from ppocr_serving.models.dictionary import keep_dictionary
 from ppocr_serving.models.onnx import read_input_shape, read_metadata
+from ppocr_serving.models.own_files import keep_dictionary
 from ppocr_serving.models.paddle_config import read_list
 from tests.engines.onnx_file import write_onnx
 

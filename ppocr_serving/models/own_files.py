@@ -1,13 +1,13 @@
-"""What the files of a recognition model say about it: its characters, and the shape of its input."""
+"""What the files of a model say about it: characters and shape of a recogniser, thresholds of a detector."""
 
 from pathlib import Path
 
 from ppocr_serving.errors import ModelNotFound
 from ppocr_serving.models.files import ModelFiles
 from ppocr_serving.models.onnx import read_input_shape, read_metadata
-from ppocr_serving.models.paddle_config import read_list
+from ppocr_serving.models.paddle_config import read_list, read_number
 
-__all__ = ["find_characters", "keep_dictionary", "load_dictionary", "read_line_shape"]
+__all__ = ["find_characters", "keep_dictionary", "load_dictionary", "read_line_shape", "read_thresholds"]
 
 _DICTIONARY = "dictionary.txt"
 _CONFIGURATION = "inference.yml"
@@ -101,6 +101,26 @@ def read_line_shape(folder: Path) -> tuple[int, int, int] | None:
         return None
     channels, height, width = sides
     return channels, height, width or _USUAL_WIDTH
+
+
+def read_thresholds(folder: Path) -> dict[str, float]:
+    """Read the thresholds of a detection model from its `inference.yml`.
+
+    Args:
+        folder: The model's.
+
+    Returns:
+        Those of `thresh`, `box_thresh` and `unclip_ratio` that the file states; empty without such a file.
+
+    Raises:
+        ModelNotFound: The file cannot be read.
+    """
+    configuration = folder / _CONFIGURATION
+    if not configuration.is_file():
+        return {}
+    text = _text(configuration)
+    found = {key: read_number(text, key) for key in ("thresh", "box_thresh", "unclip_ratio")}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _text(path: Path) -> str:
