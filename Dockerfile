@@ -37,7 +37,6 @@ COPY --from=build /usr/lib/x86_64-linux-gnu/libgomp.so.1 /usr/lib/x86_64-linux-g
 COPY --from=build /compiled /
 COPY --from=build /opt/ppocr /opt/ppocr
 COPY --from=build /PaddleOCR/LICENSE /PaddleOCR/NOTICE /PaddleOCR/README.md /PaddleOCR/start.sh /PaddleOCR/.image /PaddleOCR/docker/healthcheck.py /PaddleOCR/
-COPY --from=build /PaddleOCR/scripts/fetch_models.py /PaddleOCR/scripts/
 ENV HUB_HOME=/opt/ppocr/share/paddlehub \
     PATH=/opt/ppocr/bin:$PATH \
     PPOCR_PROFILE=${PROFILE} \

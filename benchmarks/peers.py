@@ -184,7 +184,7 @@ def _peer_options(threads: int, needs_models: bool) -> PeerOptions:
     def folder(role: Role) -> str:
         return str(resolve_model(models.directory(role), role).program.parent.absolute())
 
-    dictionary = str(models.dictionary().absolute())
+    dictionary = str((models.directory("rec") / "dictionary.txt").absolute())
     return options._replace(det=folder("det"), cls=folder("cls"), rec=folder("rec"), dictionary=dictionary)
 
 

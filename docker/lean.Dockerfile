@@ -40,7 +40,7 @@ COPY --from=build /opt/ppocr /opt/ppocr
 # start.sh reads the command to run from .image, so that it works here as in the other images.
 COPY --from=build /PaddleOCR/LICENSE /PaddleOCR/NOTICE /PaddleOCR/README.md /PaddleOCR/start.sh /PaddleOCR/.image \
     /PaddleOCR/docker/healthcheck.py /PaddleOCR/
-COPY --from=build /PaddleOCR/scripts/fetch_models.py /PaddleOCR/scripts/compile_models.py /PaddleOCR/scripts/
+COPY --from=build /PaddleOCR/scripts/compile_models.py /PaddleOCR/scripts/
 # Caches for input shapes that may never recur would take most of the memory, and a second concurrent picture would only
 # wait for the CPUs.
 ENV ONEDNN_PRIMITIVE_CACHE_CAPACITY=500 \

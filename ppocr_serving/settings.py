@@ -11,7 +11,7 @@ import msgspec
 from ppocr_serving.cpu import available_cpus
 from ppocr_serving.engines.base import Backend, Precision, Runtime
 from ppocr_serving.errors import InvalidSetting
-from ppocr_serving.models import Profile, Role, default_model_dir, load_profile
+from ppocr_serving.models import Profile, Role, default_model_dir, load_profile, read_line_shape, read_thresholds
 from ppocr_serving.values import convert, parse_text, suggestion
 
 __all__ = [
@@ -55,7 +55,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
         det_model_dir: Folder of a custom detection model.
         cls_model_dir: Folder of a custom angle classifier.
         rec_model_dir: Folder of a custom recognition model.
-        rec_dict: Dictionary of the custom recognition model, one character per line.
+        rec_dict: Dictionary of the recognition model, one character per line; None means that of the model's files.
         engine: The library that runs the models; `auto` is `openvino` if it is installed and able.
         backend: The kernels that Paddle runs the models with.
         precision: The number format of the computation; `auto` is bfloat16 if the processor supports it.
@@ -67,7 +67,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
         cls_image_shape: Channels, height and width of the angle classifier's input.
         label_list: Names of the angle classifier's outputs.
         rec_image_shape: Channels, height and usual width of the recogniser's input; set by the profile.
-        use_space_char: The recogniser outputs the space in addition to its dictionary.
+        use_space_char: A recogniser with one class more than its dictionary and the blank outputs the space with it.
     """
 
     profile: Profile = msgspec.field(default_factory=lambda: load_profile(_DEFAULT_PROFILE))
@@ -92,12 +92,16 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def directory(self, role: Role) -> Path:
         """Return the folder of one model: the custom one, or the profile's."""
-        custom = {"det": self.det_model_dir, "cls": self.cls_model_dir, "rec": self.rec_model_dir}[role]
-        return custom or self.model_dir / self.profile.name / role
+        return self.custom_directory(role) or self.profile_directory(role)
 
-    def dictionary(self) -> Path:
-        """Return the path of the recogniser's dictionary: the custom one, or the profile's."""
-        return self.rec_dict or self.model_dir / self.profile.name / "rec" / "dictionary.txt"
+    def custom_directory(self, role: Role) -> Path | None:
+        """Return the folder of a custom model; None if the profile's is used."""
+        custom = {"det": self.det_model_dir, "cls": self.cls_model_dir, "rec": self.rec_model_dir}
+        return custom.get(role)
+
+    def profile_directory(self, role: Role) -> Path:
+        """Return the folder of the profile's model."""
+        return self.model_dir / self.profile.name / role
 
     def effective_backend(self) -> Backend:
         """Return the back end after applying `enable_mkldnn`."""
@@ -243,7 +247,7 @@ def load_settings(
     init_args: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Assemble the settings. Later sources win: `params`, the profile, the environment, `init_args`.
+    """Assemble the settings. Later sources win: the profile, `params`, the environment, `init_args`.
 
     Args:
         params: A module's defaults, from its `params.py`.
@@ -261,7 +265,8 @@ def load_settings(
     variables = _of_environment(os.environ if environ is None else environ)
     arguments = _of_module("init_args: ", init_args or {})
     profile = load_profile({**defaults, **variables, **arguments}.get("profile", _DEFAULT_PROFILE))
-    merged = {**defaults, **_of_profile(profile), **variables, **arguments, "profile": profile}
+    given = {**defaults, **variables, **arguments}
+    merged = {**_of_profile(profile), **_of_custom_models(given), **given, "profile": profile}
     sections: dict[str, dict[str, Any]] = {name: {} for name in Settings.__struct_fields__}
     for name, value in merged.items():
         sections[_FIELDS[name].section][name] = value
@@ -283,7 +288,35 @@ def _of_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _of_profile(profile: Profile) -> dict[str, Any]:
-    return _of_module(f"profile {profile.name}: ", {**profile.thresholds, "rec_image_shape": profile.rec.picture_shape})
+    det, cls, rec = profile.det, profile.cls, profile.rec
+    stated = {
+        "det_limit_side_len": det.limit_side_len,
+        "det_limit_type": det.limit_type,
+        "det_db_thresh": det.thresh,
+        "det_db_box_thresh": det.box_thresh,
+        "det_db_unclip_ratio": det.unclip_ratio,
+        "det_db_score_mode": det.score_mode,
+        "use_dilation": det.use_dilation,
+        "cls_image_shape": cls.image_shape,
+        "label_list": cls.labels,
+        "cls_thresh": cls.thresh,
+        "rec_image_shape": rec.image_shape,
+        "drop_score": profile.drop_score,
+    }
+    return _of_module(f"profile {profile.name}: ", stated)
+
+
+def _of_custom_models(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the files of a custom detector and a custom recogniser say about themselves."""
+    values: dict[str, Any] = {}
+    detector: Path | None = given.get("det_model_dir")
+    if detector is not None:
+        stated = {f"det_db_{name}": value for name, value in read_thresholds(detector).items()}
+        values |= _of_module(f"{detector}: ", stated)
+    recognizer: Path | None = given.get("rec_model_dir")
+    if recognizer is not None and (shape := read_line_shape(recognizer)) is not None:
+        values |= _of_module(f"{recognizer}: ", {"rec_image_shape": shape})
+    return values
 
 
 def _of_module(origin: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import sys
 from ppocr_serving.engines.openvino import OpenVinoEngine, convert_model
 from ppocr_serving.errors import OcrError
 from ppocr_serving.models import ModelFiles
+from ppocr_serving.models.own_files import keep_dictionary
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.settings import Settings, load_settings
 
@@ -34,6 +35,7 @@ def main() -> int:
         by_model = _engines(settings)
         if arguments.convert:
             for model in by_model:
+                keep_dictionary(model)
                 convert_model(model)
             by_model = _engines(settings)
         for engine in by_model.values():
@@ -50,7 +52,7 @@ def main() -> int:
 
 def _engines(settings: Settings) -> dict[ModelFiles, OpenVinoEngine]:
     """Return one engine per model."""
-    engines = Reader(settings=settings).engines
+    engines = Reader(settings=settings, roles=settings.models.profile.roles).engines
     return {engine.model: engine for engine in engines if isinstance(engine, OpenVinoEngine)}
 
 

@@ -225,7 +225,7 @@ models_step() {
         report models "custom, set by PPOCR_DET_MODEL_DIR and the related settings"
         return
     fi
-    "$python" "$root/scripts/fetch_models.py" || # prints its own results and errors
+    "$python" -m ppocr_serving models fetch || # prints its own results and errors
         fail "models: not fetched; see the line above, then run this again"
 }
 

@@ -18,12 +18,13 @@ from tests.flat_settings import field_names, value_of
 from tests.models.archive_server import write_profile
 
 
-def profile_with(tmp_path: Path, thresholds: str, picture_shape: str = "[3, 32, 320]") -> str:
+def profile_with(tmp_path: Path, *replacements: tuple[str, str]) -> str:
     path = write_profile(tmp_path / "tiny.toml", {"kind": "archive", "url": "https://models.example/all.tar"})
-    text = re.sub(r"picture_shape = \[.*\]\n", "", path.read_text())
-    path.write_text(
-        text.replace("[rec]\n", f"[rec]\npicture_shape = {picture_shape}\n") + f"\n[thresholds]\n{thresholds}\n"
-    )
+    text = path.read_text()
+    for old, new in (("[3, 48, 320]", "[3, 32, 320]"), *replacements):
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
     return str(path)
 
 
@@ -65,17 +66,17 @@ def test_settings_are_frozen() -> None:
 
 
 def test_later_sources_win(tmp_path: Path) -> None:
-    profile = profile_with(tmp_path, "drop_score = 0.2")
+    profile = profile_with(tmp_path, ("drop_score = 0.5", "drop_score = 0.2"))
     params = {"drop_score": 0.1, "profile": profile}
     environ = {"PPOCR_DROP_SCORE": "0.3"}
-    assert load_settings({"drop_score": 0.1}, environ={}).reading.drop_score == 0.1
-    assert load_settings(params, environ={}).reading.drop_score == 0.2
+    assert load_settings({"profile": profile}, environ={}).reading.drop_score == 0.2
+    assert load_settings(params, environ={}).reading.drop_score == 0.1
     assert load_settings(params, environ=environ).reading.drop_score == 0.3
     assert load_settings(params, {"drop_score": 0.4}, environ=environ).reading.drop_score == 0.4
 
 
 def test_any_source_can_set_the_profile(tmp_path: Path) -> None:
-    profile = profile_with(tmp_path, "")
+    profile = profile_with(tmp_path)
     assert load_settings(environ={}).models.rec_image_shape == (3, 48, 320)
     for settings in (
         load_settings({"profile": profile}, environ={}),
@@ -87,7 +88,7 @@ def test_any_source_can_set_the_profile(tmp_path: Path) -> None:
 
 
 def test_the_environment_overrides_the_profiles_picture_shape(tmp_path: Path) -> None:
-    environ = {"PPOCR_PROFILE": profile_with(tmp_path, ""), "PPOCR_REC_IMAGE_SHAPE": "3, 64, 400"}
+    environ = {"PPOCR_PROFILE": profile_with(tmp_path), "PPOCR_REC_IMAGE_SHAPE": "3, 64, 400"}
     assert load_settings(environ=environ).models.rec_image_shape == (3, 64, 400)
 
 
@@ -238,16 +239,58 @@ def test_an_unknown_name_is_refused_with_a_suggestion(origin: str) -> None:
         load_settings(**{origin: {"xyzzy": 1}}, environ={})
 
 
-def test_an_unknown_setting_of_a_profile_names_the_profile(tmp_path: Path) -> None:
-    profile = profile_with(tmp_path, "det_db_treshold = 0.5")
-    with pytest.raises(InvalidSetting, match="profile tiny: unknown setting 'det_db_treshold'"):
-        load_settings(environ={"PPOCR_PROFILE": profile})
-
-
 def test_a_bad_value_of_a_profile_names_the_profile(tmp_path: Path) -> None:
-    profile = profile_with(tmp_path, "det_db_thresh = 7")
-    with pytest.raises(InvalidSetting, match=r"profile tiny: det_db_thresh is 7: .*<= 1"):
+    profile = profile_with(tmp_path, ("unclip_ratio = 1.6", "unclip_ratio = 70"))
+    with pytest.raises(InvalidSetting, match=r"profile tiny: det_db_unclip_ratio is 70\.0: .*<= 10"):
         load_settings(environ={"PPOCR_PROFILE": profile})
+
+
+def test_a_profile_states_the_thresholds_and_shapes(tmp_path: Path) -> None:
+    stated = {
+        "limit_side_len = 960": ("limit_side_len = 640", "det_limit_side_len", 640),
+        'limit_type = "max"': ('limit_type = "min"', "det_limit_type", "min"),
+        "thresh = 0.3": ("thresh = 0.2", "det_db_thresh", 0.2),
+        "box_thresh = 0.5": ("box_thresh = 0.6", "det_db_box_thresh", 0.6),
+        "unclip_ratio = 1.6": ("unclip_ratio = 1.5", "det_db_unclip_ratio", 1.5),
+        'score_mode = "fast"': ('score_mode = "slow"', "det_db_score_mode", "slow"),
+        "use_dilation = false": ("use_dilation = true", "use_dilation", True),
+        "[3, 48, 192]": ("[3, 80, 160]", "cls_image_shape", (3, 80, 160)),
+        '["0", "180"]': ('["up", "180"]', "label_list", ("up", "180")),
+        "thresh = 0.9": ("thresh = 0.8", "cls_thresh", 0.8),
+        "drop_score = 0.5": ("drop_score = 0.4", "drop_score", 0.4),
+    }
+    path = profile_with(tmp_path, *((old, new) for old, (new, _, _) in stated.items()))
+    settings = load_settings(environ={"PPOCR_PROFILE": path})
+    assert {name: value_of(settings, name) for _, name, _ in stated.values()} == {
+        name: value for _, name, value in stated.values()
+    }
+
+
+def test_a_custom_detector_says_its_thresholds_itself(tmp_path: Path) -> None:
+    environ = {"PPOCR_DET_MODEL_DIR": str(tmp_path)}
+
+    def thresholds(**variables: str) -> tuple[float, float, float]:
+        reading = load_settings(environ=environ | variables).reading
+        return reading.det_db_thresh, reading.det_db_box_thresh, reading.det_db_unclip_ratio
+
+    assert thresholds() == (0.3, 0.5, 1.6)
+    (tmp_path / "inference.yml").write_text("PostProcess:\n  box_thresh: 0.4\n  thresh: 0.2\n  unclip_ratio: 2\n")
+    assert thresholds() == (0.2, 0.4, 2)
+    assert thresholds(PPOCR_DET_DB_BOX_THRESH="0.6") == (0.2, 0.6, 2)
+    (tmp_path / "inference.yml").write_text("PostProcess:\n  name: DBPostProcess\n")
+    assert thresholds() == (0.3, 0.5, 1.6)
+    (tmp_path / "inference.yml").write_text("PostProcess:\n  thresh: 20\n")
+    with pytest.raises(InvalidSetting, match=rf"{tmp_path}: det_db_thresh is 20\.0: "):
+        thresholds()
+
+
+def test_a_custom_recogniser_says_the_shape_of_its_input_itself(tmp_path: Path) -> None:
+    environ = {"PPOCR_REC_MODEL_DIR": str(tmp_path)}
+    assert load_settings(environ=environ).models.rec_image_shape == (3, 48, 320)
+    shape = "PreProcess:\n  transform_ops:\n  - RecResizeImg:\n      image_shape:\n      - 3\n      - 32\n      - 256\n"
+    (tmp_path / "inference.yml").write_text(shape)
+    assert load_settings(environ=environ).models.rec_image_shape == (3, 32, 256)
+    assert load_settings(environ=environ | {"PPOCR_REC_IMAGE_SHAPE": "3,64,400"}).models.rec_image_shape == (3, 64, 400)
 
 
 def test_an_unknown_variable_gets_a_warning(caplog: pytest.LogCaptureFixture) -> None:
@@ -276,12 +319,10 @@ def test_models_are_in_the_profiles_folder_unless_set_individually() -> None:
     assert settings.models.directory("det") == Path("/own/det")
     assert settings.models.directory("cls") == Path("/m/ppocr-v4-mobile/cls")
     assert settings.models.directory("rec") == Path("/m/ppocr-v4-mobile/rec")
-    assert settings.models.dictionary() == Path("/m/ppocr-v4-mobile/rec/dictionary.txt")
-    assert load_settings(environ={"PPOCR_REC_DICT": "/own/keys"}).models.dictionary() == Path("/own/keys")
 
 
 def test_the_folder_is_named_after_the_profile_and_not_after_its_file(tmp_path: Path) -> None:
-    path = Path(profile_with(tmp_path, ""))
+    path = Path(profile_with(tmp_path))
     moved = path.rename(tmp_path / "renamed.toml")
     settings = load_settings(environ={"PPOCR_PROFILE": str(moved), "PPOCR_MODEL_DIR": "/m"})
     assert settings.models.directory("det") == Path("/m/tiny/det")

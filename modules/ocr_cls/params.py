@@ -1,10 +1,7 @@
 """Defaults of this module. The environment (`PPOCR_*`) and `init_args` override them.
 
-Any other setting can be added by its name, for example the folder of a model of the user.
+They override the model profile, which states thresholds, shapes and labels, so none of those is repeated here. Any
+setting can be added by its name, for example `"det_db_thresh": 0.3` or the folder of a custom model.
 """
 
-PARAMS = {
-    "cls_image_shape": (3, 48, 192),
-    "label_list": ("0", "180"),
-    "cls_thresh": 0.9,
-}
+PARAMS: dict[str, object] = {}

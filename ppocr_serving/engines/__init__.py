@@ -1,7 +1,7 @@
 """Inference engines: arrays in, arrays out, with no notion of pictures or letters."""
 
 from ppocr_serving.engines.base import Backend, Engine, EngineSpec, Float32Array, Precision, Runtime
-from ppocr_serving.engines.pool import PACKAGES, EnginePool, choose_runtime, installed_runtimes
+from ppocr_serving.engines.pool import PACKAGES, EnginePool, choose_model, choose_runtime, installed_runtimes
 
 __all__ = [
     "PACKAGES",
@@ -12,6 +12,7 @@ __all__ = [
     "Float32Array",
     "Precision",
     "Runtime",
+    "choose_model",
     "choose_runtime",
     "installed_runtimes",
 ]

@@ -185,7 +185,7 @@ def _compile(spec: EngineSpec) -> Any:
 def _read(model: ModelFiles) -> Any:
     for path in (model.program, model.params):
         if path is not None and not path.is_file():
-            raise EngineError(f"{path}: No such file; run scripts/fetch_models.py again")
+            raise EngineError(f"{path}: No such file; run `python -m ppocr_serving models fetch`")
     try:
         network = _core().read_model(str(model.program))
         if len(network.inputs) != 1:  # an empty file has none, and is read without an error

@@ -121,10 +121,10 @@ def _require_program(path: Path) -> None:
         with path.open("rb") as stream:
             content = stream.read(1)
     except OSError as error:
-        raise EngineError(f"{path}: {error.strerror}; run scripts/fetch_models.py again") from error
+        raise EngineError(f"{path}: {error.strerror}; run `python -m ppocr_serving models fetch`") from error
     if content != start:
         raise EngineError(
-            f"{path}: is not a Paddle program (it starts with {content!r}); run scripts/fetch_models.py again"
+            f"{path}: is not a Paddle program (it starts with {content!r}); run `python -m ppocr_serving models fetch`"
         )
 
 

@@ -1,13 +1,15 @@
 """Pool of engines, one per specification."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 
 from ppocr_serving.engines.base import Backend, Engine, EngineSpec, Runtime
 from ppocr_serving.errors import InvalidSetting
+from ppocr_serving.models import ModelFiles
 
-__all__ = ["PACKAGES", "EnginePool", "choose_runtime", "installed_runtimes"]
+__all__ = ["PACKAGES", "EnginePool", "choose_model", "choose_runtime", "installed_runtimes"]
 
 PACKAGES = {Runtime.OPENVINO: "openvino", Runtime.PADDLE: "paddlepaddle"}
 """PyPI distribution of each runtime."""
@@ -65,6 +67,27 @@ def choose_runtime(spec: EngineSpec) -> Runtime:
     if chosen not in installed_runtimes():
         raise InvalidSetting(f"engine {chosen} is not installed; run `pip install {PACKAGES[chosen]}`")
     return chosen
+
+
+def choose_model(spec: EngineSpec, models: Sequence[ModelFiles]) -> EngineSpec:
+    """Choose one of the formats of a model.
+
+    Args:
+        spec: How to run it; its `model` is ignored.
+        models: The same model in several formats, the preferred one first.
+
+    Returns:
+        The specification with the first format that can be run that way; with the first of all if none can, so that
+        the pool reports why.
+    """
+    for model in models:
+        candidate = replace(spec, model=model)
+        try:
+            choose_runtime(candidate)
+        except InvalidSetting:
+            continue
+        return candidate
+    return replace(spec, model=models[0])
 
 
 def _paddle_only_feature(spec: EngineSpec) -> str | None:

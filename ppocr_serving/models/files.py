@@ -1,4 +1,4 @@
-"""Model files on disk: find them, check that they exist, and load the dictionary."""
+"""Model files on disk: find them and check that they exist."""
 
 import hashlib
 import sys
@@ -8,17 +8,19 @@ import msgspec
 
 from ppocr_serving.errors import ModelNotFound
 
-__all__ = ["ModelFiles", "default_model_dir", "load_dictionary", "resolve_model", "sha256_of"]
+__all__ = ["FORMATS", "PADDLE_PROGRAMS", "ModelFiles", "default_model_dir", "find_models", "resolve_model", "sha256_of"]
 
-_REMEDY = "run scripts/fetch_models.py, or set"
-
-# Programs and their weights, best first: every engine supports the first format, only one each of the others.
-_FORMATS = (
+FORMATS: tuple[tuple[str, ...], ...] = (
     ("inference.pdmodel", "inference.pdiparams"),
-    ("inference.json", "inference.pdiparams"),
     ("inference.xml", "inference.bin"),
-    ("inference.onnx", None),
+    ("inference.onnx",),
+    ("inference.json", "inference.pdiparams"),
 )
+"""The files of a model in each format, program first. Every engine supports the first format; OpenVINO, which is
+preferred, the next two as well, and Paddle the last."""
+
+PADDLE_PROGRAMS = frozenset({"inference.pdmodel", "inference.json"})
+"""The programs that Paddle's own engine runs."""
 
 
 class ModelFiles(msgspec.Struct, frozen=True):
@@ -43,58 +45,39 @@ def default_model_dir() -> Path:
     return Path(sys.prefix) / "share" / "ppocr_serving" / "models"
 
 
-def resolve_model(directory: Path, role: str) -> ModelFiles:
-    """Find the files of one model.
+def find_models(directory: Path, role: str) -> tuple[ModelFiles, ...]:
+    """Find one model in all formats that are there.
 
     Args:
-        directory: Contains `inference.pdmodel` (preferred: every engine supports it) or `inference.json`, and
-            `inference.pdiparams`; or `inference.xml` and `inference.bin`; or `inference.onnx`.
-        role: `det`, `cls` or `rec`; only for the message.
-
-    Raises:
-        ModelNotFound: One of the files is missing or empty.
-    """
-    missing = None
-    for program_name, params_name in _FORMATS:
-        program = directory / program_name
-        params = None if params_name is None else directory / params_name
-        if not _has_content(program):
-            continue
-        if params is None or _has_content(params):
-            return ModelFiles(program=program, params=params)
-        missing = missing or params_name
-    missing = missing or " or ".join(program_name for program_name, _ in _FORMATS)
-    raise ModelNotFound(
-        f"{role} model: {directory} has no usable {missing} ({_contents(directory)}); "
-        f"{_REMEDY} PPOCR_{role.upper()}_MODEL_DIR to a directory that has it"
-    )
-
-
-def load_dictionary(path: Path) -> tuple[str, ...]:
-    r"""Read the characters of a recognition model, in the order of its outputs.
-
-    Args:
-        path: UTF-8 text, one entry per line. Only `\n` and `\r\n` end a line: an entry may be a space, a full-width
-            space, or a character that Unicode counts as a line break. An empty line is an empty entry, so that the
-            entries after it keep their numbers.
+        directory: Contains the files of one or more of `FORMATS`.
+        role: `det`, `cls`, `rec` or `reread`; only for the message.
 
     Returns:
-        The entries, without CTC's blank and without an added space.
+        At least one model, the preferred format first.
 
     Raises:
-        ModelNotFound: The file is missing, empty or not UTF-8.
+        ModelNotFound: There is no complete model: a file is missing or empty.
     """
-    remedy = f"{_REMEDY} PPOCR_REC_DICT to the dictionary of the recognition model"
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise ModelNotFound(f"dictionary {path}: {error.strerror}; {remedy}") from error
-    except UnicodeDecodeError as error:
-        raise ModelNotFound(f"dictionary {path}: byte {error.start} is not UTF-8; {remedy}") from error
-    lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
-    if lines == [""]:
-        raise ModelNotFound(f"dictionary {path}: is empty; {remedy}")
-    return tuple(lines)
+    found, missing = [], None
+    for names in FORMATS:
+        paths = [directory / name for name in names]
+        absent = [path.name for path in paths if not _has_content(path)]
+        if not absent:
+            found.append(ModelFiles(paths[0], paths[1] if len(paths) > 1 else None))
+        elif paths[0].name not in absent:
+            missing = missing or absent[0]
+    if found:
+        return tuple(found)
+    missing = missing or " or ".join(names[0] for names in FORMATS)
+    remedy = "run `python -m ppocr_serving models fetch`"
+    if role != "reread":
+        remedy += f", or set PPOCR_{role.upper()}_MODEL_DIR to a directory that has it"
+    raise ModelNotFound(f"{role} model: {directory} has no usable {missing} ({_contents(directory)}); {remedy}")
+
+
+def resolve_model(directory: Path, role: str) -> ModelFiles:
+    """Find one model in the preferred format that is there; see `find_models`."""
+    return find_models(directory, role)[0]
 
 
 def sha256_of(path: Path) -> str:

@@ -1,4 +1,8 @@
-"""Model profiles: TOML files that define where the three models and the dictionary come from and how they are used."""
+"""Model profiles: TOML files that say everything about a set of models.
+
+For the model of every role they state how it is used (input shape, normalisation, thresholds), what it is (languages,
+licence) and where its files come from.
+"""
 
 import functools
 import re
@@ -6,141 +10,76 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Annotated, Literal, get_args
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
 import msgspec
 
 from ppocr_serving.errors import InvalidSetting, ModelNotFound
+from ppocr_serving.models.files import FORMATS, PADDLE_PROGRAMS
 from ppocr_serving.models.members import check_member_name
+from ppocr_serving.models.sources import Sha256, Source
 
 __all__ = [
     "ROLES",
-    "ArchiveSource",
-    "ModelSpec",
+    "ClassificationModel",
+    "DetectionModel",
+    "Model",
+    "Origin",
     "Profile",
     "ProfileFile",
-    "RecognitionSpec",
+    "RecognitionModel",
     "Role",
-    "Source",
-    "WheelSource",
     "load_profile",
+    "paddle_profiles",
     "profile_names",
 ]
 
 _PROFILE_DIR = Path(__file__).parent / "profiles"
 
-Role = Literal["det", "cls", "rec"]
-"""Purpose of a model: detection, orientation of lines, recognition."""
+Role = Literal["det", "cls", "rec", "reread"]
+"""Purpose of a model: detection, orientation of lines, recognition, and second recognition of doubtful lines."""
 
-ROLES: tuple[Role, ...] = get_args(Role)
+ROLES: tuple[Role, ...] = ("det", "cls", "rec")
+"""The roles that every profile has."""
 
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+FileName = Literal[
+    "inference.pdmodel",
+    "inference.json",
+    "inference.pdiparams",
+    "inference.onnx",
+    "inference.xml",
+    "inference.bin",
+    "inference.yml",
+    "dictionary.txt",
+]
 # The name becomes a directory under the model directory, so it must not lead out of it.
 ProfileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
-PackageName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Version = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*$")]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Channels = tuple[float, float, float]
+Deviations = tuple[
+    Annotated[float, msgspec.Meta(gt=0)], Annotated[float, msgspec.Meta(gt=0)], Annotated[float, msgspec.Meta(gt=0)]
+]
 
 
-class WheelSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="pypi"):
-    """A wheel that pip downloads.
-
-    Attributes:
-        package: Name of the distribution.
-        version: Its exact version.
-        sha256: Lower-case hex digest of the wheel.
-    """
-
-    package: PackageName
-    version: Version
-    sha256: Sha256
-
-    @property
-    def label(self) -> str:
-        """Name of this source in messages."""
-        return f"{self.package}=={self.version}"
-
-
-class ArchiveSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="archive"):
-    """A tar (plain, gzip, bzip2, xz) or zip archive at an HTTP address.
+class Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One file of a model inside a source.
 
     Attributes:
-        url: `http` or `https` address.
-        sha256: Lower-case hex digest of the archive, or None if unknown.
+        member: Its name there.
+        sha256: Digest, or None if unknown.
+        size: Bytes, or None if unknown.
+        source: Key in the profile's `sources`; None means that of the origin.
     """
-
-    url: str
-    sha256: Sha256 | None = None
-
-    def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"url {self.url!r} is not an http or https address")
-
-    @property
-    def label(self) -> str:
-        """Name of this source in messages."""
-        return self.url
-
-
-Source = WheelSource | ArchiveSource
-
-
-class _Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One file of a model inside its source."""
 
     member: str
     sha256: Sha256 | None = None
+    size: Positive | None = None
+    source: str | None = None
 
     def __post_init__(self) -> None:
         check_member_name(self.member)
-
-
-class _SourcedMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One file with a source of its own."""
-
-    source: str
-    member: str
-    sha256: Sha256 | None = None
-
-    def __post_init__(self) -> None:
-        check_member_name(self.member)
-
-
-class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Source of one model.
-
-    Attributes:
-        source: Key in the profile's `sources`.
-        program: The network: `.pdmodel`, or `.json` for Paddle 3 models.
-        params: The weights.
-    """
-
-    source: str
-    program: _Member
-    params: _Member
-
-    def __post_init__(self) -> None:
-        if PurePosixPath(self.program.member).suffix not in (".pdmodel", ".json"):
-            raise ValueError(f"program {self.program.member!r} must end in .pdmodel or .json")
-
-
-class RecognitionSpec(ModelSpec, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Source of a recognition model, with its input shape and dictionary.
-
-    Attributes:
-        picture_shape: (channels, height, width) of the network's input; the width is the one it was trained with.
-        dictionary: Its characters, one per line.
-    """
-
-    picture_shape: tuple[Positive, Positive, Positive]
-    dictionary: _SourcedMember
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.picture_shape[0] != 3:
-            raise ValueError(f"picture_shape {list(self.picture_shape)} must begin with 3, the colour channels")
 
 
 class ProfileFile(msgspec.Struct, frozen=True):
@@ -150,57 +89,198 @@ class ProfileFile(msgspec.Struct, frozen=True):
         path: Relative to the profile's directory, for example `det/inference.pdmodel`.
         source: Key in the profile's `sources`.
         member: Name inside the source.
-        sha256: Lower-case hex digest, or None if unknown.
+        sha256: Digest, or None if unknown.
+        size: Bytes, or None if unknown.
     """
 
     path: PurePosixPath
     source: str
     member: str
     sha256: str | None
+    size: int | None
+
+
+class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One way to get all files of a model.
+
+    Attributes:
+        source: Key in the profile's `sources`.
+        files: The files by their names on disk, in one or more of the formats that engines read.
+    """
+
+    source: str
+    files: Mapping[FileName, Member]
+
+    def __post_init__(self) -> None:
+        names = set(self.files)
+        if not any(names.issuperset(parts) for parts in FORMATS):
+            raise ValueError(f"an origin from {self.source!r} has no complete model: {', '.join(sorted(names))}")
+        msgspec.structs.force_setattr(self, "files", MappingProxyType(dict(self.files)))
+
+    @property
+    def runs_on_paddle(self) -> bool:
+        """Whether one of the formats is Paddle's own."""
+        return not PADDLE_PROGRAMS.isdisjoint(self.files)
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is common to the models of all roles.
+
+    Attributes:
+        licence: SPDX identifier.
+        mean: Of each channel in memory order (blue, green, red), where 0 is black and 1 is white.
+        deviation: Standard deviation of each channel; the network's input is (sample - mean) / deviation.
+        origins: Where the files come from; the first that answers is used.
+    """
+
+    licence: Text
+    mean: Channels
+    deviation: Deviations
+    origins: Annotated[tuple[Origin, ...], msgspec.Meta(min_length=1)]
+
+    @property
+    def runs_on_paddle(self) -> bool:
+        """Whether Paddle's own engine can run it from one of its origins."""
+        return any(origin.runs_on_paddle for origin in self.origins)
+
+
+class DetectionModel(Model, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A detector; the attributes are those of the settings that start with `det_`, and of `use_dilation`."""
+
+    limit_side_len: Positive
+    limit_type: Literal["max", "min"]
+    thresh: Fraction
+    box_thresh: Fraction
+    unclip_ratio: float
+    score_mode: Literal["fast", "slow"]
+    use_dilation: bool
+
+
+class _LineModel(Model, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    image_shape: tuple[Positive, Positive, Positive]
+
+    def __post_init__(self) -> None:
+        if self.image_shape[0] != 3:
+            raise ValueError(f"image_shape {list(self.image_shape)} must begin with 3, the colour channels")
+
+
+class ClassificationModel(_LineModel, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A classifier of lines.
+
+    Attributes:
+        image_shape: (channels, height, width) of the network's input.
+        labels: Names of the network's outputs.
+        thresh: Confidence above which a line is rotated.
+    """
+
+    labels: tuple[str, str]
+    thresh: Fraction
+
+
+class RecognitionModel(_LineModel, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A recogniser. Its dictionary is one of its files, or inside one of them.
+
+    Attributes:
+        image_shape: (channels, height, width) of the network's input; the width is the one it was trained with.
+        languages: BCP 47 tags.
+    """
+
+    languages: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One set of detection, classification and recognition models.
+    """One set of models.
 
     Attributes:
         name: Also the directory's name under the model directory.
+        summary: What it is, in a line.
         sources: Downloads, by key.
         det: Detection model.
         cls: Angle classifier.
-        rec: Recognition model, its picture shape and its dictionary.
-        thresholds: Settings whose default differs for these models, by setting name.
+        rec: Recognition model.
+        drop_score: Lines with less confidence are dropped when entire pictures are read.
+        reread: Recognition model for lines that `rec` reads with little confidence; optional.
     """
 
     name: ProfileName
+    summary: Text
     sources: Mapping[str, Source]
-    det: ModelSpec
-    cls: ModelSpec
-    rec: RecognitionSpec
-    thresholds: Mapping[str, bool | int | float | str] = {}
+    det: DetectionModel
+    cls: ClassificationModel
+    rec: RecognitionModel
+    drop_score: Fraction
+    reread: RecognitionModel | None = None
 
     def __post_init__(self) -> None:
-        for file in self.files():
-            if file.source not in self.sources:
-                raise ValueError(f"{file.path}: source {file.source!r} is not one of {sorted(self.sources)}")
+        for role in self.roles:
+            for files in self.alternatives(role):
+                for file in files:
+                    if file.source not in self.sources:
+                        raise ValueError(f"{file.path}: source {file.source!r} is not one of {sorted(self.sources)}")
         # With a mutable mapping in it, the structure would not be frozen.
         msgspec.structs.force_setattr(self, "sources", MappingProxyType(dict(self.sources)))
-        msgspec.structs.force_setattr(self, "thresholds", MappingProxyType(dict(self.thresholds)))
 
-    def files(self) -> tuple[ProfileFile, ...]:
-        """Return all files of the profile: two per model, and the dictionary."""
-        files = []
-        for role, model in zip(ROLES, (self.det, self.cls, self.rec), strict=True):
-            program = f"inference{PurePosixPath(model.program.member).suffix}"
-            for name, part in ((program, model.program), ("inference.pdiparams", model.params)):
-                files.append(ProfileFile(PurePosixPath(role, name), model.source, part.member, part.sha256))
-        words = self.rec.dictionary
-        files.append(ProfileFile(PurePosixPath("rec/dictionary.txt"), words.source, words.member, words.sha256))
-        return tuple(files)
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The roles that this profile has a model for."""
+        return ROLES if self.reread is None else (*ROLES, "reread")
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """What its recognisers read together."""
+        return tuple(dict.fromkeys(self.rec.languages + (() if self.reread is None else self.reread.languages)))
+
+    @property
+    def licences(self) -> tuple[str, ...]:
+        """The licences of its models."""
+        return tuple(dict.fromkeys(self.model(role).licence for role in self.roles))
+
+    def model(self, role: Role) -> Model:
+        """Return what the profile says about the model of one role.
+
+        Raises:
+            InvalidSetting: It has none.
+        """
+        model: Model | None = getattr(self, role)
+        if model is None:
+            raise InvalidSetting(f"profile {self.name} has no {role} model; use another profile")
+        return model
+
+    def recognizer(self, role: Literal["rec", "reread"]) -> RecognitionModel:
+        """Return what the profile says about one of its recognisers; raises as `model`."""
+        if role == "reread" and self.reread is not None:
+            return self.reread
+        self.model(role)
+        return self.rec
+
+    def alternatives(self, role: Role) -> tuple[tuple[ProfileFile, ...], ...]:
+        """Return the files of one model on disk, once for each of its origins; any of these sets is complete."""
+        return tuple(
+            tuple(
+                ProfileFile(
+                    PurePosixPath(role, name),
+                    file.source or origin.source,
+                    file.member,
+                    file.sha256,
+                    file.size,
+                )
+                for name, file in sorted(origin.files.items())
+            )
+            for origin in self.model(role).origins
+        )
 
 
 def profile_names() -> tuple[str, ...]:
     """Return the names of the packaged profiles, sorted."""
     return tuple(sorted(path.stem for path in _PROFILE_DIR.glob("*.toml")))
+
+
+def paddle_profiles() -> tuple[str, ...]:
+    """Return the names of the packaged profiles whose models all run on Paddle's own engine, sorted."""
+    profiles = map(load_profile, profile_names())
+    return tuple(
+        profile.name for profile in profiles if all(profile.model(role).runs_on_paddle for role in profile.roles)
+    )
 
 
 def load_profile(name: str) -> Profile:

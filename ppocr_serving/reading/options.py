@@ -6,6 +6,7 @@ from typing import Any, Self, get_type_hints
 import msgspec
 
 from ppocr_serving.errors import InvalidRequest
+from ppocr_serving.models.profile import DetectionModel
 from ppocr_serving.settings import Fraction, LimitType, ReadingSettings, ScoreMode, SideLength, UnclipRatio
 from ppocr_serving.values import convert, suggestion
 from ppocr_serving.vision.detection import DetectionOptions
@@ -71,12 +72,15 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
 _HINTS = get_type_hints(ReadOptions, include_extras=True)
 
 
-def pipeline_options(defaults: ReadingSettings, options: ReadOptions | None = None) -> PipelineOptions:
+def pipeline_options(
+    defaults: ReadingSettings, options: ReadOptions | None, detector: DetectionModel
+) -> PipelineOptions:
     """Split the options of one call among the stages.
 
     Args:
         defaults: The reader's own settings.
         options: Options of the call.
+        detector: What the profile says about the detector.
     """
     merged = msgspec.structs.replace(defaults, **options.given()) if options is not None else defaults
     return PipelineOptions(
@@ -88,6 +92,8 @@ def pipeline_options(defaults: ReadingSettings, options: ReadOptions | None = No
             unclip_ratio=merged.det_db_unclip_ratio,
             use_dilation=merged.use_dilation,
             score_mode=merged.det_db_score_mode,
+            mean=detector.mean,
+            deviation=detector.deviation,
         ),
         use_angle_cls=merged.use_angle_cls,
         cls_thresh=merged.cls_thresh,

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from ppocr_serving.engines import Engine, EnginePool
 from ppocr_serving.errors import OcrError
-from ppocr_serving.models import ROLES, Role, load_dictionary
+from ppocr_serving.models import ROLES, Role
 from ppocr_serving.reading.inputs import Source, naming_item, read_source
+from ppocr_serving.reading.models import characters_of
 from ppocr_serving.reading.options import ReadOptions, pipeline_options
 from ppocr_serving.reading.specs import engine_specs, runs_on_openvino
 from ppocr_serving.results import Box, Document, Page
@@ -16,13 +18,14 @@ from ppocr_serving.settings import Settings, load_settings
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.classification import Angle, ClassificationOptions, TextClassifier
 from ppocr_serving.vision.detection import MAX_LONGER_SIDE, TextDetector
+from ppocr_serving.vision.lines import Normalization
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.pipeline import PipelineOptions, TextSystem, require_lines, to_box
 from ppocr_serving.vision.recognition import Packing, RecognitionOptions, Text, TextRecognizer
 
 __all__ = ["Reader"]
 
-_STAGES = {"det": "_detector", "cls": "_classifier", "rec": "_recognizer"}
+_STAGES = {"det": "_detector", "cls": "_classifier", "rec": "_recognizer", "reread": "_second_recognizer"}
 
 # Paddle holds the GIL, so its calls take turns, and larger ones cost less per line.
 _PADDLE_PACKING = Packing(sizes=(6, 4, 2, 1), max_total_width=3200, mixed=True)
@@ -64,7 +67,7 @@ class Reader:
         if roles is None:
             roles = ROLES if settings.reading.use_angle_cls else ("det", "rec")
         self.roles = tuple(roles)
-        self._defaults = pipeline_options(settings.reading)
+        self._defaults = pipeline_options(settings.reading, None, settings.models.profile.det)
         self._assembled: dict[Role, tuple[Engine, ...]] = {}
         # Report missing files now, not at the first picture.
         for role in self.roles:
@@ -197,17 +200,20 @@ class Reader:
         Raises:
             EngineError: A network failed.
         """
-        if {"det", "rec"}.issubset(self.roles):
-            self.pages([image])
-        elif "det" in self.roles:
+        # Each by itself: a detector need not find the line, and a recogniser with a wrong dictionary is refused here.
+        if "det" in self.roles:
             self.detect([image])
-        elif "rec" in self.roles:
-            self.recognize([image])
-        else:
+        if "cls" in self.roles:
             self.classify([image])
+        if "rec" in self.roles:
+            self.recognize([image])
+        if "reread" in self.roles:
+            self._second_recognizer([image], Stopwatch())
 
     def _effective(self, options: ReadOptions | None) -> PipelineOptions:
-        return self._defaults if options is None else pipeline_options(self.settings.reading, options)
+        if options is None:
+            return self._defaults
+        return pipeline_options(self.settings.reading, options, self.settings.models.profile.det)
 
     @cached_property
     def _detector(self) -> TextDetector:
@@ -221,17 +227,30 @@ class Reader:
         models = self.settings.models
         (engine,) = self._engines("cls")
         batch_size = 1 if runs_on_openvino(self.settings, "cls") else _PADDLE_CLASSIFICATION_BATCH_SIZE
-        return TextClassifier(engine, ClassificationOptions(models.cls_image_shape, models.label_list, batch_size))
+        stated = models.profile.cls
+        normalization = Normalization(stated.mean, stated.deviation)
+        options = ClassificationOptions(models.cls_image_shape, models.label_list, batch_size, normalization)
+        return TextClassifier(engine, options)
 
     @cached_property
     def _recognizer(self) -> TextRecognizer:
-        models = self.settings.models
-        engines = self._engines("rec")
-        characters = load_dictionary(models.dictionary())
-        if models.use_space_char:
-            characters = (*characters, " ")
-        packing = _LANES_PACKING if runs_on_openvino(self.settings, "rec") else _PADDLE_PACKING
-        return TextRecognizer(engines, RecognitionOptions(models.rec_image_shape, characters, packing))
+        return self._create_recognizer("rec", self.settings.models.rec_image_shape)
+
+    @cached_property
+    def _second_recognizer(self) -> TextRecognizer:
+        return self._create_recognizer("reread", self.settings.models.profile.recognizer("reread").image_shape)
+
+    def _create_recognizer(self, role: Literal["rec", "reread"], image_shape: tuple[int, int, int]) -> TextRecognizer:
+        engines = self._engines(role)
+        stated = self.settings.models.profile.recognizer(role)
+        options = RecognitionOptions(
+            image_shape,
+            characters_of(self.settings, role),
+            _LANES_PACKING if runs_on_openvino(self.settings, role) else _PADDLE_PACKING,
+            self.settings.models.use_space_char,
+            Normalization(stated.mean, stated.deviation),
+        )
+        return TextRecognizer(engines, options)
 
     def _engines(self, role: Role) -> tuple[Engine, ...]:
         if role not in self._assembled:

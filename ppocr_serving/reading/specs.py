@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ppocr_serving.engines import EngineSpec, Runtime, choose_runtime
-from ppocr_serving.models import Role, load_dictionary, resolve_model
+from ppocr_serving.models import Role
+from ppocr_serving.reading.models import characters_of, spec_of
 from ppocr_serving.settings import Settings
 
 __all__ = ["engine_specs", "require_models", "runs_on_openvino"]
@@ -25,8 +26,8 @@ def require_models(settings: Settings, roles: Iterable[Role]) -> None:
     """
     for role in roles:
         runs_on_openvino(settings, role)
-        if role == "rec":
-            load_dictionary(settings.models.dictionary())
+        if role in ("rec", "reread"):
+            characters_of(settings, role)
 
 
 def engine_specs(settings: Settings, role: Role) -> list[EngineSpec]:
@@ -36,7 +37,7 @@ def engine_specs(settings: Settings, role: Role) -> list[EngineSpec]:
         InvalidSetting: A setting is not supported on this machine.
         ModelNotFound: The profile or a model's files are missing.
     """
-    spec = _spec(settings, role)
+    spec = spec_of(settings, role)
     if not runs_on_openvino(settings, role):
         return [spec]
     if role == "cls":
@@ -58,17 +59,4 @@ def runs_on_openvino(settings: Settings, role: Role) -> bool:
         InvalidSetting: A setting is not supported on this machine.
         ModelNotFound: The profile or a model's files are missing.
     """
-    return choose_runtime(_spec(settings, role)) is Runtime.OPENVINO
-
-
-def _spec(settings: Settings, role: Role) -> EngineSpec:
-    models = settings.models
-    return EngineSpec(
-        model=resolve_model(models.directory(role), role),
-        backend=models.effective_backend(),
-        precision=models.precision,
-        threads=settings.threads(),
-        use_gpu=models.use_gpu,
-        runtime=models.engine,
-        kept_shapes=models.kept_shapes,
-    )
+    return choose_runtime(spec_of(settings, role)) is Runtime.OPENVINO

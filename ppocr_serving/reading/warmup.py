@@ -12,7 +12,7 @@ from ppocr_serving.reading.reader import Reader
 __all__ = ["load_engines", "try_out"]
 
 _PAGE = np.full((64, 320, 3), 255, dtype=np.uint8)
-_PAGE[24:40, 32:288:8] = 0  # strokes: the recogniser only runs if the detector finds something
+_PAGE[24:40, 32:288:8] = 0  # strokes
 
 
 def load_engines(readers: Iterable[Reader]) -> None:

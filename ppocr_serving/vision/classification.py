@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ppocr_serving.engines import Engine, Float32Array
 from ppocr_serving.errors import EngineError
 from ppocr_serving.timing import Stopwatch
-from ppocr_serving.vision.lines import batch_lines
+from ppocr_serving.vision.lines import USUAL_NORMALIZATION, Normalization, batch_lines
 from ppocr_serving.vision.pictures import BgrImage
 
 __all__ = ["Angle", "ClassificationOptions", "TextClassifier"]
@@ -42,11 +42,13 @@ class ClassificationOptions:
         image_shape: Channels, height and width of the network's input.
         labels: Names of the network's outputs.
         batch_size: Maximum number of crops per engine call, at least 1.
+        normalization: How samples become the network's input.
     """
 
     image_shape: tuple[int, int, int] = (3, 48, 192)
     labels: tuple[str, str] = ("0", "180")
     batch_size: int = 1
+    normalization: Normalization = USUAL_NORMALIZATION
 
 
 class TextClassifier:
@@ -79,7 +81,7 @@ class TextClassifier:
         while batch := list(islice(rest, self._options.batch_size)):
             with watch("cls_prepare"):
                 _, height, width = self._options.image_shape
-                tensor = batch_lines(batch, height, width)
+                tensor = batch_lines(batch, height, width, self._options.normalization)
             with watch("cls_engine"):
                 probabilities = self._engine(tensor)
             if probabilities.shape != (len(batch), len(self._options.labels)):

@@ -6,6 +6,7 @@ separately.
 Reference: Liao et al., "Real-time Scene Text Detection with Differentiable Binarization", arXiv:1911.08947.
 """
 
+import functools
 import math
 import sys
 from dataclasses import dataclass
@@ -35,15 +36,6 @@ MAX_LONGER_SIDE = 4000
 _MAX_PIXELS = 4_000_000  # take under a second on two cores
 _MIN_MAP_SIDE = 3  # pixels of the probability map: less is noise
 _MIN_SIDE = 3  # pixels of the picture
-# ImageNet's means and standard deviations, which PaddleOCR's detectors are trained with; PaddleOCR lists them for RGB
-# but feeds BGR, so they are applied to the channels in memory order.
-_MEAN = (0.485, 0.456, 0.406)
-_DEVIATION = (0.229, 0.224, 0.225)
-# An 8-bit sample has 256 values: each channel is normalised with a lookup table, in one pass.
-_NORMALIZED = tuple(
-    (np.arange(256, dtype=np.float32) * np.float32(1 / (255 * deviation)) - np.float32(mean / deviation))[:, np.newaxis]
-    for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +52,9 @@ class DetectionOptions:
         unclip_ratio: Boxes are expanded by area * ratio / perimeter, because the network is trained on shrunken text.
         use_dilation: Dilate the thresholded map by a pixel, which joins broken regions.
         score_mode: `fast` averages over the box, `slow` over the contour's polygon.
+        mean: Of each channel in memory order, with samples in [0, 1]. These are ImageNet's, which PaddleOCR's detectors
+            are trained with; PaddleOCR lists them for RGB but feeds BGR.
+        deviation: Standard deviation of each channel.
     """
 
     limit_side_len: int = 960
@@ -69,6 +64,8 @@ class DetectionOptions:
     unclip_ratio: float = 1.6
     use_dilation: bool = False
     score_mode: Literal["fast", "slow"] = "fast"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    deviation: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
 
 class TextDetector:
@@ -117,7 +114,7 @@ def prepare(image: BgrImage, options: DetectionOptions) -> Float32Array:
 
     Args:
         image: (H, W, 3) uint8 BGR.
-        options: `limit_side_len` and `limit_type` are used.
+        options: `limit_side_len`, `limit_type`, `mean` and `deviation` are used.
 
     Returns:
         (1, 3, h, w) float32, contiguous; h and w are multiples of 32, at least 32.
@@ -133,9 +130,21 @@ def prepare(image: BgrImage, options: DetectionOptions) -> Float32Array:
     if size != (height, width):
         image = cv2.resize(image, size[::-1])
     tensor = np.empty((1, 3, *size), dtype=np.float32)
-    for plane, table, channel in zip(cv2.split(image), _NORMALIZED, tensor[0], strict=True):
+    for plane, table, channel in zip(
+        cv2.split(image), _normalized(options.mean, options.deviation), tensor[0], strict=True
+    ):
         cv2.LUT(plane, table, channel)
     return tensor
+
+
+@functools.cache
+def _normalized(means: tuple[float, ...], deviations: tuple[float, ...]) -> tuple[Float32Array, ...]:
+    """Return a lookup table per channel: an 8-bit sample has 256 values, so one pass normalises it."""
+    samples = np.arange(256, dtype=np.float32)
+    return tuple(
+        (samples * np.float32(1 / (255 * deviation)) - np.float32(mean / deviation))[:, np.newaxis]
+        for mean, deviation in zip(means, deviations, strict=True)
+    )
 
 
 def _network_size(height: int, width: int, options: DetectionOptions) -> tuple[int, int]:
@@ -168,7 +177,7 @@ def decode(probability_map: Float32Array, height: int, width: int, options: Dete
         probability_map: (h, w) float32 in [0, 1].
         height: Height in pixels of the picture that the map was computed from.
         width: Its width in pixels.
-        options: All but the limits are used.
+        options: What is said about the boxes is used.
 
     Returns:
         (N, 4, 2) float32 with integer pixels of the picture, clipped to it, in reading order, each clockwise from the

@@ -1,7 +1,9 @@
 """Crops of single lines, prepared for both line networks (classification and recognition)."""
 
+import functools
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -9,10 +11,23 @@ import numpy as np
 from ppocr_serving.engines import Float32Array
 from ppocr_serving.vision.pictures import BgrImage
 
-__all__ = ["batch_lines", "line_width", "scale_line"]
+__all__ = ["USUAL_NORMALIZATION", "Normalization", "batch_lines", "line_width", "scale_line"]
 
-_NORMALIZED = np.linspace(-1, 1, 256, dtype=np.float32)[:, np.newaxis]
-"""Network input for each 8-bit sample."""
+
+class Normalization(NamedTuple):
+    """How samples become the input of a network: (sample / 255 - mean) / deviation.
+
+    Attributes:
+        mean: Of each channel in memory order.
+        deviation: Standard deviation of each channel.
+    """
+
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    deviation: tuple[float, float, float] = (0.5, 0.5, 0.5)
+
+
+USUAL_NORMALIZATION = Normalization()
+"""That of all classifiers and recognisers that PaddleOCR has published."""
 
 
 def line_width(crop: BgrImage, height: int) -> int:
@@ -39,7 +54,9 @@ def scale_line(crop: BgrImage, height: int, max_width: int) -> BgrImage:
     return line
 
 
-def batch_lines(crops: Sequence[BgrImage], height: int, width: int) -> Float32Array:
+def batch_lines(
+    crops: Sequence[BgrImage], height: int, width: int, normalization: Normalization = USUAL_NORMALIZATION
+) -> Float32Array:
     """Build one batch of lines.
 
     Args:
@@ -47,14 +64,26 @@ def batch_lines(crops: Sequence[BgrImage], height: int, width: int) -> Float32Ar
         height: Height in pixels of the network's input.
         width: Its width in pixels. A crop that is wider at that height is squeezed, a narrower one is padded on the
             right.
+        normalization: The network's.
 
     Returns:
-        (N, 3, height, width) float32 in [-1, 1]; padding is 0, the middle of the range.
+        (N, 3, height, width) float32, by default in [-1, 1]; padding is 0, the middle of the range.
     """
+    tables = _tables(normalization)
     batch = np.zeros((len(crops), 3, height, width), dtype=np.float32)
     for line, crop in zip(batch, crops, strict=True):
         fits = crop.shape[0] == height and crop.shape[1] <= width
         scaled = crop if fits else scale_line(crop, height, width)
-        for plane, channel in zip(cv2.split(scaled), line, strict=True):
-            cv2.LUT(plane, _NORMALIZED, channel[:, : scaled.shape[1]])
+        for plane, table, channel in zip(cv2.split(scaled), tables, line, strict=True):
+            cv2.LUT(plane, table, channel[:, : scaled.shape[1]])
     return batch
+
+
+@functools.cache
+def _tables(normalization: Normalization) -> tuple[Float32Array, ...]:
+    """Return the network's input for each 8-bit sample, by channel."""
+    samples = np.arange(256) / 255
+    return tuple(
+        ((samples - mean) / deviation).astype(np.float32)[:, np.newaxis]
+        for mean, deviation in zip(*normalization, strict=True)
+    )

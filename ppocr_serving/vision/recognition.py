@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ppocr_serving.engines import Engine, Float32Array
 from ppocr_serving.errors import EngineError
 from ppocr_serving.timing import Stopwatch
-from ppocr_serving.vision.lines import batch_lines, scale_line
+from ppocr_serving.vision.lines import USUAL_NORMALIZATION, Normalization, batch_lines, scale_line
 from ppocr_serving.vision.pictures import BgrImage
 
 __all__ = ["Batch", "LineQueue", "Packing", "RecognitionOptions", "Text", "TextRecognizer", "decode"]
@@ -71,13 +71,18 @@ class RecognitionOptions:
 
     Attributes:
         image_shape: Channels, height and usual width of the network's input; longer lines make it wider.
-        characters: Characters of the network's classes 1, 2, ...; class 0 is CTC's blank.
+        characters: Characters of the network's classes 1, 2, ...; class 0 is CTC's blank. If the network has one class
+            more, it is the space.
         packing: Rules for which lines share an engine call.
+        use_space: Whether there may be that class.
+        normalization: How samples become the network's input.
     """
 
     image_shape: tuple[int, int, int]
     characters: tuple[str, ...]
     packing: Packing
+    use_space: bool = True
+    normalization: Normalization = USUAL_NORMALIZATION
 
 
 class TextRecognizer:
@@ -150,7 +155,9 @@ class TextRecognizer:
         while (batch := queue.take(wide=place % 2 == 1)) is not None:
             with watch("rec_prepare"):
                 height = self._options.image_shape[1]
-                tensor = batch_lines([lines[index] for index in batch.indices], height, batch.width)
+                tensor = batch_lines(
+                    [lines[index] for index in batch.indices], height, batch.width, self._options.normalization
+                )
             with watch("rec_engine"):
                 try:
                     found = engine.run(tensor, lambda probabilities: self._decode(probabilities, watch))
@@ -162,7 +169,7 @@ class TextRecognizer:
 
     def _decode(self, probabilities: Float32Array, watch: Stopwatch) -> list[Text]:
         with watch("rec_decode"):
-            return decode(probabilities, self._options.characters)
+            return decode(probabilities, self._options.characters, use_space=self._options.use_space)
 
 
 class LineQueue:
@@ -231,24 +238,27 @@ def _padded(width: int, usual_width: int) -> int:
     return next((step for step in _WIDTHS if step >= needed), _WIDTHS[-1])
 
 
-def decode(probabilities: Float32Array, characters: Sequence[str]) -> list[Text]:
+def decode(probabilities: Float32Array, characters: Sequence[str], *, use_space: bool = True) -> list[Text]:
     """Decode texts from the network's output: the best class of each step, repetitions merged, blanks dropped.
 
     Args:
         probabilities: (N, T, classes) float32 in [0, 1].
         characters: Characters of the classes 1, 2, ...
+        use_space: If there is one class more, it is the space.
 
     Returns:
         N texts.
 
     Raises:
-        EngineError: The number of classes is not that of the characters plus the blank.
+        EngineError: The number of classes is not that of the characters plus the blank, and the space.
     """
     classes = probabilities.shape[2]
-    if classes != len(characters) + 1:
+    space = classes - len(characters) - 1
+    if space not in ((0, 1) if use_space else (0,)):
         raise EngineError(
-            f"the recogniser outputs {classes} classes, but the dictionary has {len(characters)} characters and "
-            f"the blank; use the dictionary that belongs to the model"
+            f"the recogniser outputs {classes} classes, but the dictionary has {len(characters)} characters"
+            f"{', to which the blank and the space can be added' if use_space else ' and the blank'}; "
+            "set PPOCR_REC_DICT to the dictionary that belongs to the model"
         )
     return [
         _decode_line(line, best, characters)
@@ -267,4 +277,6 @@ def _decode_line(probabilities: Float32Array, best: Sequence[int], characters: S
         before = index
     if not kept:
         return Text("", 0.0)
-    return Text("".join([characters[index - 1] for index in kept]), float(probabilities[steps, kept].mean()))
+    count = len(characters)
+    text = "".join([characters[index - 1] if index <= count else " " for index in kept])
+    return Text(text, float(probabilities[steps, kept].mean()))

@@ -1,10 +1,11 @@
 """Choice of the library that runs a model, and the errors if none can."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ppocr_serving.engines import Backend, EngineSpec, Runtime, choose_runtime
+from ppocr_serving.engines import Backend, EngineSpec, Runtime, choose_model, choose_runtime
 from ppocr_serving.errors import InvalidSetting
 from ppocr_serving.models import ModelFiles
 from tests.engines.inputs import run_program
@@ -86,7 +87,7 @@ def choose_without(missing: list[str], spec: str) -> str:
         import sys
         from pathlib import Path
         sys.modules.update(dict.fromkeys({missing!r}))
-        from ppocr_serving.engines import choose_runtime, EnginePool, EngineSpec, Runtime
+        from ppocr_serving.engines import choose_model, choose_runtime, EnginePool, EngineSpec, Runtime
         from ppocr_serving.errors import InvalidSetting
         from ppocr_serving.models import ModelFiles
         paddle_model = ModelFiles(Path("inference.pdmodel"), Path("inference.pdiparams"))
@@ -134,3 +135,24 @@ def test_a_missing_library_is_not_chosen_or_is_reported_in_one_line(
     missing: list[str], spec: str, printed: str
 ) -> None:
     assert choose_without(missing, spec) == f"{printed}\n"
+
+
+@pytest.mark.parametrize(
+    ("spec", "chosen"),
+    [
+        (EngineSpec(PADDLE_MODEL), ONNX_MODEL),
+        (EngineSpec(PADDLE_MODEL, runtime=Runtime.OPENVINO), ONNX_MODEL),
+        (EngineSpec(PADDLE_MODEL, runtime=Runtime.PADDLE), JSON_MODEL),
+        (EngineSpec(PADDLE_MODEL, Backend.ONEDNN), JSON_MODEL),
+        (EngineSpec(PADDLE_MODEL, use_gpu=True), JSON_MODEL),
+    ],
+    ids=["auto", "openvino", "paddle", "back-end", "gpu"],
+)
+def test_a_model_in_several_formats_runs_in_the_one_that_the_engine_reads(spec: EngineSpec, chosen: ModelFiles) -> None:
+    assert choose_model(spec, [ONNX_MODEL, JSON_MODEL]) == replace(spec, model=chosen)
+
+
+def test_a_model_that_cannot_run_is_reported_in_its_preferred_format() -> None:
+    spec = choose_model(EngineSpec(JSON_MODEL, runtime=Runtime.PADDLE), [ONNX_MODEL])
+    with pytest.raises(InvalidSetting, match=r"engine paddle cannot run a model in the ONNX format"):
+        choose_runtime(spec)

@@ -245,7 +245,7 @@ def test_a_read_only_folder_is_a_one_line_error(model: ModelFiles) -> None:
 def test_a_model_that_cannot_be_compiled_is_not_saved(model: ModelFiles) -> None:
     assert model.params is not None
     model.params.unlink()
-    with pytest.raises(EngineError, match=r"inference\.pdiparams: No such file; run scripts/fetch_models\.py again"):
+    with pytest.raises(EngineError, match=r"inference\.pdiparams: No such file; run `python -m"):
         new_engine(model).save_compiled()
     model.program.write_bytes(b"<!doctype html>")
     model.params.write_bytes(b"weights")

@@ -192,7 +192,7 @@ def test_a_missing_model_is_an_error_at_the_first_call(
     for _ in range(2):
         with pytest.raises(EngineError) as caught:
             absent.load()
-        assert str(caught.value) == f"{tmp_path / missing}: No such file; run scripts/fetch_models.py again"
+        assert str(caught.value) == f"{tmp_path / missing}: No such file; run `python -m ppocr_serving models fetch`"
     broken_model(tmp_path, default_models["cls"], "none")
     absent.load()  # works once the file exists
 

@@ -64,23 +64,45 @@ def write_wheel(directory: Path, version: str = "1.0") -> Path:
     return path
 
 
-def write_profile(path: Path, source: Mapping[str, str], pinned: bool = True) -> Path:
-    """A profile that takes every file from one source, with or without the files' SHA-256."""
+STATED: Mapping[str, str] = {
+    "det": """\
+mean = [0.485, 0.456, 0.406]
+deviation = [0.229, 0.224, 0.225]
+limit_side_len = 960
+limit_type = "max"
+thresh = 0.3
+box_thresh = 0.5
+unclip_ratio = 1.6
+score_mode = "fast"
+use_dilation = false""",
+    "cls": """\
+mean = [0.5, 0.5, 0.5]
+deviation = [0.5, 0.5, 0.5]
+image_shape = [3, 48, 192]
+labels = ["0", "180"]
+thresh = 0.9""",
+    "rec": """\
+mean = [0.5, 0.5, 0.5]
+deviation = [0.5, 0.5, 0.5]
+image_shape = [3, 48, 320]
+languages = ["en"]""",
+}
 
-    def member(name: str) -> str:
-        return f"{{ member = {json.dumps(name)}" + (f', sha256 = "{sha256(FILES[name])}"' if pinned else "") + " }"
 
-    lines = ['name = "tiny"', "[sources.all]", *(f"{key} = {json.dumps(value)}" for key, value in source.items())]
-    for role in ("det", "cls", "rec"):
-        lines += [f"[{role}]", 'source = "all"']
-        lines += [
-            f"program = {member(f'{role}/inference.pdmodel')}",
-            f"params = {member(f'{role}/inference.pdiparams')}",
-        ]
-    lines += ["picture_shape = [3, 48, 320]", "[rec.dictionary]", 'source = "all"', 'member = "rec/dictionary.txt"']
-    if pinned:
-        lines.append(f'sha256 = "{sha256(FILES["rec/dictionary.txt"])}"')
-    path.write_text("\n".join(lines), encoding="utf-8")
+def write_profile(path: Path, *sources: Mapping[str, str], pinned: bool = True) -> Path:
+    """A profile that takes every file from the first source that answers, with or without the files' SHA-256."""
+    lines = ['name = "tiny"', 'summary = "Tiny"', "drop_score = 0.5"]
+    for number, source in enumerate(sources):
+        lines += [f"[sources.s{number}]", *(f"{key} = {json.dumps(value)}" for key, value in source.items())]
+    for role, stated in STATED.items():
+        lines += [f"[{role}]", 'licence = "Apache-2.0"', stated]
+        for number in range(len(sources)):
+            lines += [f"[[{role}.origins]]", f'source = "s{number}"']
+            for name, content in FILES.items():
+                if name.startswith(role):
+                    lines += [f'[{role}.origins.files."{name.partition("/")[2]}"]', f'member = "{name}"']
+                    lines += [f'sha256 = "{sha256(content)}"', f"size = {len(content)}"] if pinned else []
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 

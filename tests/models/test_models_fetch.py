@@ -1,6 +1,9 @@
 """Fetching a profile from a misbehaving server: either all files arrive intact, or nothing changes."""
 
+import hashlib
 import io
+import json
+import shutil
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -43,7 +46,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ArchiveServer]:
 
 def profile_from(tmp_path: Path, url: str, pinned: bool = True, digest: str | None = None) -> Profile:
     source = {"kind": "archive", "url": url} | ({"sha256": digest} if digest else {})
-    return load_profile(str(write_profile(tmp_path / "tiny.toml", source, pinned)))
+    return load_profile(str(write_profile(tmp_path / "tiny.toml", source, pinned=pinned)))
 
 
 def old_files(dest: Path) -> dict[str, bytes | None]:
@@ -236,4 +239,180 @@ def test_parallel_fetches_download_once(tmp_path: Path, server: ArchiveServer) -
         thread.join()
     assert sorted(results) == [False, False, False, True]
     assert server.requests == ["/all"]
+    assert_fetched(tmp_path / "dest")
+
+
+# ---- more than one source
+
+
+def profile_from_several(tmp_path: Path, *sources: dict[str, str]) -> Profile:
+    return load_profile(str(write_profile(tmp_path / "several.toml", *sources)))
+
+
+def archive_at(url: str) -> dict[str, str]:
+    return {"kind": "archive", "url": url}
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (status(404), "HTTP 404"),
+        (status(503), "HTTP 503"),
+        (stall(TAR, 1.0), "no answer for too long"),
+        (body(TAR, sent=1000), "connection lost"),
+        (body(b"<html>"), "not a tar or zip"),
+        (body(tar_bytes({**FILES, "det/inference.pdmodel": b"older"})), "SHA-256 is"),
+    ],
+    ids=["404", "503", "stalled", "truncated", "page", "other-content"],
+)
+def test_a_source_that_does_not_deliver_gives_way_to_the_next(
+    tmp_path: Path, server: ArchiveServer, answer: Answer, reason: str
+) -> None:
+    profile = profile_from_several(
+        tmp_path, archive_at(server.on("/first", answer)), archive_at(server.on("/second", body(TAR)))
+    )
+    report = io.StringIO()
+    assert fetch_profile(profile, tmp_path / "dest", progress=Progress(report), limits=QUICK)
+    assert_fetched(tmp_path / "dest")
+    assert server.requests == ["/first", "/second"]
+    lines = [line for line in report.getvalue().splitlines() if line.endswith("; trying the next source")]
+    assert len(lines) == 1
+    assert lines[0].startswith((f"{server.base}/first: ", "first: ", "det/"))
+    assert reason in lines[0]
+    assert "trying again" not in report.getvalue()
+
+
+def test_the_last_source_is_tried_with_patience(tmp_path: Path, server: ArchiveServer) -> None:
+    profile = profile_from_several(
+        tmp_path,
+        archive_at(server.on("/first", status(503))),
+        archive_at(server.on("/second", status(503), body(TAR))),
+    )
+    assert fetch_profile(profile, tmp_path / "dest", limits=QUICK)
+    assert_fetched(tmp_path / "dest")
+
+
+def test_nothing_is_left_if_no_source_delivers(tmp_path: Path, server: ArchiveServer) -> None:
+    profile = profile_from_several(
+        tmp_path, archive_at(server.on("/first", status(404))), archive_at(server.on("/second", status(403)))
+    )
+    with pytest.raises(DownloadError, match="/second: HTTP 403"):
+        fetch_profile(profile, tmp_path / "dest", limits=QUICK)
+    assert not (tmp_path / "dest").exists()
+
+
+def test_a_model_is_complete_if_the_files_of_one_origin_are(tmp_path: Path, server: ArchiveServer) -> None:
+    path = write_profile(
+        tmp_path / "tiny.toml", archive_at(server.base + "/none"), archive_at(server.on("/", body(TAR)))
+    )
+    # The first origin delivers the detector in another format.
+    text = path.read_text()
+    for name in ("pdmodel", "pdiparams"):
+        lines = text.partition(f'[det.origins.files."inference.{name}"]')
+        replacement = "xml" if name == "pdmodel" else "bin"
+        text = lines[0] + f'[det.origins.files."inference.{replacement}"]' + lines[2]
+    path.write_text(text)
+    profile = load_profile(str(path))
+    assert fetch_profile(profile, tmp_path / "dest", limits=QUICK)
+    assert is_complete(profile, tmp_path / "dest")
+    (tmp_path / "dest" / "tiny" / "det" / "inference.pdiparams").unlink()
+    assert not is_complete(profile, tmp_path / "dest")
+
+
+def test_a_single_file_can_be_a_source(tmp_path: Path, server: ArchiveServer) -> None:
+    url = server.on("/models/params.bin?version=1", body(FILES["det/inference.pdiparams"]))
+    path = write_profile(tmp_path / "tiny.toml", archive_at(server.on("/all", body(TAR))))
+    text = path.read_text().replace("[sources.s0]", f'[sources.file]\nkind = "file"\nurl = "{url}"\n[sources.s0]')
+    member = 'member = "det/inference.pdiparams"'
+    assert member in text
+    path.write_text(text.replace(member, 'member = "params.bin"\nsource = "file"'))
+    assert fetch_profile(load_profile(str(path)), tmp_path / "dest", limits=QUICK)
+    assert_fetched(tmp_path / "dest")
+
+
+def test_single_published_files_can_be_given(tmp_path: Path, server: ArchiveServer) -> None:
+    profile = profile_from(tmp_path, server.base + "/never")
+    (tmp_path / "any name").write_bytes(FILES["det/inference.pdiparams"])
+    rest = {name: content for name, content in FILES.items() if name != "det/inference.pdiparams"}
+    (tmp_path / "rest.tar").write_bytes(tar_bytes(rest))
+    given = [str(tmp_path / "any name"), str(tmp_path / "rest.tar")]
+    assert fetch_profile(profile, tmp_path / "dest", given, limits=QUICK)
+    assert_fetched(tmp_path / "dest")
+    # The model is a copy: what happens to the given file later does not matter.
+    with (tmp_path / "any name").open("wb") as stream:
+        stream.write(b"changed")
+    assert_fetched(tmp_path / "dest")
+
+
+def test_a_given_file_must_have_the_published_hash(tmp_path: Path, server: ArchiveServer) -> None:
+    profile = profile_from(tmp_path, server.base + "/never")
+    (tmp_path / "all.tar").write_bytes(tar_bytes({**FILES, "rec/inference.pdmodel": b"another"}))
+    with pytest.raises(DownloadError, match=r"rec/inference\.pdmodel for rec/.*: SHA-256 is \w+, expected"):
+        fetch_profile(profile, tmp_path / "dest", [str(tmp_path / "all.tar")], limits=QUICK)
+    (tmp_path / "one.onnx").write_bytes(b"no published file")
+    with pytest.raises(DownloadError, match=r"one\.onnx: damaged or truncated, or not a tar or zip archive"):
+        fetch_profile(profile, tmp_path / "dest", [str(tmp_path / "one.onnx")], limits=QUICK)
+    assert not (tmp_path / "dest").exists()
+
+
+def test_unpinned_members_of_two_sources_cannot_come_from_one_archive(tmp_path: Path) -> None:
+    path = write_profile(
+        tmp_path / "tiny.toml",
+        archive_at("https://models.example/a.tar"),
+        archive_at("https://models.example/b.tar"),
+        pinned=False,
+    )
+    (tmp_path / "all.tar").write_bytes(TAR)
+    with pytest.raises(DownloadError, match=r"takes 'det/inference\.pdiparams' from two sources"):
+        fetch_profile(load_profile(str(path)), tmp_path / "dest", [str(tmp_path / "all.tar")], limits=QUICK)
+
+
+# ---- npm
+
+
+def npm_source(digest: str) -> dict[str, str]:
+    return {"kind": "npm", "package": "tiny-models", "version": "1.0.0", "sha256": digest}
+
+
+def npm_package() -> bytes:
+    """A package that npm accepts; the profile's files lie in `package/`, which every package has."""
+    manifest = json.dumps({"name": "tiny-models", "version": "1.0.0"}).encode()
+    return tar_bytes({"package/package.json": manifest, **FILES}, "w:gz")
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_npm_downloads_a_package_from_its_configured_registry(
+    tmp_path: Path, server: ArchiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = npm_package()
+    dist = {
+        "tarball": server.on("/tiny-models-1.0.0.tgz", body(package)),
+        "shasum": hashlib.sha1(package).hexdigest(),
+    }
+    version = {"name": "tiny-models", "version": "1.0.0", "dist": dist}
+    index = {"name": "tiny-models", "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": version}}
+    server.on("/tiny-models", body(json.dumps(index).encode()))
+    monkeypatch.setenv("npm_config_registry", server.base)
+    profile = profile_from_several(tmp_path, npm_source(sha256(package)))
+    assert fetch_profile(profile, tmp_path / "dest", limits=QUICK)
+    assert_fetched(tmp_path / "dest")
+
+    other = profile_from_several(tmp_path, npm_source(sha256(b"another")))
+    with pytest.raises(DownloadError, match=r"tiny-models@1\.0\.0: SHA-256 is"):
+        fetch_profile(other, tmp_path / "other", limits=QUICK)
+
+    server.on("/tiny-models", status(404))
+    with pytest.raises(DownloadError, match=r"tiny-models@1\.0\.0: npm pack failed \(.*404"):
+        fetch_profile(profile, tmp_path / "third", limits=QUICK)
+
+
+def test_without_npm_a_package_gives_way(
+    tmp_path: Path, server: ArchiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    source = npm_source(sha256(b"never requested"))
+    with pytest.raises(DownloadError, match=r"tiny-models@1\.0\.0: npm is not installed; install it"):
+        fetch_profile(profile_from_several(tmp_path, source), tmp_path / "dest", limits=QUICK)
+    profile = profile_from_several(tmp_path, source, archive_at(server.on("/second", body(TAR))))
+    assert fetch_profile(profile, tmp_path / "dest", limits=QUICK)
     assert_fetched(tmp_path / "dest")

@@ -1,47 +1,90 @@
-"""Profiles, model files on disk, and dictionaries."""
+"""Profiles, and model files on disk."""
 
 import re
 import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ppocr_serving.errors import InvalidSetting, ModelNotFound
 from ppocr_serving.models import (
     ModelFiles,
     default_model_dir,
-    load_dictionary,
+    find_models,
     load_profile,
+    paddle_profiles,
     profile_names,
     resolve_model,
 )
-from tests.models.archive_server import FILES, write_profile
+from ppocr_serving.models.sources import ArchiveSource, PackageSource, WheelSource
+from tests.models.archive_server import write_profile
 
 SOURCE = {"kind": "archive", "url": "https://models.example/all.tar"}
 
 
-def test_the_package_contains_the_three_profiles() -> None:
-    assert profile_names() == ("ppocr-v2.0-mobile", "ppocr-v2.0-server", "ppocr-v4-mobile")
+def test_the_package_contains_the_profiles() -> None:
+    assert profile_names() == (
+        "ppocr-v2.0-mobile",
+        "ppocr-v2.0-server",
+        "ppocr-v4-en",
+        "ppocr-v4-mobile",
+        "ppocr-v5-mobile",
+        "ppocr-v6",
+        "ppocr-v6-small",
+        "ppocr-v6-tiny",
+    )
+    assert paddle_profiles() == (
+        "ppocr-v2.0-mobile",
+        "ppocr-v2.0-server",
+        "ppocr-v4-en",
+        "ppocr-v4-mobile",
+        "ppocr-v5-mobile",
+    )
 
 
 @pytest.mark.parametrize("name", profile_names())
 def test_every_packaged_profile_is_valid_and_has_the_name_of_its_file(name: str) -> None:
     profile = load_profile(name)
     assert profile.name == name
-    assert {str(file.path) for file in profile.files()} == set(FILES)
-    assert profile.rec.picture_shape == ((3, 48, 320) if "v4" in name else (3, 32, 320))
+    assert profile.rec.image_shape == ((3, 32, 320) if "v2.0" in name else (3, 48, 320))
+    assert (profile.det.box_thresh, profile.det.unclip_ratio) == ((0.6, 1.5) if name[7] in "56" else (0.5, 1.6))
+    assert profile.licences == ("Apache-2.0",)
+    assert "en" in profile.languages
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_file_is_pinned_except_those_whose_publisher_names_no_hash(name: str) -> None:
+    profile = load_profile(name)
+    unpinned = {
+        role for role in profile.roles for files in profile.alternatives(role) for file in files if not file.sha256
+    }
+    assert unpinned == ({"det", "rec"} if "v2.0" in name else set())
+
+
+@pytest.mark.parametrize("name", [name for name in profile_names() if "v2.0" not in name])
+def test_official_addresses_come_first_and_packages_of_registries_follow(name: str) -> None:
+    profile = load_profile(name)
+    for role in profile.roles:
+        first, *others = (profile.sources[origin.source] for origin in profile.model(role).origins)
+        assert isinstance(first, ArchiveSource)
+        assert others
+        assert all(isinstance(source, WheelSource | PackageSource) for source in others)
+
+
+def test_the_profile_with_a_second_recogniser_reads_what_either_reads() -> None:
+    profile = load_profile("ppocr-v6")
+    assert profile.roles == ("det", "cls", "rec", "reread")
+    assert "ja" not in profile.rec.languages
+    assert "ja" in profile.languages
+    assert profile.recognizer("reread").origins != profile.recognizer("rec").origins
+    with pytest.raises(InvalidSetting, match="profile ppocr-v6-tiny has no reread model"):
+        load_profile("ppocr-v6-tiny").recognizer("reread")
 
 
 def test_the_server_profile_detects_with_the_mobile_model_as_paddleocrs_image_does() -> None:
     server, mobile = load_profile("ppocr-v2.0-server"), load_profile("ppocr-v2.0-mobile")
-    assert (server.sources["det"], server.det) == (mobile.sources["det"], mobile.det)
-    assert server.sources["rec"] != mobile.sources["rec"]
-
-
-def test_every_file_of_the_default_profile_is_pinned() -> None:
-    assert all(file.sha256 for file in load_profile("ppocr-v4-mobile").files())
+    assert (server.sources["official_det"], server.det) == (mobile.sources["official_det"], mobile.det)
+    assert server.sources["official_rec"] != mobile.sources["official_rec"]
 
 
 def test_an_unknown_profile_lists_the_known_ones() -> None:
@@ -51,20 +94,16 @@ def test_an_unknown_profile_lists_the_known_ones() -> None:
 
 def test_a_profile_can_be_a_custom_file(tmp_path: Path) -> None:
     path = write_profile(tmp_path / "mine.toml", SOURCE)
-    path.write_text(path.read_text() + "\n[thresholds]\ndet_db_box_thresh = 0.6\n")
+    path.write_text(path.read_text().replace("box_thresh = 0.5", "box_thresh = 0.55"))
     profile = load_profile(str(path))
     assert profile.name == "tiny"
-    assert profile.thresholds == {"det_db_box_thresh": 0.6}
+    assert profile.det.box_thresh == 0.55
     with pytest.raises(TypeError):
-        profile.thresholds["det_db_box_thresh"] = 0.1  # type: ignore[index]
+        profile.sources["s1"] = profile.sources["s0"]  # type: ignore[index]
+    with pytest.raises(TypeError):
+        profile.det.origins[0].files["inference.yml"] = profile.det.origins[0].files["inference.pdmodel"]  # type: ignore[index]
     with pytest.raises(AttributeError):
         profile.name = "other"  # type: ignore[misc]
-
-
-def test_a_paddle_3_program_keeps_its_format_on_disk(tmp_path: Path) -> None:
-    path = write_profile(tmp_path / "mine.toml", SOURCE)
-    path.write_text(path.read_text().replace("det/inference.pdmodel", "det/inference.json"))
-    assert "det/inference.json" in {str(file.path) for file in load_profile(str(path)).files()}
 
 
 @pytest.mark.parametrize(
@@ -74,11 +113,13 @@ def test_a_paddle_3_program_keeps_its_format_on_disk(tmp_path: Path) -> None:
         ('name = "tiny"', 'name = "tiny"\nextra = 1', "extra"),
         ("https://", "file://", "not an http or https address"),
         ('kind = "archive"', 'kind = "ftp"', "kind|ftp"),
-        ('source = "all"', 'source = "none"', "'none' is not one of"),
+        ('source = "s0"', 'source = "none"', "'none' is not one of"),
         ("det/inference.pdmodel", "../inference.pdmodel", "contains '..'"),
-        ("det/inference.pdmodel", "det/inference.onnx", "must end in .pdmodel or .json"),
+        ('files."inference.pdmodel"', 'files."inference.pdiparams.info"', "info"),
+        ('files."inference.pdmodel"', 'files."inference.json"', ""),
+        ('files."inference.pdmodel"', 'files."inference.xml"', "no complete model: inference.pdiparams, inference.xml"),
         ("[3, 48, 320]", "[1, 48, 320]", "colour channels"),
-        ("[3, 48, 320]", "[3, 48]", "picture_shape"),
+        ("[3, 48, 320]", "[3, 48]", "image_shape"),
         ('sha256 = "', 'sha256 = "X', "sha256"),
         ("[det]", "[det", "line"),
     ],
@@ -88,6 +129,9 @@ def test_an_invalid_profile_is_explained_in_one_line(tmp_path: Path, old: str, n
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
+    if not message:
+        load_profile(str(path))
+        return
     with pytest.raises(InvalidSetting, match=message) as caught:
         load_profile(str(path))
     assert str(path) in str(caught.value)
@@ -112,13 +156,15 @@ def test_pdmodel_is_preferred_to_json(tmp_path: Path) -> None:
     assert (files.program, files.params) == (tmp_path / "inference.pdmodel", tmp_path / "inference.pdiparams")
 
 
-def test_onnx_needs_no_weights_file_and_comes_last(tmp_path: Path) -> None:
+def test_onnx_needs_no_weights_file_and_paddles_json_comes_last(tmp_path: Path) -> None:
     (tmp_path / "inference.onnx").write_bytes(b"x")
-    assert resolve_model(tmp_path, "det") == ModelFiles(tmp_path / "inference.onnx", None)
+    onnx = ModelFiles(tmp_path / "inference.onnx", None)
+    assert find_models(tmp_path, "det") == (onnx,)
     (tmp_path / "inference.json").write_bytes(b"x")
-    assert resolve_model(tmp_path, "det").program == tmp_path / "inference.onnx"  # weights are missing
-    (tmp_path / "inference.pdiparams").write_bytes(b"x")
-    assert resolve_model(tmp_path, "det").program == tmp_path / "inference.json"
+    assert find_models(tmp_path, "det") == (onnx,)  # weights are missing
+    params = tmp_path / "inference.pdiparams"
+    params.write_bytes(b"x")
+    assert find_models(tmp_path, "det") == (onnx, ModelFiles(tmp_path / "inference.json", params))
 
 
 def test_openvinos_format_comes_after_paddles_and_before_onnx(tmp_path: Path) -> None:
@@ -127,12 +173,12 @@ def test_openvinos_format_comes_after_paddles_and_before_onnx(tmp_path: Path) ->
     assert resolve_model(tmp_path, "det").program == tmp_path / "inference.onnx"  # weights are missing
     (tmp_path / "inference.bin").write_bytes(b"x")
     assert resolve_model(tmp_path, "det") == ModelFiles(tmp_path / "inference.xml", tmp_path / "inference.bin")
-    for name in ("inference.json", "inference.pdiparams"):
+    for name in ("inference.pdmodel", "inference.pdiparams"):
         (tmp_path / name).write_bytes(b"x")
-    assert resolve_model(tmp_path, "det").program == tmp_path / "inference.json"
+    assert resolve_model(tmp_path, "det").program == tmp_path / "inference.pdmodel"
 
 
-PROGRAMS = "inference.pdmodel or inference.json or inference.xml or inference.onnx"
+PROGRAMS = "inference.pdmodel or inference.xml or inference.onnx or inference.json"
 
 
 @pytest.mark.parametrize(
@@ -155,7 +201,7 @@ def test_a_missing_model_says_what_is_there_and_what_to_do(
     message = str(caught.value)
     assert f"{tmp_path} has no usable {missing} " in message
     assert holds in message
-    assert "scripts/fetch_models.py" in message
+    assert "python -m ppocr_serving models fetch" in message
     assert "PPOCR_REC_MODEL_DIR" in message
 
 
@@ -166,40 +212,3 @@ def test_an_empty_file_and_a_missing_directory_are_refused(tmp_path: Path) -> No
         resolve_model(tmp_path, "det")
     with pytest.raises(ModelNotFound, match="No such file"):
         resolve_model(tmp_path / "none", "det")
-
-
-@given(
-    entries=st.lists(
-        st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1, max_size=2), min_size=1
-    ),
-    end=st.sampled_from(["\n", "\r\n"]),
-    closed=st.booleans(),
-)
-def test_a_dictionary_is_read_as_it_was_written(
-    tmp_path_factory: pytest.TempPathFactory, entries: list[str], end: str, closed: bool
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "dictionary.txt"
-    path.write_bytes((end.join(entries) + end * closed).encode())
-    assert load_dictionary(path) == tuple(entries)
-
-
-def test_spaces_and_empty_lines_are_kept(tmp_path: Path) -> None:
-    path = tmp_path / "dictionary.txt"
-    path.write_bytes("a\n\n \n\u3000\n\u2028\nz".encode())
-    assert load_dictionary(path) == ("a", "", " ", "\u3000", "\u2028", "z")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"), [(b"", "empty"), (b"\n", "empty"), (b"a\n\xff\n", "byte 2 is not UTF-8")]
-)
-def test_an_unusable_dictionary_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
-    path = tmp_path / "dictionary.txt"
-    path.write_bytes(content)
-    with pytest.raises(ModelNotFound, match=message) as caught:
-        load_dictionary(path)
-    assert "PPOCR_REC_DICT" in str(caught.value)
-
-
-def test_a_missing_dictionary_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFound, match=re.escape(str(tmp_path / "none.txt"))):
-        load_dictionary(tmp_path / "none.txt")

@@ -9,6 +9,7 @@ import pytest
 from ppocr_serving import Reader, ReadOptions
 from ppocr_serving.engines import EnginePool
 from ppocr_serving.errors import InvalidRequest
+from ppocr_serving.models import load_profile
 from ppocr_serving.reading.options import pipeline_options
 from ppocr_serving.settings import ReadingSettings, Settings
 from ppocr_serving.vision.detection import DetectionOptions
@@ -27,9 +28,13 @@ def test_options_are_the_reading_settings_except_the_limits() -> None:
     assert options == {name: hint | None for name, hint in settings.items()}
 
 
+DETECTOR = load_profile("ppocr-v4-mobile").det
+
+
 def test_the_settings_apply_without_options() -> None:
-    assert pipeline_options(ReadingSettings(), None) == pipeline_options(ReadingSettings(), ReadOptions())
-    assert pipeline_options(ReadingSettings()) == PipelineOptions(DetectionOptions())
+    defaults = ReadingSettings()
+    assert pipeline_options(defaults, None, DETECTOR) == pipeline_options(defaults, ReadOptions(), DETECTOR)
+    assert pipeline_options(defaults, None, DETECTOR) == PipelineOptions(DetectionOptions())
 
 
 def test_each_option_reaches_its_stage() -> None:
@@ -47,7 +52,7 @@ def test_each_option_reaches_its_stage() -> None:
     )
     assert len(options.given()) == len(get_type_hints(ReadOptions))
     detection = DetectionOptions(736, "min", 0.2, 0.4, 2.0, True, "slow")
-    assert pipeline_options(ReadingSettings(), options) == PipelineOptions(detection, False, 0.8, 0.1)
+    assert pipeline_options(ReadingSettings(), options, DETECTOR) == PipelineOptions(detection, False, 0.8, 0.1)
 
 
 @pytest.mark.parametrize(

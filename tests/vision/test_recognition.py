@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from ppocr_serving.engines import Engine, EngineSpec, Float32Array, Precision, Runtime
 from ppocr_serving.engines.base import T
 from ppocr_serving.errors import EngineError
-from ppocr_serving.models import ModelFiles, load_dictionary
+from ppocr_serving.models import ModelFiles
+from ppocr_serving.reading.models import characters_of
 from ppocr_serving.settings import Settings
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.recognition import (
@@ -48,7 +49,7 @@ PATIENCE_SECONDS = 60  # bounds how long a failing test hangs
 
 @pytest.fixture(scope="session")
 def options(settings: Settings) -> RecognitionOptions:
-    characters = (*load_dictionary(settings.models.dictionary()), " ")
+    characters = characters_of(settings)
     # As in the services.
     packing = ALIKE if settings.models.engine is Runtime.OPENVINO else MIXED
     return RecognitionOptions(settings.models.rec_image_shape, characters, packing)
@@ -204,7 +205,13 @@ def test_repetitions_are_merged_and_blanks_dropped(classes: tuple[int, ...], tex
     assert decode(certain(*classes), ALPHABET) == [Text(text, 0.75 if text else 0.0)]
 
 
-@pytest.mark.parametrize("characters", [ALPHABET[:-1], (*ALPHABET, "x")])
+def test_one_class_more_than_the_dictionary_and_the_blank_is_the_space() -> None:
+    assert decode(certain(1, 4, 3), ALPHABET[:-1]) == [Text("a 中", 0.75)]
+    with pytest.raises(EngineError, match="outputs 5 classes, but the dictionary has 3 characters and the blank"):
+        decode(certain(1), ALPHABET[:-1], use_space=False)
+
+
+@pytest.mark.parametrize("characters", [ALPHABET[:-2], (*ALPHABET, "x")])
 def test_a_dictionary_of_another_model_is_an_error(characters: tuple[str, ...]) -> None:
     with pytest.raises(EngineError, match=rf"outputs 5 classes, but the dictionary has {len(characters)} characters"):
         decode(certain(1), characters)
@@ -212,7 +219,7 @@ def test_a_dictionary_of_another_model_is_an_error(characters: tuple[str, ...]) 
 
 def test_the_real_model_refuses_a_wrong_dictionary(services: dict[str, Service]) -> None:
     recognizer = TextRecognizer(services["ocr_rec"].engines, RecognitionOptions((3, 48, 320), ALPHABET, MIXED))
-    with pytest.raises(EngineError, match="use the dictionary that belongs to the model"):
+    with pytest.raises(EngineError, match="dictionary that belongs to the model"):
         recognizer([draw_line("Exit")], Stopwatch())
 
 

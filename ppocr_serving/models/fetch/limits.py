@@ -19,3 +19,7 @@ class DownloadLimits(msgspec.Struct, frozen=True):
     backoff_s: float = 1.0
     stall_s: float = 30.0
     max_bytes: int = 1 << 30
+
+    def impatient(self) -> "DownloadLimits":
+        """Return the limits for an address that another source can stand in for: one attempt of a few seconds."""
+        return msgspec.structs.replace(self, attempts=1, stall_s=min(self.stall_s, 5.0))

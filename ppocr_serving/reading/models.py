@@ -1,0 +1,77 @@
+"""The models of a reader: which files run on the engine that the settings ask for, and what they read."""
+
+from ppocr_serving.engines import PACKAGES, EngineSpec, Runtime, choose_model, installed_runtimes
+from ppocr_serving.errors import InvalidSetting, ModelNotFound
+from ppocr_serving.models import Role, find_characters, find_models, load_dictionary, paddle_profiles
+from ppocr_serving.settings import Settings
+
+__all__ = ["characters_of", "spec_of"]
+
+
+def spec_of(settings: Settings, role: Role) -> EngineSpec:
+    """Return the specification of the engine of one model.
+
+    Raises:
+        InvalidSetting: The profile has no such model, or none that runs on the engine that is set.
+        ModelNotFound: The model's files are missing.
+    """
+    models = settings.models
+    if models.custom_directory(role) is None:
+        _require_engine(settings, role)
+    found = find_models(models.directory(role), role)
+    spec = EngineSpec(
+        model=found[0],
+        backend=models.effective_backend(),
+        precision=models.precision,
+        threads=settings.threads(),
+        use_gpu=models.use_gpu,
+        runtime=models.engine,
+        kept_shapes=models.kept_shapes,
+    )
+    return choose_model(spec, found)
+
+
+def characters_of(settings: Settings, role: Role = "rec") -> tuple[str, ...]:
+    """Return the characters of a recogniser in the order of its outputs, without CTC's blank and an added space.
+
+    A custom model without a dictionary is taken to be trained on the profile's.
+
+    Args:
+        settings: The settings.
+        role: `rec` or `reread`.
+
+    Raises:
+        ModelNotFound: There is no dictionary, or it cannot be read.
+    """
+    models = settings.models
+    if role == "rec" and models.rec_dict is not None:
+        return load_dictionary(models.rec_dict)
+    for folder in dict.fromkeys((models.directory(role), models.profile_directory(role))):
+        try:
+            found = find_models(folder, role)
+        except ModelNotFound:
+            continue
+        for model in found:
+            characters = find_characters(model)
+            if characters is not None:
+                return characters
+    raise ModelNotFound(
+        f"{role} model: {models.directory(role)} has neither dictionary.txt, nor inference.yml with a character_dict, "
+        "nor inference.onnx with the dictionary in its metadata; set PPOCR_REC_DICT to the dictionary"
+    )
+
+
+def _require_engine(settings: Settings, role: Role) -> None:
+    profile = settings.models.profile
+    model = profile.model(role)
+    if model.runs_on_paddle:
+        return
+    reason, remedy = "", "set PPOCR_ENGINE=auto"
+    if Runtime.OPENVINO not in installed_runtimes():
+        reason, remedy = "engine openvino is not installed, and ", f"run `pip install {PACKAGES[Runtime.OPENVINO]}`"
+    elif settings.models.engine is not Runtime.PADDLE:
+        return
+    raise InvalidSetting(
+        f"{reason}engine paddle cannot run the {role} model of profile {profile.name}, which is not in Paddle's "
+        f"format; {remedy}, or set PPOCR_PROFILE to one of {', '.join(paddle_profiles())}"
+    )
