@@ -18,8 +18,10 @@ def listen(host: str, port: int) -> socket.socket:
         InvalidSetting: That is not possible; the message says why, and which setting to change.
     """
     try:
-        (family, kind, _, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        listener = socket.socket(family, kind)
+        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        # asyncio has short answers sent at once only if it can see that this is TCP; the client's acknowledgement of an
+        # answer's head, for which its body would wait, takes up to 40 ms.
+        listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         # Connections wait here while the models are being loaded.
