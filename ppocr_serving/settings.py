@@ -123,6 +123,7 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
         use_angle_cls: Look for lines that are upside down.
         cls_thresh: Confidence above which a line is rotated.
         drop_score: Lines with less confidence are dropped when entire pictures are read.
+        reread_score: Lines with less confidence are read again by the profile's second recogniser: 0 none, 1 all.
         max_pixels: Maximum pixels per picture.
         max_lines: Maximum lines of the pictures of one call together.
     """
@@ -137,6 +138,7 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
     use_angle_cls: bool = True
     cls_thresh: Fraction = 0.9
     drop_score: Fraction = 0.5
+    reread_score: Fraction = 0.0
     max_pixels: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 50_000_000
     max_lines: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
 
@@ -302,6 +304,7 @@ def _of_profile(profile: Profile) -> dict[str, Any]:
         "cls_thresh": cls.thresh,
         "rec_image_shape": rec.image_shape,
         "drop_score": profile.drop_score,
+        "reread_score": profile.reread_score,
     }
     return _of_module(f"profile {profile.name}: ", stated)
 
@@ -314,8 +317,10 @@ def _of_custom_models(given: Mapping[str, Any]) -> dict[str, Any]:
         stated = {f"det_db_{name}": value for name, value in read_thresholds(detector).items()}
         values |= _of_module(f"{detector}: ", stated)
     recognizer: Path | None = given.get("rec_model_dir")
-    if recognizer is not None and (shape := read_line_shape(recognizer)) is not None:
-        values |= _of_module(f"{recognizer}: ", {"rec_image_shape": shape})
+    if recognizer is not None:
+        values["reread_score"] = 0.0  # the profile's second recogniser may know other characters
+        if (shape := read_line_shape(recognizer)) is not None:
+            values |= _of_module(f"{recognizer}: ", {"rec_image_shape": shape})
     return values
 
 

@@ -15,6 +15,9 @@ STAGES = (
     "rec_prepare",
     "rec_engine",
     "rec_decode",
+    "reread_prepare",
+    "reread_engine",
+    "reread_decode",
     "cls_prepare",
     "cls_engine",
     "encode",
@@ -31,10 +34,12 @@ class Stopwatch:
 
     Attributes:
         seconds: Time by stage, in seconds; only stages that ran.
+        lines_reread: Lines that were read again by a second recogniser.
     """
 
     def __init__(self, before_stage: Callable[[str], None] | None = None) -> None:
         self.seconds: dict[str, float] = {}
+        self.lines_reread = 0
         self._before_stage = before_stage
         self._inner = 0.0
         self._depth = 0

@@ -183,9 +183,11 @@ class RecognitionModel(_LineModel, frozen=True, forbid_unknown_fields=True, kw_o
     Attributes:
         image_shape: (channels, height, width) of the network's input; the width is the one it was trained with.
         languages: BCP 47 tags.
+        narrow: Whether lines may be padded to less than that width, which is faster; PaddleOCR does not do it.
     """
 
     languages: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
+    narrow: bool = False
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -200,6 +202,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         rec: Recognition model.
         drop_score: Lines with less confidence are dropped when entire pictures are read.
         reread: Recognition model for lines that `rec` reads with little confidence; optional.
+        reread_score: Lines with less confidence than this are read again by it; 0 without one.
     """
 
     name: ProfileName
@@ -210,8 +213,11 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rec: RecognitionModel
     drop_score: Fraction
     reread: RecognitionModel | None = None
+    reread_score: Fraction = 0.0
 
     def __post_init__(self) -> None:
+        if self.reread is None and self.reread_score > 0:
+            raise ValueError(f"reread_score is {self.reread_score:g}, but there is no model in [reread]")
         for role in self.roles:
             for files in self.alternatives(role):
                 for file in files:

@@ -30,6 +30,8 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
         use_angle_cls: Look for lines that are upside down.
         cls_thresh: Confidence in [0, 1] above which a line is rotated.
         drop_score: Lines with less confidence than this, in [0, 1], are dropped.
+        reread_score: Lines with less confidence than this, in [0, 1], are read again by the profile's second
+            recogniser: 0 none, 1 all.
 
     Raises:
         InvalidRequest: A value is not allowed; the message names the option, the value and what is allowed.
@@ -45,6 +47,7 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     use_angle_cls: bool | None = None
     cls_thresh: Fraction | None = None
     drop_score: Fraction | None = None
+    reread_score: Fraction | None = None
 
     def __post_init__(self) -> None:
         for name, value in self.given().items():
@@ -98,5 +101,6 @@ def pipeline_options(
         use_angle_cls=merged.use_angle_cls,
         cls_thresh=merged.cls_thresh,
         drop_score=merged.drop_score,
+        reread_score=merged.reread_score,
         max_lines=merged.max_lines,
     )

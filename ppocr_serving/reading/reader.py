@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from ppocr_serving.engines import Engine, EnginePool
-from ppocr_serving.errors import OcrError
+from ppocr_serving.errors import InvalidRequest, OcrError
 from ppocr_serving.models import ROLES, Role
 from ppocr_serving.reading.inputs import Source, naming_item, read_source
 from ppocr_serving.reading.models import characters_of
 from ppocr_serving.reading.options import ReadOptions, pipeline_options
-from ppocr_serving.reading.specs import engine_specs, runs_on_openvino
+from ppocr_serving.reading.specs import engine_specs, has_second_recognizer, roles_to_load, runs_on_openvino
 from ppocr_serving.results import Box, Document, Page
 from ppocr_serving.settings import Settings, load_settings
 from ppocr_serving.timing import Stopwatch
@@ -21,7 +21,15 @@ from ppocr_serving.vision.detection import MAX_LONGER_SIDE, TextDetector
 from ppocr_serving.vision.lines import Normalization
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.pipeline import PipelineOptions, TextSystem, require_lines, to_box
-from ppocr_serving.vision.recognition import Packing, RecognitionOptions, Text, TextRecognizer
+from ppocr_serving.vision.recognition import (
+    COMPATIBLE_WIDTHS,
+    NARROW_WIDTHS,
+    Packing,
+    RecognitionOptions,
+    Text,
+    TextRecognizer,
+)
+from ppocr_serving.vision.rereading import LineReader
 
 __all__ = ["Reader"]
 
@@ -66,7 +74,7 @@ class Reader:
         self._pool = EnginePool() if pool is None else pool
         if roles is None:
             roles = ROLES if settings.reading.use_angle_cls else ("det", "rec")
-        self.roles = tuple(roles)
+        self.roles = roles_to_load(settings, roles)
         self._defaults = pipeline_options(settings.reading, None, settings.models.profile.det)
         self._assembled: dict[Role, tuple[Engine, ...]] = {}
         # Report missing files now, not at the first picture.
@@ -131,7 +139,7 @@ class Reader:
         """
         effective = self._effective(options)
         classifier = self._classifier if effective.use_angle_cls else None
-        system = TextSystem(self._detector, classifier, self._recognizer)
+        system = TextSystem(self._detector, classifier, self._line_reader)
         return system(images, effective, watch or Stopwatch())
 
     def detect(
@@ -176,11 +184,14 @@ class Reader:
         """
         return self._classifier(images, watch or Stopwatch())
 
-    def recognize(self, images: Iterable[BgrImage], watch: Stopwatch | None = None) -> list[Text]:
+    def recognize(
+        self, images: Iterable[BgrImage], options: ReadOptions | None = None, watch: Stopwatch | None = None
+    ) -> list[Text]:
         """Read cropped lines, without dropping any.
 
         Args:
             images: (H, W, 3) uint8 BGR each, a single line of text. Consumed one by one.
+            options: Options of this call.
             watch: Receives the time of every stage.
 
         Returns:
@@ -189,7 +200,9 @@ class Reader:
         Raises:
             EngineError: The network failed.
         """
-        return self._recognizer(images, watch or Stopwatch())
+        effective, reader = self._effective(options), self._line_reader
+        lines = [reader.line(image) for image in images]
+        return reader(lines, [1] * len(lines), effective.reread_score, watch or Stopwatch())
 
     def try_out(self, image: BgrImage) -> None:
         """Run the reader's networks once, on one picture with a line of text.
@@ -213,6 +226,10 @@ class Reader:
     def _effective(self, options: ReadOptions | None) -> PipelineOptions:
         if options is None:
             return self._defaults
+        if options.reread_score and not has_second_recognizer(self.settings):
+            raise InvalidRequest(
+                f"reread_score is {options.reread_score:g}, but this reader has no second recogniser; leave it out"
+            )
         return pipeline_options(self.settings.reading, options, self.settings.models.profile.det)
 
     @cached_property
@@ -237,6 +254,11 @@ class Reader:
         return self._create_recognizer("rec", self.settings.models.rec_image_shape)
 
     @cached_property
+    def _line_reader(self) -> LineReader:
+        second = self._second_recognizer if has_second_recognizer(self.settings) else None
+        return LineReader(self._recognizer, second)
+
+    @cached_property
     def _second_recognizer(self) -> TextRecognizer:
         return self._create_recognizer("reread", self.settings.models.profile.recognizer("reread").image_shape)
 
@@ -247,8 +269,10 @@ class Reader:
             image_shape,
             characters_of(self.settings, role),
             _LANES_PACKING if runs_on_openvino(self.settings, role) else _PADDLE_PACKING,
+            NARROW_WIDTHS if stated.narrow else COMPATIBLE_WIDTHS,
             self.settings.models.use_space_char,
             Normalization(stated.mean, stated.deviation),
+            role,
         )
         return TextRecognizer(engines, options)
 

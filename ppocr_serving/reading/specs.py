@@ -4,13 +4,36 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ppocr_serving.engines import EngineSpec, Runtime, choose_runtime
+from ppocr_serving.errors import InvalidSetting
 from ppocr_serving.models import Role
 from ppocr_serving.reading.models import characters_of, spec_of
 from ppocr_serving.settings import Settings
 
-__all__ = ["engine_specs", "require_models", "runs_on_openvino"]
+__all__ = ["engine_specs", "has_second_recognizer", "require_models", "roles_to_load", "runs_on_openvino"]
 
 _MAX_LANES = 4  # engines of the recogniser that run at the same time
+
+
+def has_second_recognizer(settings: Settings) -> bool:
+    """Return whether doubtful lines can be read again: by a model that belongs to the first one."""
+    return settings.models.profile.reread is not None and settings.models.rec_model_dir is None
+
+
+def roles_to_load(settings: Settings, roles: Iterable[Role]) -> tuple[Role, ...]:
+    """Return what a reader loads at its start: its roles, and the second recogniser if the first one needs it.
+
+    Raises:
+        InvalidSetting: The settings need a second recogniser, and there is none.
+    """
+    wanted = tuple(roles)
+    if "rec" not in wanted or settings.reading.reread_score <= 0:
+        return wanted
+    if not has_second_recognizer(settings):
+        raise InvalidSetting(
+            f"PPOCR_REREAD_SCORE is {settings.reading.reread_score:g}, but there is no second recogniser in profile "
+            f"{settings.models.profile.name}, or none for a custom model; set it to 0, or set PPOCR_PROFILE=ppocr-v6"
+        )
+    return tuple(dict.fromkeys((*wanted, "reread")))
 
 
 def require_models(settings: Settings, roles: Iterable[Role]) -> None:
@@ -24,7 +47,7 @@ def require_models(settings: Settings, roles: Iterable[Role]) -> None:
         InvalidSetting: A setting is not supported on this machine.
         ModelNotFound: The profile, a model's files or the dictionary are missing.
     """
-    for role in roles:
+    for role in roles_to_load(settings, roles):
         runs_on_openvino(settings, role)
         if role in ("rec", "reread"):
             characters_of(settings, role)

@@ -14,7 +14,8 @@ from ppocr_serving.vision.classification import TextClassifier
 from ppocr_serving.vision.detection import DetectionOptions, TextDetector
 from ppocr_serving.vision.geometry import BoxArray, crop_quadrangle
 from ppocr_serving.vision.pictures import BgrImage
-from ppocr_serving.vision.recognition import Text, TextRecognizer
+from ppocr_serving.vision.recognition import Text
+from ppocr_serving.vision.rereading import LineReader, ranges
 
 __all__ = ["PipelineOptions", "TextSystem", "require_lines", "to_box"]
 
@@ -31,6 +32,7 @@ class PipelineOptions:
         use_angle_cls: Look for lines that are upside down.
         cls_thresh: Confidence in [0, 1] above which a line counts as upside down.
         drop_score: Lines with less confidence than this, in [0, 1], are dropped.
+        reread_score: Lines with less confidence than this, in [0, 1], are read again by the second recogniser.
         max_lines: Maximum number of lines of all pictures together.
     """
 
@@ -38,6 +40,7 @@ class PipelineOptions:
     use_angle_cls: bool = True
     cls_thresh: float = 0.9
     drop_score: float = 0.5
+    reread_score: float = 0.0
     max_lines: int = 10_000
 
 
@@ -47,13 +50,13 @@ class TextSystem:
     Args:
         detector: Finds the lines.
         classifier: Finds those that are upside down; None if no call needs that.
-        recognizer: Reads the lines.
+        reader: Reads the lines.
     """
 
-    def __init__(self, detector: TextDetector, classifier: TextClassifier | None, recognizer: TextRecognizer) -> None:
+    def __init__(self, detector: TextDetector, classifier: TextClassifier | None, reader: LineReader) -> None:
         self._detector = detector
         self._classifier = classifier
-        self._recognizer = recognizer
+        self._reader = reader
 
     def __call__(self, images: Iterable[BgrImage], options: PipelineOptions, watch: Stopwatch) -> list[Page]:
         """Read pictures.
@@ -83,7 +86,7 @@ class TextSystem:
             require_lines(count, options.max_lines)
             with watch("crop"):
                 # Keep only lines scaled to the recogniser's small height: full-size crops may overlap.
-                lines = [self._recognizer.line(crop_quadrangle(image, box)) for box in boxes]
+                lines = [self._reader.line(crop_quadrangle(image, box)) for box in boxes]
             portion.add((image.shape[1], image.shape[0]), boxes, lines)
             del image, boxes, lines  # reading may wait for others, with a picture of 150 MB
             if len(portion.lines) >= _PORTION_LINES:
@@ -92,10 +95,10 @@ class TextSystem:
         return pages + self._read(portion, options, watch)
 
     def _read(self, portion: "_Portion", options: PipelineOptions, watch: Stopwatch) -> list[Page]:
-        texts = self._recognizer(portion.lines, watch)
+        counts = [len(boxes) for boxes in portion.boxes]
+        texts = self._reader(portion.lines, counts, options.reread_score, watch)
         if options.use_angle_cls and self._classifier is not None:
-            upside_down = _UpsideDownLines(self._classifier, options.cls_thresh, self._recognizer, watch)
-            upside_down.reread(portion.lines, texts, [len(boxes) for boxes in portion.boxes])
+            _UpsideDownLines(self._classifier, self._reader, options, watch).reread(portion.lines, texts, counts)
         rest = iter(texts)
         return [
             Page(
@@ -155,10 +158,12 @@ def to_box(corners: npt.NDArray[np.float32]) -> Box:
 class _UpsideDownLines:
     """Rotate the upside-down lines of one call by 180° and read them again."""
 
-    def __init__(self, classifier: TextClassifier, thresh: float, recognizer: TextRecognizer, watch: Stopwatch) -> None:
+    def __init__(
+        self, classifier: TextClassifier, reader: LineReader, options: PipelineOptions, watch: Stopwatch
+    ) -> None:
         self._classifier = classifier
-        self._thresh = thresh
-        self._recognizer = recognizer
+        self._reader = reader
+        self._options = options
         self._watch = watch
 
     def reread(self, lines: Sequence[BgrImage], texts: list[Text], counts: Sequence[int]) -> None:
@@ -179,7 +184,7 @@ class _UpsideDownLines:
             if text.confidence > texts[index].confidence:
                 texts[index] = text
                 rotated.add(index)
-        affected = [picture for picture in _ranges(counts) if not rotated.isdisjoint(picture)]
+        affected = [picture for picture in ranges(counts) if not rotated.isdisjoint(picture)]
         rest = sorted({index for picture in affected for index in picture}.difference(doubtful))
         for index, text in self._read_rotated(rest, lines):
             texts[index] = text
@@ -187,14 +192,8 @@ class _UpsideDownLines:
     def _read_rotated(self, indices: Sequence[int], lines: Sequence[BgrImage]) -> Iterator[tuple[int, Text]]:
         """Read those lines that the classifier considers upside down, rotated by 180°; return indices and texts."""
         angles = self._classifier((lines[index] for index in indices), self._watch)
-        chosen = [index for index, angle in zip(indices, angles, strict=True) if angle.is_upside_down(self._thresh)]
+        thresh = self._options.cls_thresh
+        chosen = [index for index, angle in zip(indices, angles, strict=True) if angle.is_upside_down(thresh)]
         upright = [np.ascontiguousarray(lines[index][::-1, ::-1]) for index in chosen]
-        return zip(chosen, self._recognizer(upright, self._watch), strict=True)
-
-
-def _ranges(counts: Iterable[int]) -> Iterator[range]:
-    """Yield consecutive ranges of the given lengths, from 0."""
-    start = 0
-    for count in counts:
-        yield range(start, start + count)
-        start += count
+        texts = self._reader(upright, [1] * len(upright), self._options.reread_score, self._watch)
+        return zip(chosen, texts, strict=True)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ppocr_serving.engines import Engine, Float32Array
 from ppocr_serving.errors import EngineError
@@ -15,14 +15,28 @@ from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.lines import USUAL_NORMALIZATION, Normalization, batch_lines, scale_line
 from ppocr_serving.vision.pictures import BgrImage
 
-__all__ = ["Batch", "LineQueue", "Packing", "RecognitionOptions", "Text", "TextRecognizer", "decode"]
+__all__ = [
+    "COMPATIBLE_WIDTHS",
+    "NARROW_WIDTHS",
+    "Batch",
+    "LineQueue",
+    "Packing",
+    "RecognitionOptions",
+    "Text",
+    "TextRecognizer",
+    "decode",
+]
 
-_WIDTHS = (320, 384, 480, 576, 704, 832, 1024, 1280, 1600, 2048, 2560, 3200, 4096, 6400)
-"""Input widths in pixels. Wider lines are squeezed: 6400 pixels at a height of 48 are some 300 letters."""
+_LONG = (1280, 1600, 2048, 2560, 3200, 4096, 6400)
+"""Input widths in pixels of long lines. Wider ones are squeezed: 6400 at a height of 48 are some 300 letters."""
+
+NARROW_WIDTHS = (*range(64, 1025, 64), *_LONG)
+COMPATIBLE_WIDTHS = (320, 384, 480, 576, 704, 832, 1024, *_LONG)
+"""No line is padded to less than 320 pixels, as in PaddleOCR."""
 
 _MARGIN = 16
-"""Minimum padding in pixels of a line wider than usual: without any, the network reads the end of a line differently
-from PaddleOCR, where most lines are padded to the widest of six."""
+"""Minimum padding in pixels of a line wider than the narrowest width: without any, the network reads the end of a line
+differently."""
 
 _MAX_THREADS = 64  # for all requests together; engine calls beyond the number of engines must wait anyway
 
@@ -70,19 +84,23 @@ class RecognitionOptions:
     """Input and output of the recogniser.
 
     Attributes:
-        image_shape: Channels, height and usual width of the network's input; longer lines make it wider.
+        image_shape: Channels, height and width that the network was trained with; its input may have another width.
         characters: Characters of the network's classes 1, 2, ...; class 0 is CTC's blank. If the network has one class
             more, it is the space.
         packing: Rules for which lines share an engine call.
+        widths: Input widths in pixels, in ascending order. A line is padded to the next one.
         use_space: Whether there may be that class.
         normalization: How samples become the network's input.
+        stages: Prefix of the names of the stages.
     """
 
     image_shape: tuple[int, int, int]
     characters: tuple[str, ...]
     packing: Packing
+    widths: tuple[int, ...]
     use_space: bool = True
     normalization: Normalization = USUAL_NORMALIZATION
+    stages: Literal["rec", "reread"] = "rec"
 
 
 class TextRecognizer:
@@ -109,7 +127,7 @@ class TextRecognizer:
         Returns:
             (H, w, 3) uint8 BGR with the network's height H.
         """
-        return scale_line(crop, self._options.image_shape[1], _WIDTHS[-1])
+        return scale_line(crop, self._options.image_shape[1], self._options.widths[-1])
 
     def __call__(self, crops: Iterable[BgrImage], watch: Stopwatch) -> list[Text]:
         """Recognise crops.
@@ -127,7 +145,7 @@ class TextRecognizer:
         """
         lines = []
         for crop in crops:
-            with watch("rec_prepare"):
+            with watch(f"{self._options.stages}_prepare"):
                 lines.append(self.line(crop))
             del crop  # it may be as large as a picture, and reading may wait for others
         queue = LineQueue([line.shape[1] for line in lines], self._options, len(self._engines))
@@ -153,12 +171,12 @@ class TextRecognizer:
         # Half of the engines begin with the narrow lines, half with the wide ones, so that each sees few widths: when
         # the width changes, a call takes a millisecond or two longer.
         while (batch := queue.take(wide=place % 2 == 1)) is not None:
-            with watch("rec_prepare"):
+            with watch(f"{self._options.stages}_prepare"):
                 height = self._options.image_shape[1]
                 tensor = batch_lines(
                     [lines[index] for index in batch.indices], height, batch.width, self._options.normalization
                 )
-            with watch("rec_engine"):
+            with watch(f"{self._options.stages}_engine"):
                 try:
                     found = engine.run(tensor, lambda probabilities: self._decode(probabilities, watch))
                 finally:
@@ -168,7 +186,7 @@ class TextRecognizer:
         return texts
 
     def _decode(self, probabilities: Float32Array, watch: Stopwatch) -> list[Text]:
-        with watch("rec_decode"):
+        with watch(f"{self._options.stages}_decode"):
             return decode(probabilities, self._options.characters, use_space=self._options.use_space)
 
 
@@ -180,12 +198,9 @@ class LineQueue:
     (4 = 3 + 1) rather than padded, because an engine call costs little, while an empty line costs as much as a line of
     text.
 
-    No line is padded to less than the usual width of the network, as in PaddleOCR: narrower is faster, but changes
-    what is read.
-
     Args:
         widths: Each line's width in pixels at the network's height.
-        options: `image_shape` and `packing` are used.
+        options: `widths` and `packing` are used.
         engines: Number of engines that take lines at the same time. They finish at about the same time because the last
             lines come in small batches.
     """
@@ -194,7 +209,7 @@ class LineQueue:
         self._packing = options.packing
         self._engines = engines
         self._order = sorted(range(len(widths)), key=widths.__getitem__)
-        self._padded = [_padded(widths[index], options.image_shape[2]) for index in self._order]
+        self._padded = [_padded(widths[index], options.widths) for index in self._order]
         self._rest = range(len(widths))
         self._lock = threading.Lock()
 
@@ -233,9 +248,9 @@ class LineQueue:
         return size * widest <= self._packing.max_total_width and (self._packing.mixed or narrowest == widest)
 
 
-def _padded(width: int, usual_width: int) -> int:
-    needed = usual_width if width <= usual_width else width + _MARGIN
-    return next((step for step in _WIDTHS if step >= needed), _WIDTHS[-1])
+def _padded(width: int, steps: Sequence[int]) -> int:
+    needed = width if width <= steps[0] else width + _MARGIN
+    return next((step for step in steps if step >= needed), steps[-1])
 
 
 def decode(probabilities: Float32Array, characters: Sequence[str], *, use_space: bool = True) -> list[Text]:

@@ -87,8 +87,9 @@ def _cls(reader: Reader, images: Iterable[BgrImage], _: ReadOptions | None, watc
     return [[{"angle": angle.label, "confidence": angle.confidence} for angle in reader.classify(images, watch)]]
 
 
-def _rec(reader: Reader, images: Iterable[BgrImage], _: ReadOptions | None, watch: Stopwatch) -> Results:
-    return [[{"text": text.text, "confidence": text.confidence} for text in reader.recognize(images, watch)]]
+def _rec(reader: Reader, images: Iterable[BgrImage], options: ReadOptions | None, watch: Stopwatch) -> Results:
+    texts = reader.recognize(images, options, watch)
+    return [[{"text": text.text, "confidence": text.confidence} for text in texts]]
 
 
 MODULES: Mapping[str, Module] = {

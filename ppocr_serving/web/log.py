@@ -85,7 +85,7 @@ class RequestRecord:
         answer = self.answer or Answer(0, status, module=self.module, error=self.error)
         return (
             f"id={self._request_id} module={answer.module} status={status} pictures={answer.pictures} "
-            f"pixels={answer.pixels} lines={answer.lines} ms={milliseconds:.1f}{_times(answer.stages)}"
+            f"pixels={answer.pixels} lines={answer.lines}{_reread(answer)} ms={milliseconds:.1f}{_times(answer.stages)}"
             f"{f' error={answer.error}' if answer.error else ''}"
         )
 
@@ -103,6 +103,10 @@ def _without_waiting(file: int) -> int:
         with contextlib.suppress(OSError):  # it belongs to another user
             return os.open(f"/proc/self/fd/{file}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     return os.dup(file)
+
+
+def _reread(answer: Answer) -> str:
+    return f" reread={answer.reread}" if answer.reread else ""
 
 
 def _times(stages: Mapping[str, float]) -> str:

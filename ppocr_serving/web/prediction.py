@@ -49,6 +49,7 @@ class Prediction:
             pictures=record.pictures,
             pixels=record.pixels,
             lines=record.lines,
+            reread=watch.lines_reread,
             error=record.error,
             stages=watch.seconds,
         )

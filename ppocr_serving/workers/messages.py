@@ -90,6 +90,7 @@ class Answer(msgspec.Struct, frozen=True, tag=True):
         pictures: Pictures in the request.
         pixels: Pixels of all of them.
         lines: Items in the answer.
+        reread: Lines that were read again by a second recogniser.
         error: Stable code of the error, empty if there was none.
         stages: Time by stage, in seconds.
         memory_mb: The worker's resident memory in MiB.
@@ -104,6 +105,7 @@ class Answer(msgspec.Struct, frozen=True, tag=True):
     lines: int = 0
     error: str = ""
     stages: dict[str, float] = {}
+    reread: int = 0
     memory_mb: float = 0.0
 
 

@@ -49,10 +49,11 @@ def test_each_option_reaches_its_stage() -> None:
         use_angle_cls=False,
         cls_thresh=0.8,
         drop_score=0.1,
+        reread_score=0.9,
     )
     assert len(options.given()) == len(get_type_hints(ReadOptions))
     detection = DetectionOptions(736, "min", 0.2, 0.4, 2.0, True, "slow")
-    assert pipeline_options(ReadingSettings(), options, DETECTOR) == PipelineOptions(detection, False, 0.8, 0.1)
+    assert pipeline_options(ReadingSettings(), options, DETECTOR) == PipelineOptions(detection, False, 0.8, 0.1, 0.9)
 
 
 @pytest.mark.parametrize(

