@@ -26,6 +26,7 @@ from ppocr_serving.models.sources import ArchiveSource, FileSource, PackageSourc
 
 __all__ = ["Downloads", "GivenSources", "Store"]
 
+_REMEDY = "give another source with --from"
 
 Files = tuple[ProfileFile, ...]
 
@@ -105,9 +106,7 @@ class Downloads(Store):
         try:
             archive = self._download(source, where, self._limits if is_last else self._limits.impatient())
             if source.sha256 is not None and (found := sha256_of(archive)) != source.sha256:
-                raise DownloadError(
-                    f"{source.label}: SHA-256 is {found}, expected {source.sha256}; give another source with --from"
-                )
+                raise DownloadError(f"{source.label}: SHA-256 is {found}, expected {source.sha256}; {_REMEDY}")
             self._unpacked[key] = self._unpack(source, archive, [file for file in self._files if file.source == key])
         except DownloadError as error:
             if isinstance(error, UnreachableError) and not is_last:
@@ -132,7 +131,7 @@ class Downloads(Store):
         folder = Path(tempfile.mkdtemp(dir=self._work))
         if isinstance(source, FileSource):
             return {archive.name: archive.rename(folder / archive.name)}
-        return _extract(archive, files, folder, self._limits)
+        return _extract(archive, files, folder, self._limits, _REMEDY)
 
 
 class GivenSources(Store):
@@ -164,12 +163,13 @@ class GivenSources(Store):
                 download_url(source, path, limits, progress)
             folder = work / f"files-{number}"
             folder.mkdir()
-            digest = sha256_of(path)
+            digest = _digest_of(path)
             if digest in published:
                 # A copy: the model must not change with the user's file.
                 self._by_digest[digest] = shutil.copyfile(path, folder / "file")
                 continue
-            for name, member in _extract(path, files, folder, limits).items():
+            remedy = f"its SHA-256, {digest}, is not that of a single file of profile {profile.name}; {_REMEDY}"
+            for name, member in _extract(path, files, folder, limits, remedy).items():
                 self._members.setdefault(name, []).append(member)
 
     def take(self, alternatives: Sequence[Files]) -> dict[ProfileFile, Path]:
@@ -202,15 +202,29 @@ def _checked(paths: dict[ProfileFile, Path]) -> dict[ProfileFile, Path]:
             if file.sha256 in (None, digest):
                 continue
             found = f"SHA-256 is {digest}, expected {file.sha256}"
-        raise DownloadError(f"{file.member} for {file.path}: {found}; give another source with --from")
+        raise DownloadError(f"{file.member} for {file.path}: {found}; {_REMEDY}")
     return paths
 
 
-def _extract(archive: Path, files: Iterable[ProfileFile], folder: Path, limits: DownloadLimits) -> dict[str, Path]:
+def _digest_of(path: Path) -> str:
+    try:
+        if path.exists() and not path.is_file():  # reading a pipe or a device might never end
+            raise DownloadError(f"{path}: is not a file; {_REMEDY}")
+        return sha256_of(path)
+    except OSError as error:
+        raise DownloadError(f"{path}: {error.strerror}; give a file or an http(s) address with --from") from error
+
+
+def _extract(
+    archive: Path, files: Iterable[ProfileFile], folder: Path, limits: DownloadLimits, remedy: str
+) -> dict[str, Path]:
     """Extract the members that files come from; return those that were found."""
     names = dict.fromkeys(_name(file) for file in files)
     members = {name: folder / str(number) for number, name in enumerate(names)}
-    found = extract_members(archive, members, limits.max_bytes)
+    try:
+        found = extract_members(archive, members, limits.max_bytes)
+    except DownloadError as error:
+        raise DownloadError(f"{error}; {remedy}") from error
     return {name: path for name, path in members.items() if name in found}
 
 
@@ -226,7 +240,7 @@ def _require_distinct(files: Iterable[ProfileFile], label: str) -> None:
 
 
 def _incomplete(label: str, missing: Sequence[str]) -> DownloadError:
-    return DownloadError(f"{label}: does not contain {', '.join(missing)}; give another source with --from")
+    return DownloadError(f"{label}: does not contain {', '.join(missing)}; {_REMEDY}")
 
 
 def _name(file: ProfileFile) -> str:
