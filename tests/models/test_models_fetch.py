@@ -320,12 +320,12 @@ def test_a_model_is_complete_if_the_files_of_one_origin_are(tmp_path: Path, serv
 
 
 def test_a_single_file_can_be_a_source(tmp_path: Path, server: ArchiveServer) -> None:
-    url = server.on("/models/params.bin?version=1", body(FILES["det/inference.pdiparams"]))
+    url = server.on("/models/det+params%201.bin?version=1", body(FILES["det/inference.pdiparams"]))
     path = write_profile(tmp_path / "tiny.toml", archive_at(server.on("/all", body(TAR))))
     text = path.read_text().replace("[sources.s0]", f'[sources.file]\nkind = "file"\nurl = "{url}"\n[sources.s0]')
     member = 'member = "det/inference.pdiparams"'
     assert member in text
-    path.write_text(text.replace(member, 'member = "params.bin"\nsource = "file"'))
+    path.write_text(text.replace(member, 'member = "det+params%201.bin"\nsource = "file"'))
     assert fetch_profile(load_profile(str(path)), tmp_path / "dest", limits=QUICK)
     assert_fetched(tmp_path / "dest")
 

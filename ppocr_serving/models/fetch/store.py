@@ -130,7 +130,8 @@ class Downloads(Store):
     def _unpack(self, source: Source, archive: Path, files: Iterable[ProfileFile]) -> dict[str, Path]:
         folder = Path(tempfile.mkdtemp(dir=self._work))
         if isinstance(source, FileSource):
-            return {archive.name: archive.rename(folder / archive.name)}
+            name = urlsplit(source.url).path.rpartition("/")[2]
+            return {name: archive.rename(folder / archive.name)}
         return _extract(archive, files, folder, self._limits, _REMEDY)
 
 
