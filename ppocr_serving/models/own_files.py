@@ -15,6 +15,7 @@ _ONNX_KEY = "character"
 _YAML_KEY = "character_dict"
 _USUAL_WIDTH = 320  # of all recognisers that PaddleOCR has published
 _REMEDY = "set PPOCR_REC_DICT to the dictionary of the recognition model"
+_CONFIGURATION_REMEDY = "replace it, or remove it to use what the profile states"
 
 
 def load_dictionary(path: Path) -> tuple[str, ...]:
@@ -31,7 +32,7 @@ def load_dictionary(path: Path) -> tuple[str, ...]:
     Raises:
         ModelNotFound: The file is missing, empty or not UTF-8.
     """
-    return _entries(_text(path), f"dictionary {path}")
+    return _entries(_text(path, _REMEDY), str(path))
 
 
 def find_characters(model: ModelFiles) -> tuple[str, ...] | None:
@@ -47,20 +48,15 @@ def find_characters(model: ModelFiles) -> tuple[str, ...] | None:
     Raises:
         ModelNotFound: One of these files cannot be read.
     """
-    folder = model.program.parent
-    if (folder / _DICTIONARY).is_file():
-        return load_dictionary(folder / _DICTIONARY)
-    configuration = folder / _CONFIGURATION
-    if configuration.is_file() and (entries := _list(configuration, _YAML_KEY)):
-        return tuple(entries)
-    if model.program.suffix == ".onnx":
+    characters = _find_beside(model)
+    if characters is None and model.program.suffix == ".onnx":
         try:
             text = read_metadata(model.program).get(_ONNX_KEY)
         except (OSError, ValueError) as error:
-            raise ModelNotFound(f"{model.program}: {error}; fetch it again, or {_REMEDY}") from error
+            raise ModelNotFound(f"{model.program}: {_reason(error)}; replace it, or {_REMEDY}") from error
         if text is not None:
             return _entries(text, f"{model.program}: its metadata {_ONNX_KEY!r}")
-    return None
+    return characters
 
 
 def keep_dictionary(model: ModelFiles) -> None:
@@ -70,10 +66,8 @@ def keep_dictionary(model: ModelFiles) -> None:
         ModelNotFound: The file cannot be read.
         OSError: The dictionary cannot be written.
     """
-    folder = model.program.parent
-    without_program = ModelFiles(folder / "none", None)
-    if find_characters(without_program) is None and (characters := find_characters(model)) is not None:
-        (folder / _DICTIONARY).write_text("\n".join([*characters, ""]), encoding="utf-8", newline="\n")
+    if _find_beside(model) is None and (characters := find_characters(model)) is not None:
+        (model.program.parent / _DICTIONARY).write_text("\n".join([*characters, ""]), encoding="utf-8", newline="\n")
 
 
 def read_line_shape(folder: Path) -> tuple[int, int, int] | None:
@@ -91,12 +85,14 @@ def read_line_shape(folder: Path) -> tuple[int, int, int] | None:
     configuration, program = folder / _CONFIGURATION, folder / "inference.onnx"
     sides: tuple[int, ...] = ()
     if configuration.is_file():
-        sides = tuple(int(side) for side in _list(configuration, "image_shape") if side.isdecimal())
+        sides = tuple(
+            int(side) for side in _list(configuration, "image_shape", _CONFIGURATION_REMEDY) if side.isdecimal()
+        )
     if len(sides) != 3 and program.is_file():
         try:
             sides = read_input_shape(program)[1:]
         except (OSError, ValueError) as error:
-            raise ModelNotFound(f"{program}: {error}; fetch it again") from error
+            raise ModelNotFound(f"{program}: {_reason(error)}; replace it") from error
     if len(sides) != 3 or not sides[1]:
         return None
     channels, height, width = sides
@@ -118,25 +114,39 @@ def read_thresholds(folder: Path) -> dict[str, float]:
     configuration = folder / _CONFIGURATION
     if not configuration.is_file():
         return {}
-    text = _text(configuration)
+    text = _text(configuration, _CONFIGURATION_REMEDY)
     found = {key: read_number(text, key) for key in ("thresh", "box_thresh", "unclip_ratio")}
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _text(path: Path) -> str:
+def _find_beside(model: ModelFiles) -> tuple[str, ...] | None:
+    """Return the characters from the files beside a program."""
+    dictionary = model.program.with_name(_DICTIONARY)
+    if dictionary.is_file():
+        return load_dictionary(dictionary)
+    configuration = model.program.with_name(_CONFIGURATION)
+    entries = _list(configuration, _YAML_KEY, _REMEDY) if configuration.is_file() else []
+    return tuple(entries) or None
+
+
+def _text(path: Path, remedy: str) -> str:
     try:
         return path.read_bytes().decode("utf-8")
     except OSError as error:
-        raise ModelNotFound(f"dictionary {path}: {error.strerror}; {_REMEDY}") from error
+        raise ModelNotFound(f"{path}: {error.strerror}; {remedy}") from error
     except UnicodeDecodeError as error:
-        raise ModelNotFound(f"dictionary {path}: byte {error.start} is not UTF-8; {_REMEDY}") from error
+        raise ModelNotFound(f"{path}: byte {error.start} is not UTF-8; {remedy}") from error
 
 
-def _list(path: Path, key: str) -> list[str]:
+def _list(path: Path, key: str, remedy: str) -> list[str]:
     try:
-        return read_list(_text(path), key)
+        return read_list(_text(path, remedy), key)
     except ValueError as error:
-        raise ModelNotFound(f"{path}: {key}: {error}; {_REMEDY}") from error
+        raise ModelNotFound(f"{path}: {key}: {error}; {remedy}") from error
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _entries(text: str, name: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppocr_serving.errors import ModelNotFound
-from ppocr_serving.models import ModelFiles, find_characters, load_dictionary, read_line_shape
+from ppocr_serving.models import ModelFiles, find_characters, load_dictionary, read_line_shape, read_thresholds
 from ppocr_serving.models.onnx import read_input_shape, read_metadata
 from ppocr_serving.models.own_files import keep_dictionary
 from ppocr_serving.models.paddle_config import read_list
@@ -110,12 +110,27 @@ def test_a_file_that_is_not_onnx_is_refused_or_says_nothing(tmp_path: Path, cont
         read_line_shape(tmp_path)
 
 
+def test_a_configuration_that_cannot_be_read_is_refused_with_what_helps_whom_it_concerns(tmp_path: Path) -> None:
+    path = tmp_path / "inference.yml"
+    path.write_bytes(b"x: \xff")
+    reasons = []
+    for read in (read_thresholds, read_line_shape, lambda folder: find_characters(ModelFiles(folder / "x", None))):
+        with pytest.raises(ModelNotFound) as caught:
+            read(tmp_path)
+        reasons.append(str(caught.value))
+    assert reasons == [
+        f"{path}: byte 3 is not UTF-8; replace it, or remove it to use what the profile states",
+        f"{path}: byte 3 is not UTF-8; replace it, or remove it to use what the profile states",
+        f"{path}: byte 3 is not UTF-8; set PPOCR_REC_DICT to the dictionary of the recognition model",
+    ]
+
+
 def test_a_truncated_onnx_file_is_refused(tmp_path: Path) -> None:
     model = onnx_file(tmp_path, character="a\nb\nc")
     intact = model.program.read_bytes()
     for end in (len(intact) // 2, len(intact) - 2):
         model.program.write_bytes(intact[:end])
-        with pytest.raises(ModelNotFound, match=r"inference\.onnx: is not an ONNX model, or truncated; fetch it again"):
+        with pytest.raises(ModelNotFound, match=r"inference\.onnx: is not an ONNX model, or truncated; replace it, or"):
             find_characters(model)
 
 
