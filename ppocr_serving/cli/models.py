@@ -1,6 +1,7 @@
 """List, fetch, verify and describe model profiles."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,11 +23,19 @@ _FETCH = "python -m ppocr_serving models fetch"
 
 
 class _Request(NamedTuple):
-    """What a command works on."""
+    """What a command works on.
+
+    Attributes:
+        profile: The profile.
+        directory: The model directory.
+        sources: Where to fetch from instead of the profile's sources.
+        fetch: The command that fetches this profile into this directory.
+    """
 
     profile: Profile
     directory: Path
     sources: Sequence[str]
+    fetch: str
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser(settings).parse_args(arguments)
         profile = settings.profile if options.profile is None else load_profile(options.profile)
         command: Callable[[_Request], int] = options.command
-        return command(_Request(profile, options.dest, options.sources))
+        given = [] if options.profile is None else [options.profile]
+        if options.dest != settings.model_dir:
+            given += ["--dest", str(options.dest)]
+        return command(_Request(profile, options.dest, options.sources, " ".join([_FETCH, *map(shlex.quote, given)])))
     except OcrError as error:
         print(f"models: {error}", file=sys.stderr)
         return 1
@@ -107,21 +119,21 @@ def _list(request: _Request) -> int:
 
 
 def _fetch(request: _Request) -> int:
-    profile, directory, sources = request
-    fetched = fetch_profile(profile, directory, sources, Progress(sys.stderr))
+    profile, directory = request.profile, request.directory
+    fetched = fetch_profile(profile, directory, request.sources, Progress(sys.stderr))
     print(f"models: {profile.name} {'fetched' if fetched else 'already there'} in {directory / profile.name}")
     return 0
 
 
 def _verify(request: _Request) -> int:
-    profile, directory, _ = request
+    profile, directory = request.profile, request.directory
     folder = directory / profile.name
     for role in profile.roles:
         for file in _files_on_disk(profile, role, directory):
             print(f"{file.path}: {_compare(folder / file.path, file)}")
     wrong = [role for role in profile.roles if not is_model_complete(profile, role, directory)]
     if wrong:
-        print(f"models: {profile.name} is not complete in {folder} ({', '.join(wrong)}); run `{_FETCH}`")
+        print(f"models: {profile.name} is not complete in {folder} ({', '.join(wrong)}); run `{request.fetch}`")
     return 1 if wrong else 0
 
 

@@ -45,12 +45,14 @@ def default_model_dir() -> Path:
     return Path(sys.prefix) / "share" / "ppocr_serving" / "models"
 
 
-def find_models(directory: Path, role: str) -> tuple[ModelFiles, ...]:
+def find_models(directory: Path, role: str, profile: str | None = None) -> tuple[ModelFiles, ...]:
     """Find one model in all formats that are there.
 
     Args:
         directory: Contains the files of one or more of `FORMATS`.
         role: `det`, `cls`, `rec` or `reread`; only for the message.
+        profile: Name of the packaged profile whose files these are, also for the message; None means that of the
+            settings.
 
     Returns:
         At least one model, the preferred format first.
@@ -69,7 +71,7 @@ def find_models(directory: Path, role: str) -> tuple[ModelFiles, ...]:
     if found:
         return tuple(found)
     missing = missing or " or ".join(names[0] for names in FORMATS)
-    remedy = "run `python -m ppocr_serving models fetch`"
+    remedy = f"run `python -m ppocr_serving models fetch{f' {profile}' if profile else ''}`"
     if role != "reread":
         remedy += f", or set PPOCR_{role.upper()}_MODEL_DIR to a directory that has it"
     raise ModelNotFound(f"{role} model: {directory} has no usable {missing} ({_contents(directory)}); {remedy}")

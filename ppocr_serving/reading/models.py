@@ -2,7 +2,14 @@
 
 from ppocr_serving.engines import PACKAGES, EngineSpec, Runtime, choose_model, installed_runtimes
 from ppocr_serving.errors import InvalidSetting, ModelNotFound
-from ppocr_serving.models import Role, find_characters, find_models, load_dictionary, paddle_profiles
+from ppocr_serving.models import (
+    Role,
+    find_characters,
+    find_models,
+    load_dictionary,
+    paddle_profiles,
+    profile_names,
+)
 from ppocr_serving.settings import Settings
 
 __all__ = ["characters_of", "spec_of"]
@@ -18,7 +25,9 @@ def spec_of(settings: Settings, role: Role) -> EngineSpec:
     models = settings.models
     if models.custom_directory(role) is None:
         _require_engine(settings, role)
-    found = find_models(models.directory(role), role)
+    name = models.profile.name
+    # Another one than the settings', if a program names it; a name says nothing of where a file outside lies.
+    found = find_models(models.directory(role), role, name if name in profile_names() else None)
     spec = EngineSpec(
         model=found[0],
         backend=models.effective_backend(),
@@ -55,9 +64,10 @@ def characters_of(settings: Settings, role: Role = "rec") -> tuple[str, ...]:
             characters = find_characters(model)
             if characters is not None:
                 return characters
+    remedy = "set PPOCR_REC_DICT to the dictionary" if role == "rec" else "use another profile"
     raise ModelNotFound(
         f"{role} model: {models.directory(role)} has neither dictionary.txt, nor inference.yml with a character_dict, "
-        "nor inference.onnx with the dictionary in its metadata; set PPOCR_REC_DICT to the dictionary"
+        f"nor inference.onnx with the dictionary in its metadata; {remedy}"
     )
 
 

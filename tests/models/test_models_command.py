@@ -249,7 +249,8 @@ def test_files_are_verified_one_by_one(tmp_path: Path, archive: Path) -> None:
     assert f"det/inference.pdmodel: {expected}" in done.stdout.splitlines()
     assert "rec/dictionary.txt: No such file or directory" in done.stdout.splitlines()
     assert done.stdout.splitlines()[-1] == (
-        f"models: tiny is not complete in {dest / 'tiny'} (det, rec); run `python -m ppocr_serving models fetch`"
+        f"models: tiny is not complete in {dest / 'tiny'} (det, rec); run `python -m ppocr_serving models fetch "
+        f"{profile} --dest {dest}`"
     )
 
 

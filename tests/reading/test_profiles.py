@@ -117,6 +117,12 @@ def test_a_profile_without_paddles_formats_is_refused_where_openvino_is_missing(
     )
 
 
+def test_the_command_that_fetches_the_missing_files_names_the_profile(tmp_path: Path) -> None:
+    environ = {"PPOCR_PROFILE": "ppocr-v5-mobile", "PPOCR_MODEL_DIR": str(tmp_path)}
+    with pytest.raises(ModelNotFound, match="run `python -m ppocr_serving models fetch ppocr-v5-mobile`, or set PPOCR"):
+        Reader(settings=load_settings(environ=environ))
+
+
 def test_a_model_that_a_profile_does_not_have_is_refused() -> None:
     with pytest.raises(InvalidSetting, match="profile ppocr-v4-mobile has no reread model; use another profile"):
         Reader(settings=load_settings(environ={}), roles=("reread",))
