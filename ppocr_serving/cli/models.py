@@ -11,8 +11,8 @@ from msgspec.structs import asdict
 
 from ppocr_serving.errors import OcrError
 from ppocr_serving.models import Profile, Role, load_profile, profile_names
-from ppocr_serving.models.fetch import Progress, fetch_profile, is_model_complete
-from ppocr_serving.models.files import sha256_of
+from ppocr_serving.models.fetch import Progress, fetch_profile, is_file_valid, is_model_complete
+from ppocr_serving.models.files import has_content, sha256_of
 from ppocr_serving.models.profile import ProfileFile
 from ppocr_serving.settings import ModelSettings, load_settings
 
@@ -109,8 +109,8 @@ def _list(request: _Request) -> int:
     for name in profile_names():
         profile = load_profile(name)
         languages = ", ".join(profile.languages[:_SHOWN_LANGUAGES])
-        if more := len(profile.languages) - _SHOWN_LANGUAGES:
-            languages += f" and {more} more" if more > 0 else ""
+        if len(profile.languages) > _SHOWN_LANGUAGES:
+            languages += f" and {len(profile.languages) - _SHOWN_LANGUAGES} more"
         rows.append((name, _size(profile), ", ".join(profile.licences), _state(profile, request.directory), languages))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -170,7 +170,7 @@ def _size(profile: Profile) -> str:
 def _state(profile: Profile, directory: Path) -> str:
     folder = directory / profile.name
     there = all(
-        any(all((folder / file.path).is_file() for file in files) for files in profile.alternatives(role))
+        any(all(has_content(folder / file.path) for file in files) for files in profile.alternatives(role))
         for role in profile.roles
     )
     return "there" if there else "not fetched"
@@ -181,7 +181,7 @@ def _files_on_disk(profile: Profile, role: Role, directory: Path) -> tuple[Profi
     folder = directory / profile.name
 
     def fitting(files: tuple[ProfileFile, ...]) -> int:
-        return sum(_compare(folder / file.path, file).startswith(("ok", "is there")) for file in files)
+        return sum(is_file_valid(folder / file.path, file) for file in files)
 
     return max(profile.alternatives(role), key=fitting)
 
@@ -191,6 +191,8 @@ def _compare(path: Path, file: ProfileFile) -> str:
         digest = sha256_of(path)
     except OSError as error:
         return f"{error.strerror}"
+    if not has_content(path):
+        return "is empty"
     if file.sha256 is None:
         return "is there, and has no published SHA-256"
     return "ok" if digest == file.sha256 else f"SHA-256 is {digest}, expected {file.sha256}"

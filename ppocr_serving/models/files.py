@@ -8,7 +8,16 @@ import msgspec
 
 from ppocr_serving.errors import ModelNotFound
 
-__all__ = ["FORMATS", "PADDLE_PROGRAMS", "ModelFiles", "default_model_dir", "find_models", "resolve_model", "sha256_of"]
+__all__ = [
+    "FORMATS",
+    "PADDLE_PROGRAMS",
+    "ModelFiles",
+    "default_model_dir",
+    "find_models",
+    "has_content",
+    "resolve_model",
+    "sha256_of",
+]
 
 FORMATS: tuple[tuple[str, ...], ...] = (
     ("inference.pdmodel", "inference.pdiparams"),
@@ -63,7 +72,7 @@ def find_models(directory: Path, role: str, profile: str | None = None) -> tuple
     found, missing = [], None
     for names in FORMATS:
         paths = [directory / name for name in names]
-        absent = [path.name for path in paths if not _has_content(path)]
+        absent = [path.name for path in paths if not has_content(path)]
         if not absent:
             found.append(ModelFiles(paths[0], paths[1] if len(paths) > 1 else None))
         elif paths[0].name not in absent:
@@ -92,7 +101,8 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _has_content(path: Path) -> bool:
+def has_content(path: Path) -> bool:
+    """Return whether a path is a file that can be found and is not empty."""
     try:
         return path.is_file() and path.stat().st_size > 0
     except OSError:

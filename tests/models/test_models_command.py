@@ -221,7 +221,7 @@ def test_every_profile_is_listed_with_what_is_there(tmp_path: Path) -> None:
     for role in ("det", "cls", "rec"):
         (there / role).mkdir(parents=True)
         for name in ("inference.pdmodel", "inference.pdiparams", "dictionary.txt"):
-            (there / role / name).touch()
+            (there / role / name).write_bytes(b"x")
     done = run("list", "--dest", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     header, *rows = done.stdout.splitlines()
@@ -260,6 +260,10 @@ def test_a_file_without_a_published_hash_is_not_called_verified(tmp_path: Path, 
     done = run("verify", profile, "--dest", tmp_path / "dest")
     assert done.returncode == 0
     assert all(line.endswith("is there, and has no published SHA-256") for line in done.stdout.splitlines())
+    (tmp_path / "dest" / "tiny" / "cls" / "inference.pdmodel").write_bytes(b"")
+    done = run("verify", profile, "--dest", tmp_path / "dest")
+    assert done.returncode == 1
+    assert "cls/inference.pdmodel: is empty" in done.stdout.splitlines()
 
 
 def test_a_profile_is_described_by_role() -> None:

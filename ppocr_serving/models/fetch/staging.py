@@ -11,10 +11,10 @@ from pathlib import Path
 from ppocr_serving.errors import DownloadError
 from ppocr_serving.models.fetch.limits import DownloadLimits
 from ppocr_serving.models.fetch.progress import Progress
-from ppocr_serving.models.files import sha256_of
+from ppocr_serving.models.files import has_content, sha256_of
 from ppocr_serving.models.profile import Profile, ProfileFile, Role
 
-__all__ = ["fetch_profile", "is_complete", "is_model_complete"]
+__all__ = ["fetch_profile", "is_complete", "is_file_valid", "is_model_complete"]
 
 # Names inside the working directory of one fetch, `.<profile>.<random>.tmp`, which is next to the profile's directory.
 _NEW = "new"
@@ -37,11 +37,16 @@ def is_complete(profile: Profile, dest: Path) -> bool:
 
 def is_model_complete(profile: Profile, role: Role, dest: Path) -> bool:
     """Return whether all files of one model exist and are valid; see `is_complete`."""
+    return any(
+        all(is_file_valid(dest / profile.name / file.path, file) for file in files)
+        for files in profile.alternatives(role)
+    )
+
+
+def is_file_valid(path: Path, file: ProfileFile) -> bool:
+    """Return whether a file exists and has content and, if it is known, the right SHA-256."""
     try:
-        return any(
-            all(_is_valid(dest / profile.name / file.path, file) for file in files)
-            for files in profile.alternatives(role)
-        )
+        return has_content(path) and file.sha256 in (None, sha256_of(path))
     except OSError:
         return False
 
@@ -94,12 +99,6 @@ def fetch_profile(
             f"profile {profile.name}: {error.filename or dest}: {reason}; "
             "free some space, fix the permissions, or choose another directory with --dest"
         ) from error
-
-
-def _is_valid(path: Path, file: ProfileFile) -> bool:
-    if not path.is_file() or path.stat().st_size == 0:
-        return False
-    return file.sha256 is None or sha256_of(path) == file.sha256
 
 
 @contextmanager
