@@ -16,7 +16,7 @@ from functools import reduce
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple, get_type_hints
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from benchmarks.drawing import draw_comparison, require_font
@@ -83,16 +83,18 @@ def _measures(total: Score) -> Iterator[str]:
 
 def _find(folders: Sequence[Path], split: re.Pattern[str] | None) -> dict[str, list[LabelledPicture]]:
     """Return the labelled pictures by row."""
-    rows: dict[str, list[LabelledPicture]] = {}
-    for folder in dict.fromkeys(folders):
+    by_folder: dict[Path, list[LabelledPicture]] = {}  # a folder counts once, also if one above it is given too
+    for folder in folders:
         if not folder.is_dir():
             raise ValueError(f"{folder} is not a folder; name a folder of labelled pictures")
-        before = len(rows)
-        for each in (folder, *sorted(path for path in folder.rglob("*") if path.is_dir())):
-            for picture in labelled_pictures(each):
-                rows.setdefault(_row_name(each, picture.path, split), []).append(picture)
-        if len(rows) == before:
+        parts = (folder, *sorted(path for path in folder.rglob("*") if path.is_dir()))
+        by_folder |= {part: labelled_pictures(part) for part in parts if part not in by_folder}
+        if not any(by_folder[part] for part in parts):
             raise ValueError(f"{folder} has no labels: no picture with a .csv file next to it, and no Label.txt")
+    rows: dict[str, list[LabelledPicture]] = {}
+    for folder, pictures in by_folder.items():
+        for picture in pictures:
+            rows.setdefault(_row_name(folder, picture.path, split), []).append(picture)
     return rows
 
 
@@ -127,10 +129,17 @@ def _client(url: str, options: ReadOptions) -> Callable[[bytes], _Read]:
         body = json.dumps(request).encode("ascii")
         try:
             with urlopen(Request(address, body, {"Content-Type": "application/json"}), timeout=120) as response:
-                (lines,) = json.load(response)["results"]
+                answer = response.read().decode(errors="replace")
         except HTTPError as error:
             raise ValueError(f"{address} answered {error.code}: {error.read(500).decode(errors='replace')}") from None
-        return _Read([labelled_line(line["text"], line["text_region"]) for line in lines], None)
+        except (URLError, TimeoutError) as error:
+            reason = getattr(error, "reason", error)
+            raise ValueError(f"{address} does not answer ({reason}); start the server, or correct --url") from None
+        try:
+            (lines,) = json.loads(answer)["results"]
+            return _Read([labelled_line(line["text"], line["text_region"]) for line in lines], None)
+        except (KeyError, TypeError, ValueError):  # hubserving reports errors with the status 200
+            raise ValueError(f"{address} answered without lines: {answer[:500]}") from None
 
     return read
 

@@ -4,7 +4,8 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,7 @@ from benchmarks.labels import LabelledLine
 from benchmarks.server import serving, wait_until_ready
 from ppocr_serving.cpu import supports_bfloat16
 from tests.drawing import Placed, draw_page
+from tests.models.archive_server import body, running_server
 
 ROOT = Path(__file__).parents[2]
 FIRST = (Placed("Text in pictures", 40, 40), Placed("Number 2026", 40, 140))
@@ -31,6 +33,14 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def rows(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[:1] == "|"]
+
+
+@contextmanager
+def answering(content: bytes) -> Iterator[str]:
+    """A server that answers every request with the same content, and its address."""
+    with running_server() as server:
+        server.on("/predict/ocr_system", body(content))
+        yield server.base
 
 
 def save(path: Path, lines: Sequence[Placed]) -> Path:
@@ -151,6 +161,38 @@ def test_right_missed_and_wrong_lines_are_drawn_in_different_colours() -> None:
     assert [colours(0, line) for line in (right, missed, wrong, smudge)] == ["g", "r", "b", ""]
     assert [colours(1, line) for line in (right, missed, wrong, smudge)] == ["g", "r", "", ""]
     assert [colours(2, line) for line in (right, missed, wrong, smudge)] == ["g", "", "b", ""]
+
+
+def test_a_server_that_does_not_answer_is_a_one_line_error(pictures: Path) -> None:
+    result = run(pictures, "--url", "http://127.0.0.1:9")
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert re.fullmatch(
+        rf"evaluate: {pictures}/en_1_clean\.png: http://127\.0\.0\.1:9/predict/ocr_system does not answer "
+        r"\(.*refused\); start the server, or correct --url\n",
+        result.stderr,
+    )
+
+
+def test_an_answer_without_lines_is_shown(pictures: Path) -> None:
+    with answering(b'{"msg": "no such module", "results": "", "status": "101"}') as url:
+        result = run(pictures, "--url", url)
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.count("\n") == 1
+    assert 'answered without lines: {"msg": "no such module"' in result.stderr
+
+
+def test_a_folder_that_is_given_twice_counts_once(pictures: Path) -> None:
+    with answering(b'{"results": [[]]}') as url:
+        result = run(pictures, pictures / "more", pictures, "--url", url)
+
+    assert result.returncode == 0, result.stderr
+    assert [row[:2] for row in rows(result.stdout)[2:]] == [
+        [str(pictures), "1"],
+        [str(pictures / "more"), "1"],
+        ["together", "2"],
+    ]
 
 
 def test_an_unreadable_picture_is_a_one_line_error_that_names_it(pictures: Path) -> None:

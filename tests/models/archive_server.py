@@ -139,6 +139,10 @@ def running_server() -> Iterator[ArchiveServer]:
             queue = answers.get(self.path, [status(404)])
             (queue.pop(0) if len(queue) > 1 else queue[0])(self)
 
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
             """Log nothing: tests look at `requests`, and standard error belongs to the code under test."""
 
