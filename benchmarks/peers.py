@@ -33,7 +33,7 @@ from benchmarks.peer_process import PeerFailed, PeerProcess, Reading
 from ppocr_serving.cpu import available_cpus
 from ppocr_serving.engines import PACKAGES, Runtime, installed_runtimes
 from ppocr_serving.errors import OcrError
-from ppocr_serving.models import Role, resolve_model
+from ppocr_serving.models import Role, find_models
 from ppocr_serving.settings import load_settings, variable_names
 from ppocr_serving.vision.pictures import picture_paths
 
@@ -182,7 +182,7 @@ def _peer_options(threads: int, needs_models: bool) -> PeerOptions:
     models = load_settings(init_args={"profile": _MODELS_FOR_PEERS}).models
 
     def folder(role: Role) -> str:
-        return str(resolve_model(models.directory(role), role).program.parent.absolute())
+        return str(find_models(models.directory(role), role, _MODELS_FOR_PEERS)[0].program.parent.absolute())
 
     dictionary = str((models.directory("rec") / "dictionary.txt").absolute())
     return options._replace(det=folder("det"), cls=folder("cls"), rec=folder("rec"), dictionary=dictionary)
