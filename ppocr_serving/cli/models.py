@@ -70,7 +70,7 @@ def _parser(settings: ModelSettings) -> argparse.ArgumentParser:
     parser.set_defaults(profile=None, sources=[], dest=settings.model_dir)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command, text in (
-        ("list", _list, "list the profiles: languages, sizes, licences, and which are there"),
+        ("list", _list, "list the profiles: languages, sizes, licences, and which are fetched"),
         ("fetch", _fetch, "fetch the files of a profile, unless they are already there"),
         ("verify", _verify, "compare the files of a profile with their published SHA-256"),
         ("describe", _describe, "print what a profile says of each of its models"),
@@ -169,15 +169,15 @@ def _size(profile: Profile) -> str:
 
 def _state(profile: Profile, directory: Path) -> str:
     folder = directory / profile.name
-    there = all(
+    fetched = all(
         any(all(has_content(folder / file.path) for file in files) for files in profile.alternatives(role))
         for role in profile.roles
     )
-    return "there" if there else "not fetched"
+    return "fetched" if fetched else "not fetched"
 
 
 def _files_on_disk(profile: Profile, role: Role, directory: Path) -> tuple[ProfileFile, ...]:
-    """Return the set of files of one model that fits best what is there."""
+    """Return the set of files of one model that most of those on disk belong to."""
     folder = directory / profile.name
 
     def fitting(files: tuple[ProfileFile, ...]) -> int:
@@ -194,5 +194,5 @@ def _compare(path: Path, file: ProfileFile) -> str:
     if not has_content(path):
         return "is empty"
     if file.sha256 is None:
-        return "is there, and has no published SHA-256"
+        return "present; no SHA-256 is published"
     return "ok" if digest == file.sha256 else f"SHA-256 is {digest}, expected {file.sha256}"

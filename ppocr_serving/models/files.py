@@ -55,7 +55,7 @@ def default_model_dir() -> Path:
 
 
 def find_models(directory: Path, role: str, profile: str | None = None) -> tuple[ModelFiles, ...]:
-    """Find one model in all formats that are there.
+    """Find one model in all formats present.
 
     Args:
         directory: Contains the files of one or more of `FORMATS`.
@@ -87,7 +87,7 @@ def find_models(directory: Path, role: str, profile: str | None = None) -> tuple
 
 
 def resolve_model(directory: Path, role: str) -> ModelFiles:
-    """Find one model in the preferred format that is there; see `find_models`."""
+    """Find one model in the preferred format present; see `find_models`."""
     return find_models(directory, role)[0]
 
 

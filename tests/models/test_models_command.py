@@ -216,7 +216,7 @@ def test_a_full_disk_leaves_the_old_files(tmp_path: Path, archive: Path) -> None
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_every_profile_is_listed_with_what_is_there(tmp_path: Path) -> None:
+def test_every_profile_is_listed_with_whether_it_is_fetched(tmp_path: Path) -> None:
     there = tmp_path / "ppocr-v4-mobile"
     for role in ("det", "cls", "rec"):
         (there / role).mkdir(parents=True)
@@ -228,7 +228,7 @@ def test_every_profile_is_listed_with_what_is_there(tmp_path: Path) -> None:
     assert header.split() == ["PROFILE", "SIZE", "LICENCE", "STATE", "LANGUAGES"]
     assert [row.split()[0] for row in rows] == list(profile_names())
     (row,) = [row for row in rows if row.startswith("ppocr-v4-mobile ")]
-    assert re.split(r" {2,}", row) == ["ppocr-v4-mobile", "18 MB", "Apache-2.0", "there", "zh-Hans, zh-Hant, en"]
+    assert re.split(r" {2,}", row) == ["ppocr-v4-mobile", "18 MB", "Apache-2.0", "fetched", "zh-Hans, zh-Hant, en"]
     (row,) = [row for row in rows if row.startswith("ppocr-v6 ")]
     assert "not fetched" in row
     assert row.endswith("zh-Hans, zh-Hant, en, af, az and 44 more")
@@ -259,7 +259,7 @@ def test_a_file_without_a_published_hash_is_not_called_verified(tmp_path: Path, 
     assert fetch(profile, "--dest", tmp_path / "dest", "--from", archive).returncode == 0
     done = run("verify", profile, "--dest", tmp_path / "dest")
     assert done.returncode == 0
-    assert all(line.endswith("is there, and has no published SHA-256") for line in done.stdout.splitlines())
+    assert all(line.endswith("present; no SHA-256 is published") for line in done.stdout.splitlines())
     (tmp_path / "dest" / "tiny" / "cls" / "inference.pdmodel").write_bytes(b"")
     done = run("verify", profile, "--dest", tmp_path / "dest")
     assert done.returncode == 1
