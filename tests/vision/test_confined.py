@@ -40,11 +40,19 @@ def _no_process_remains() -> Iterator[None]:
 
 
 def children(pid: int | None = None) -> list[int]:
-    """Return the processes that the main thread of a process, or any of ours, has started."""
-    found = []
+    """Return the processes for pictures that a process, by default this one, has started."""
+    found: list[int] = []
     for task in Path(f"/proc/{pid or os.getpid()}/task").iterdir():
-        found += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
-    return found
+        found += map(int, (task / "children").read_text(encoding="ascii").split())
+    return [child for child in found if decodes_pictures(child)]
+
+
+def decodes_pictures(pid: int) -> bool:
+    # Other tests in the same process may have started others.
+    try:
+        return b"vision import decoder" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return False
 
 
 def has_ended(pid: int) -> bool:
