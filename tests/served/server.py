@@ -33,6 +33,7 @@ __all__ = [
     "install_modules",
     "launch_hub",
     "launch_lean",
+    "loading",
     "running",
     "serving",
 ]
@@ -261,6 +262,26 @@ def launch_lean(home: Path) -> Launch:
             yield server
 
     return launch
+
+
+@contextmanager
+def loading(launch: Launch, **variables: str) -> Iterator[Served]:
+    """A server whose only worker is stopped before it has loaded the models, until it gets SIGCONT."""
+    with launch(until=None, **variables) as server:
+        # It is started when the server listens; earlier children are commands that Paddle runs.
+        while not (_listens(server.port) and server.workers()) and server.process.poll() is None:
+            time.sleep(0.005)
+        os.kill(server.workers()[0], signal.SIGSTOP)
+        server.wait_until("/healthz")
+        yield server
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 @contextmanager

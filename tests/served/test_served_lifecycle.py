@@ -25,6 +25,7 @@ from tests.served.server import (
     environment,
     free_port,
     has_ended,
+    loading,
     running,
     serving,
 )
@@ -135,7 +136,7 @@ def test_damaged_model_files_end_the_process_with_a_clear_line(launch: Launch, t
 
 
 def test_a_worker_that_dies_before_it_is_ready_is_not_replaced(launch: Launch) -> None:
-    with launch(until="/healthz") as server:
+    with loading(launch) as server:
         os.kill(server.workers()[0], signal.SIGKILL)
 
         assert server.wait() != 0

@@ -5,14 +5,14 @@ import os
 import signal
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from contextlib import closing
 
 import pytest
 import requests
 
 from tests.served.samples import as_base64, line, page
-from tests.served.server import Launch, Served
+from tests.served.server import Launch, Served, loading
 
 HELLO = as_base64(line("Hello World"))
 LARGE = [as_base64(page([f"Line {number} of a long page" for number in range(12)]))] * 8
@@ -85,20 +85,24 @@ def post_body(server: Served, body: bytes) -> requests.Response:
 
 
 def test_the_process_is_alive_but_not_ready_until_the_models_are_loaded(launch: Launch) -> None:
-    with launch(until="/healthz", PPOCR_QUEUE_TIMEOUT="0.01") as server:
+    with loading(launch, PPOCR_QUEUE_TIMEOUT="0.01") as server:
         ready = requests.get(f"{server.url}/readyz", timeout=60)
         answer = server.post("ocr_rec", [HELLO])
 
         assert_busy(ready, "models are still being loaded")
         assert_busy(answer, "models are still being loaded")
+        os.kill(server.workers()[0], signal.SIGCONT)
         server.wait_until("/readyz")
         assert server.post("ocr_rec", [HELLO]).status_code == 200
 
 
 def test_a_request_waits_until_the_models_are_loaded(launch: Launch) -> None:
-    with launch(until="/healthz") as server:
+    with loading(launch) as server, ThreadPoolExecutor(1) as client:
         assert requests.get(f"{server.url}/readyz", timeout=60).status_code == 503
-        assert server.post("ocr_rec", [HELLO]).status_code == 200
+        answer = client.submit(server.post, "ocr_rec", [HELLO])
+        assert not wait([answer], timeout=0.5).done
+        os.kill(server.workers()[0], signal.SIGCONT)
+        assert answer.result().status_code == 200
 
 
 @pytest.mark.parametrize("workers", [1, 2])
