@@ -200,9 +200,9 @@ class Reader:
         Raises:
             EngineError: The network failed.
         """
-        effective, reader = self._effective(options), self._line_reader
-        lines = [reader.line(image) for image in images]
-        return reader(lines, [1] * len(lines), effective.reread_score, watch or Stopwatch())
+        effective, watch = self._effective(options), watch or Stopwatch()
+        lines = self._recognizer.lines(images, watch)
+        return self._line_reader(lines, [1] * len(lines), effective.reread_score, watch)
 
     def try_out(self, image: BgrImage) -> None:
         """Run the reader's networks once, on one picture with a line of text.

@@ -129,6 +129,20 @@ class TextRecognizer:
         """
         return scale_line(crop, self._options.image_shape[1], self._options.widths[-1])
 
+    def lines(self, crops: Iterable[BgrImage], watch: Stopwatch) -> list[BgrImage]:
+        """Scale crops as `line` does.
+
+        Args:
+            crops: (h, w, 3) uint8 BGR each. Consumed one by one.
+            watch: Receives the stage `rec_prepare`.
+        """
+        lines = []
+        for crop in crops:
+            with watch(f"{self._options.stages}_prepare"):
+                lines.append(self.line(crop))
+            del crop  # it may be as large as a picture, and the next one may wait for others
+        return lines
+
     def __call__(self, crops: Iterable[BgrImage], watch: Stopwatch) -> list[Text]:
         """Recognise crops.
 
@@ -143,11 +157,7 @@ class TextRecognizer:
         Raises:
             EngineError: The network failed, or its classes do not fit the dictionary.
         """
-        lines = []
-        for crop in crops:
-            with watch(f"{self._options.stages}_prepare"):
-                lines.append(self.line(crop))
-            del crop  # it may be as large as a picture, and reading may wait for others
+        lines = self.lines(crops, watch)
         queue = LineQueue([line.shape[1] for line in lines], self._options, len(self._engines))
         watches = [watch.for_thread() for _ in self._engines[: len(lines)]]
         others = [
