@@ -29,9 +29,12 @@ def roles_to_load(settings: Settings, roles: Iterable[Role]) -> tuple[Role, ...]
     if "rec" not in wanted or settings.reading.reread_score <= 0:
         return wanted
     if not has_second_recognizer(settings):
+        where, remedy = "for a custom model", "set it to 0"
+        if settings.models.rec_model_dir is None:
+            where, remedy = f"in profile {settings.models.profile.name}", "set it to 0, or set PPOCR_PROFILE=ppocr-v6"
         raise InvalidSetting(
-            f"PPOCR_REREAD_SCORE is {settings.reading.reread_score:g}, but there is no second recogniser in profile "
-            f"{settings.models.profile.name}, or none for a custom model; set it to 0, or set PPOCR_PROFILE=ppocr-v6"
+            f"PPOCR_REREAD_SCORE is {settings.reading.reread_score:g}, but there is no second recogniser {where}; "
+            f"{remedy}"
         )
     return tuple(dict.fromkeys((*wanted, "reread")))
 
@@ -61,7 +64,7 @@ def engine_specs(settings: Settings, role: Role) -> list[EngineSpec]:
         ModelNotFound: The profile or a model's files are missing.
     """
     spec = spec_of(settings, role)
-    if not runs_on_openvino(settings, role):
+    if choose_runtime(spec) is not Runtime.OPENVINO:
         return [spec]
     if role == "cls":
         # Compiled for one line at a time: changing the batch size takes as long as several lines.
