@@ -141,6 +141,8 @@ def _describe(request: _Request) -> int:
     profile = request.profile
     print(f"{profile.name}: {profile.summary}")
     print(f"drop_score: {profile.drop_score}")
+    if profile.reread is not None:
+        print(f"reread_score: {profile.reread_score}")
     for role in profile.roles:
         model = profile.model(role)
         print(f"\n{role}")

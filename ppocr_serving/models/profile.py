@@ -218,11 +218,9 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.reread is None and self.reread_score > 0:
             raise ValueError(f"reread_score is {self.reread_score:g}, but there is no model in [reread]")
-        for role in self.roles:
-            for files in self.alternatives(role):
-                for file in files:
-                    if file.source not in self.sources:
-                        raise ValueError(f"{file.path}: source {file.source!r} is not one of {sorted(self.sources)}")
+        for file in self.files_of_all_origins():
+            if file.source not in self.sources:
+                raise ValueError(f"{file.path}: source {file.source!r} is not one of {sorted(self.sources)}")
         # With a mutable mapping in it, the structure would not be frozen.
         msgspec.structs.force_setattr(self, "sources", MappingProxyType(dict(self.sources)))
 
@@ -258,6 +256,10 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return self.reread
         self.model(role)
         return self.rec
+
+    def files_of_all_origins(self) -> list[ProfileFile]:
+        """Return the files of all models and origins; those of several origins have the same path."""
+        return [file for role in self.roles for files in self.alternatives(role) for file in files]
 
     def alternatives(self, role: Role) -> tuple[tuple[ProfileFile, ...], ...]:
         """Return the files of one model on disk, once for each of its origins; any of these sets is complete."""

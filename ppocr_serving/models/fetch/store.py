@@ -65,7 +65,7 @@ class Downloads(Store):
 
     def __init__(self, profile: Profile, work: Path, progress: Progress, limits: DownloadLimits) -> None:
         self._sources = profile.sources
-        self._files = [file for role in profile.roles for files in profile.alternatives(role) for file in files]
+        self._files = profile.files_of_all_origins()
         self._work = work
         self._progress = progress
         self._limits = limits
@@ -152,7 +152,7 @@ class GivenSources(Store):
         self._label = " and ".join(sources)
         self._members: dict[str, list[Path]] = {}
         self._by_digest: dict[str, Path] = {}
-        files = [file for role in profile.roles for files in profile.alternatives(role) for file in files]
+        files = profile.files_of_all_origins()
         _require_distinct(files, self._label)
         published = {file.sha256 for file in files}
         for number, source in enumerate(sources):
