@@ -34,7 +34,7 @@ class Stopwatch:
 
     Attributes:
         seconds: Time by stage, in seconds; only stages that ran.
-        lines_reread: Lines that were read again by a second recogniser.
+        lines_reread: Lines that a second recogniser has read: again, or straight away.
     """
 
     def __init__(self, before_stage: Callable[[str], None] | None = None) -> None:

@@ -43,7 +43,7 @@ class LineReader:
             counts: How many of them each picture has.
             reread_score: Lines whose confidence is below this, in [0, 1], are read again; all of them if it is 1, in
                 which case the first recogniser is not needed.
-            watch: Receives the stages of both recognisers, and the number of lines that were read again.
+            watch: Receives the stages of both recognisers, and the number of lines that the second one has read.
 
         Returns:
             One text per line, in order.

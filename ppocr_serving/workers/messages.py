@@ -90,7 +90,7 @@ class Answer(msgspec.Struct, frozen=True, tag=True):
         pictures: Pictures in the request.
         pixels: Pixels of all of them.
         lines: Items in the answer.
-        reread: Lines that were read again by a second recogniser.
+        reread: Lines that a second recogniser has read; see `Stopwatch`.
         error: Stable code of the error, empty if there was none.
         stages: Time by stage, in seconds.
         memory_mb: The worker's resident memory in MiB.

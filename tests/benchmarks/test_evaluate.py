@@ -219,7 +219,10 @@ def test_a_folder_without_labels_is_a_one_line_error(tmp_path: Path) -> None:
     [
         (("--set", "drop_score=2"), "drop_score is '2': expected `float` <= 1.0; allowed: numbers from 0 to 1"),
         (("--set", "drop_scor=0.5"), "unknown option 'drop_scor'; did you mean drop_score?"),
-        (("--set", "drop_score"), "--set drop_score has no value; write --set NAME=VALUE, such as drop_score=0.5"),
+        (
+            ("--set", "drop_score"),
+            "--set drop_score has no value; write, for example, --set drop_score=0.5",
+        ),
         (("--profile", "absent"), "profile 'absent'"),
     ],
 )
