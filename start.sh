@@ -16,7 +16,7 @@ Environment:
                  --port, because the health check reads it
   PPOCR_HOST     address to listen on (default 0.0.0.0)
   PPOCR_WORKERS  processes that answer requests (default 1)
-  PPOCR_PROFILE  which models to serve (default ppocr-v4-mobile)
+  PPOCR_PROFILE  which models to serve (default ppocr-v6; with PPOCR_ENGINE=paddle ppocr-v4-mobile)
 docs/settings.md lists all settings.
 TEXT
 }

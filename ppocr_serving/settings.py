@@ -32,7 +32,8 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-_DEFAULT_PROFILE = "ppocr-v4-mobile"
+_DEFAULT_PROFILE = "ppocr-v6"
+_DEFAULT_PROFILE_ON_PADDLE = "ppocr-v4-mobile"
 
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 SideLength = Annotated[int, msgspec.Meta(ge=32, le=8192)]
@@ -50,7 +51,8 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Models, and the runtime and hardware that they run on.
 
     Attributes:
-        profile: The set of models. In the environment and in files: a profile's name, or the path of its TOML file.
+        profile: The set of models. In the environment and in files: a profile's name, or the path of its TOML file. If
+            none is named, it is `ppocr-v6`, or `ppocr-v4-mobile` where other settings leave the models to Paddle.
         model_dir: Folder of fetched models, with one folder per profile.
         det_model_dir: Folder of a custom detection model.
         cls_model_dir: Folder of a custom angle classifier.
@@ -131,14 +133,14 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
     det_limit_side_len: SideLength = 960
     det_limit_type: LimitType = "max"
     det_db_thresh: Fraction = 0.3
-    det_db_box_thresh: Fraction = 0.5
-    det_db_unclip_ratio: UnclipRatio = 1.6
+    det_db_box_thresh: Fraction = 0.6
+    det_db_unclip_ratio: UnclipRatio = 1.5
     det_db_score_mode: ScoreMode = "fast"
     use_dilation: bool = False
     use_angle_cls: bool = True
     cls_thresh: Fraction = 0.9
     drop_score: Fraction = 0.5
-    reread_score: Fraction = 0.0
+    reread_score: Fraction = 0.98
     max_pixels: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 50_000_000
     max_lines: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
 
@@ -266,8 +268,8 @@ def load_settings(
     defaults = _of_module("params.py: ", params or {})
     variables = _of_environment(os.environ if environ is None else environ)
     arguments = _of_module("init_args: ", init_args or {})
-    profile = load_profile({**defaults, **variables, **arguments}.get("profile", _DEFAULT_PROFILE))
     given = {**defaults, **variables, **arguments}
+    profile = load_profile(given.get("profile") or _default_profile(given))
     merged = {**_of_profile(profile), **_of_custom_models(given), **given, "profile": profile}
     sections: dict[str, dict[str, Any]] = {name: {} for name in Settings.__struct_fields__}
     for name, value in merged.items():
@@ -277,6 +279,16 @@ def load_settings(
         reading=ReadingSettings(**sections["reading"]),
         server=ServerSettings(**sections["server"]),
     )
+
+
+def _default_profile(given: Mapping[str, Any]) -> str:
+    # Paddle cannot run ONNX, and nothing but Paddle uses a GPU or has other back ends.
+    on_paddle = (
+        given.get("engine") is Runtime.PADDLE
+        or given.get("use_gpu", False)
+        or given.get("backend", Backend.OPENVINO) is not Backend.OPENVINO
+    )
+    return _DEFAULT_PROFILE_ON_PADDLE if on_paddle else _DEFAULT_PROFILE
 
 
 def _of_environment(environ: Mapping[str, str]) -> dict[str, Any]:

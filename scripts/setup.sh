@@ -8,11 +8,11 @@ usage() {
 usage: scripts/setup.sh [--system] [--dev | --lean]
 
   --system  install into the current python3, for images; default: into .venv in this directory
-  --dev     also install what the checks and tests need
+  --dev     also install what the checks and tests need, and fetch the models that the tests read with
   --lean    install neither PaddleHub nor Paddle, and compile the models here (for `python -m ppocr_serving`)
 
-Settings: PPOCR_PROFILE (which models), PPOCR_MODEL_DIR (where to put them), HUB_HOME (where PaddleHub keeps its
-modules), and pip's (PIP_INDEX_URL, PIP_PROXY, ...).
+Settings: PPOCR_PROFILE (which models), PPOCR_ENGINE (`paddle` alone selects ppocr-v4-mobile), PPOCR_MODEL_DIR (where to
+put them), HUB_HOME (where PaddleHub keeps its modules), and pip's (PIP_INDEX_URL, PIP_PROXY, ...).
 TEXT
 }
 
@@ -220,13 +220,21 @@ paddle_step() { # cap the memory of Paddle's bundled OpenVINO; its properties ca
 
 # --- models and modules ---------------------------------------------------------------------------------------------
 
+fetch_models() { # profile; none is the one that the settings name
+    "$python" -m ppocr_serving models fetch "$@" || # prints its own results and errors
+        fail "models: not fetched; see the line above, then run this again"
+}
+
 models_step() {
     if [[ -n ${PPOCR_DET_MODEL_DIR:-} && -n ${PPOCR_CLS_MODEL_DIR:-} && -n ${PPOCR_REC_MODEL_DIR:-} && -n ${PPOCR_REC_DICT:-} ]]; then
         report models "custom, set by PPOCR_DET_MODEL_DIR and the related settings"
-        return
+    else
+        fetch_models
     fi
-    "$python" -m ppocr_serving models fetch || # prints its own results and errors
-        fail "models: not fetched; see the line above, then run this again"
+    if [[ $dev == yes ]]; then # the defaults of both engines, whatever the settings name
+        fetch_models ppocr-v6
+        fetch_models ppocr-v4-mobile
+    fi
 }
 
 compiled_models_step() {

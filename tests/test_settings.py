@@ -36,8 +36,8 @@ def test_the_defaults_match_the_contract() -> None:
         "det_limit_side_len": 960,
         "det_limit_type": "max",
         "det_db_thresh": 0.3,
-        "det_db_box_thresh": 0.5,
-        "det_db_unclip_ratio": 1.6,
+        "det_db_box_thresh": 0.6,
+        "det_db_unclip_ratio": 1.5,
         "use_dilation": False,
         "det_db_score_mode": "fast",
         "use_angle_cls": True,
@@ -47,12 +47,48 @@ def test_the_defaults_match_the_contract() -> None:
         "rec_image_shape": (3, 48, 320),
         "use_space_char": True,
         "drop_score": 0.5,
+        "reread_score": 0.98,
         "engine": Runtime.AUTO,
         "backend": Backend.OPENVINO,
         "precision": Precision.AUTO,
     }
-    assert settings.models.profile.name == "ppocr-v4-mobile"
+    assert settings.models.profile.name == "ppocr-v6"
     assert {field: value_of(settings, field) for field in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "profile"),
+    [
+        ("engine", "paddle", "ppocr-v4-mobile"),
+        ("use_gpu", "true", "ppocr-v4-mobile"),
+        ("backend", "native", "ppocr-v4-mobile"),
+        ("backend", "onednn", "ppocr-v4-mobile"),
+        ("engine", "openvino", "ppocr-v6"),
+        ("engine", "auto", "ppocr-v6"),
+        ("use_gpu", "false", "ppocr-v6"),
+        ("backend", "openvino", "ppocr-v6"),
+        ("enable_mkldnn", "true", "ppocr-v6"),  # has no effect on this back end
+    ],
+)
+def test_the_default_profile_is_one_that_the_engine_can_run(field: str, value: str, profile: str) -> None:
+    for settings in (
+        load_settings({field: value}, environ={}),
+        load_settings(environ={f"PPOCR_{field.upper()}": value}),
+        load_settings(None, {field: value}, environ={}),
+    ):
+        assert settings.models.profile.name == profile
+        assert settings.reading.reread_score == settings.models.profile.reread_score
+        assert settings.reading.det_db_box_thresh == settings.models.profile.det.box_thresh
+
+
+def test_a_named_profile_wins_over_the_engines_default() -> None:
+    assert load_settings({"profile": "ppocr-v6"}, environ={"PPOCR_ENGINE": "paddle"}).models.profile.name == "ppocr-v6"
+    assert load_settings(environ={"PPOCR_PROFILE": "ppocr-v4-mobile"}).models.profile.name == "ppocr-v4-mobile"
+
+
+def test_the_source_that_wins_decides_on_the_engines_default() -> None:
+    settings = load_settings({"engine": "paddle"}, {"engine": "openvino"}, environ={"PPOCR_ENGINE": "paddle"})
+    assert settings.models.profile.name == "ppocr-v6"
 
 
 def test_the_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,12 +309,12 @@ def test_a_custom_detector_says_its_thresholds_itself(tmp_path: Path) -> None:
         reading = load_settings(environ=environ | variables).reading
         return reading.det_db_thresh, reading.det_db_box_thresh, reading.det_db_unclip_ratio
 
-    assert thresholds() == (0.3, 0.5, 1.6)
+    assert thresholds() == (0.3, 0.6, 1.5)
     (tmp_path / "inference.yml").write_text("PostProcess:\n  box_thresh: 0.4\n  thresh: 0.2\n  unclip_ratio: 2\n")
     assert thresholds() == (0.2, 0.4, 2)
-    assert thresholds(PPOCR_DET_DB_BOX_THRESH="0.6") == (0.2, 0.6, 2)
+    assert thresholds(PPOCR_DET_DB_BOX_THRESH="0.7") == (0.2, 0.7, 2)
     (tmp_path / "inference.yml").write_text("PostProcess:\n  name: DBPostProcess\n")
-    assert thresholds() == (0.3, 0.5, 1.6)
+    assert thresholds() == (0.3, 0.6, 1.5)
     (tmp_path / "inference.yml").write_text("PostProcess:\n  thresh: 20\n")
     with pytest.raises(InvalidSetting, match=rf"{tmp_path}: det_db_thresh is 20\.0: "):
         thresholds()
@@ -317,8 +353,8 @@ def test_an_unknown_profile_is_refused() -> None:
 def test_models_are_in_the_profiles_folder_unless_set_individually() -> None:
     settings = load_settings(environ={"PPOCR_MODEL_DIR": "/m", "PPOCR_DET_MODEL_DIR": "/own/det"})
     assert settings.models.directory("det") == Path("/own/det")
-    assert settings.models.directory("cls") == Path("/m/ppocr-v4-mobile/cls")
-    assert settings.models.directory("rec") == Path("/m/ppocr-v4-mobile/rec")
+    assert settings.models.directory("cls") == Path("/m/ppocr-v6/cls")
+    assert settings.models.directory("rec") == Path("/m/ppocr-v6/rec")
 
 
 def test_the_folder_is_named_after_the_profile_and_not_after_its_file(tmp_path: Path) -> None:
