@@ -26,10 +26,10 @@ TURN_RATIO = 1.5
 
 
 def order_clockwise(boxes: BoxArray) -> BoxArray:
-    """Order the corners of quadrangles clockwise from their top left.
+    """Order the corners of quadrangles clockwise from their top left, the corner with the smallest x + y.
 
-    Top left is the corner with the smallest x + y, bottom right the largest; of the other two, the top right has the
-    smaller y - x.
+    PaddleOCR takes the corner with the largest x + y for the opposite one. At 45° two corners share it, or rounding
+    decides, so that opposite sides may cross there.
 
     Args:
         boxes: (N, 4, 2) float32, corners in any order.
@@ -37,15 +37,11 @@ def order_clockwise(boxes: BoxArray) -> BoxArray:
     Returns:
         (N, 4, 2) float32, the same corners.
     """
-    rows = np.arange(len(boxes))
-    sums, differences = boxes.sum(axis=2), boxes[:, :, 1] - boxes[:, :, 0]
-    first, third = sums.argmin(axis=1), sums.argmax(axis=1)
-    third = np.where(third == first, 3, third)
-    rest = differences.copy()
-    rest[rows, first] = rest[rows, third] = np.inf
-    second = rest.argmin(axis=1)
-    fourth = 6 - first - second - third
-    ordered: BoxArray = boxes[rows[:, np.newaxis], np.stack([first, second, third, fourth], axis=1)]
+    offsets = boxes - boxes.mean(axis=1, keepdims=True)
+    around = np.arctan2(offsets[:, :, 1], offsets[:, :, 0]).argsort(axis=1, kind="stable")
+    rows = np.arange(len(boxes))[:, np.newaxis]
+    first = boxes[rows, around].sum(axis=2).argmin(axis=1)
+    ordered: BoxArray = boxes[rows, around[rows, (first[:, np.newaxis] + np.arange(4)) % 4]]
     return ordered
 
 
