@@ -8,7 +8,7 @@ import pytest
 
 from ppocr_serving.engines import Runtime
 from ppocr_serving.errors import ModelNotFound
-from ppocr_serving.models import ROLES, ModelFiles, default_model_dir, resolve_model
+from ppocr_serving.models import ModelFiles, default_model_dir, find_models
 from ppocr_serving.settings import Settings, load_settings
 from ppocr_serving.web.hubserving import MODULES
 from tests.services import Service, create_service
@@ -20,43 +20,65 @@ hypothesis.settings.load_profile("any-machine")
 _DATA_VARIABLE = "PPOCR_TEST_DATA"
 
 
+V4 = "ppocr-v4-mobile"
+"""The profile that both engines run, and PaddleOCR 2.10 too."""
+
 RUNTIMES = (Runtime.OPENVINO, Runtime.PADDLE)
 
 
-def settings_for(runtime: Runtime) -> Settings:
-    """Return the defaults, ignoring the environment, but in float32, so that answers do not depend on the processor."""
+def settings_for(runtime: Runtime, profile: str = "") -> Settings:
+    """Return the defaults, ignoring the environment, but in float32, so that answers do not depend on the processor.
+
+    Args:
+        runtime: The engine.
+        profile: The profile; empty is the engine's default.
+    """
     return load_settings(
         environ={
             "PPOCR_ENGINE": runtime,
+            "PPOCR_PROFILE": profile,
             "PPOCR_PRECISION": "f32",
             "PPOCR_MODEL_DIR": str(default_model_dir()),
         }
     )
 
 
-@pytest.fixture(scope="session")
-def default_models() -> dict[str, ModelFiles]:
-    """The files of the default models by role."""
-    settings = load_settings(environ={"PPOCR_MODEL_DIR": str(default_model_dir())})
+def models_of(settings: Settings) -> dict[str, ModelFiles]:
+    """Return the files of the profile's models by role."""
+    profile = settings.models.profile
     try:
-        return {role: resolve_model(settings.models.directory(role), role) for role in ROLES}
+        return {role: find_models(settings.models.directory(role), role, profile.name)[0] for role in profile.roles}
     except ModelNotFound as error:
         pytest.fail(
             f"the tests read pictures with the real models; run scripts/setup.sh --dev ({error})", pytrace=False
         )
 
 
+@pytest.fixture(scope="session")
+def v4_models() -> dict[str, ModelFiles]:
+    """The files of PP-OCRv4 mobile, which both engines run, by role."""
+    return models_of(settings_for(Runtime.PADDLE, V4))
+
+
 @pytest.fixture(scope="session", params=RUNTIMES, ids=str)
-def settings(request: pytest.FixtureRequest, default_models: dict[str, ModelFiles]) -> Settings:
-    """Settings for each engine: tests that use this, or `services`, run with both."""
-    assert default_models
-    return settings_for(request.param)
+def settings(request: pytest.FixtureRequest) -> Settings:
+    """Settings for each engine with its default profile: tests that use this, or `services`, run with both."""
+    settings = settings_for(request.param)
+    assert models_of(settings)
+    return settings
 
 
 @pytest.fixture(scope="session")
 def services(settings: Settings) -> dict[str, Service]:
     """The four services by name. They share one engine per model, so that only the first test pays for loading."""
     return {name: create_service(name, settings) for name in MODULES}
+
+
+@pytest.fixture(scope="session", params=RUNTIMES, ids=str)
+def v4_services(request: pytest.FixtureRequest, v4_models: dict[str, ModelFiles]) -> dict[str, Service]:
+    """The four services with PP-OCRv4 mobile, on each engine."""
+    assert v4_models
+    return {name: create_service(name, settings_for(request.param, V4)) for name in MODULES}
 
 
 @pytest.fixture(scope="session")

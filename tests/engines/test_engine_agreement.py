@@ -11,7 +11,7 @@ from ppocr_serving.models import ModelFiles
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.pictures import BgrImage, decode_picture
 from ppocr_serving.web.hubserving import MODULES
-from tests.conftest import settings_for
+from tests.conftest import V4, settings_for
 from tests.drawing import Placed, draw_line, draw_page, rotate
 from tests.matching import edit_similarity, without_spaces
 from tests.services import Service, create_service
@@ -23,10 +23,10 @@ SHARED = [
 
 
 @pytest.fixture(scope="session")
-def both(default_models: dict[str, ModelFiles]) -> dict[Runtime, dict[str, Service]]:
-    assert default_models
+def both(v4_models: dict[str, ModelFiles]) -> dict[Runtime, dict[str, Service]]:
+    assert v4_models
     return {
-        runtime: {name: create_service(name, settings_for(runtime)) for name in MODULES}
+        runtime: {name: create_service(name, settings_for(runtime, V4)) for name in MODULES}
         for runtime in (Runtime.OPENVINO, Runtime.PADDLE)
     }
 

@@ -22,9 +22,9 @@ def engine(model: ModelFiles, runtime: Runtime, backend: Backend = Backend.OPENV
 @RUNTIMES
 @pytest.mark.parametrize("role", ["det", "cls", "rec"])
 def test_eight_threads_get_the_same_answers_as_one(
-    default_models: dict[str, ModelFiles], role: str, runtime: Runtime
+    v4_models: dict[str, ModelFiles], role: str, runtime: Runtime
 ) -> None:
-    run = engine(default_models[role], runtime)
+    run = engine(v4_models[role], runtime)
     batch = network_input(role)
     # Inputs of different content and shape, so that an answer to another thread's input would be noticed.
     inputs = [batch * np.float32(1 - 0.1 * index) for index in range(4)]
@@ -44,8 +44,8 @@ def test_eight_threads_get_the_same_answers_as_one(
 
 
 @RUNTIMES
-def test_answers_belong_to_the_caller(default_models: dict[str, ModelFiles], runtime: Runtime) -> None:
-    run = engine(default_models["cls"], runtime)
+def test_answers_belong_to_the_caller(v4_models: dict[str, ModelFiles], runtime: Runtime) -> None:
+    run = engine(v4_models["cls"], runtime)
     inputs = network_input("cls")
     first = run(inputs)
     kept = first.copy()
@@ -57,21 +57,21 @@ def test_answers_belong_to_the_caller(default_models: dict[str, ModelFiles], run
 
 
 @RUNTIMES
-def test_inputs_are_not_modified(default_models: dict[str, ModelFiles], runtime: Runtime) -> None:
+def test_inputs_are_not_modified(v4_models: dict[str, ModelFiles], runtime: Runtime) -> None:
     inputs = network_input("cls")
     kept = inputs.copy()
-    engine(default_models["cls"], runtime)(inputs)
+    engine(v4_models["cls"], runtime)(inputs)
     np.testing.assert_array_equal(inputs, kept)
 
 
 @RUNTIMES
-def test_an_engine_survives_a_wrong_input(default_models: dict[str, ModelFiles], runtime: Runtime) -> None:
+def test_an_engine_survives_a_wrong_input(v4_models: dict[str, ModelFiles], runtime: Runtime) -> None:
     # The OpenVINO inside Paddle reports such an error only in the log.
     backend = Backend.ONEDNN if runtime is Runtime.PADDLE else Backend.OPENVINO
-    run = engine(default_models["cls"], runtime, backend)
+    run = engine(v4_models["cls"], runtime, backend)
     before = run(network_input("cls"))
     with pytest.raises(EngineError, match=r"cannot run on an input of shape \(1, 5, 48, 192\): ") as caught:
         run(np.zeros((1, 5, 48, 192), dtype=np.float32))
-    assert str(caught.value).startswith(str(default_models["cls"].program))
+    assert str(caught.value).startswith(str(v4_models["cls"].program))
     assert "\n" not in str(caught.value)
     np.testing.assert_allclose(run(network_input("cls")), before, atol=1e-6)

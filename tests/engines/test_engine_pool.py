@@ -74,9 +74,9 @@ def test_no_other_engine_is_suggested_when_none_can_run_the_model(spec: EngineSp
 
 
 def test_auto_and_the_same_explicit_choice_share_an_engine(
-    default_models: dict[str, ModelFiles],
+    v4_models: dict[str, ModelFiles],
 ) -> None:
-    spec = EngineSpec(default_models["cls"])
+    spec = EngineSpec(v4_models["cls"])
     assert POOL.engine(spec) is POOL.engine(with_runtime(Runtime.OPENVINO, spec))
     assert POOL.engine(spec) is not POOL.engine(with_runtime(Runtime.PADDLE, spec))
 

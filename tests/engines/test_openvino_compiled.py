@@ -48,9 +48,9 @@ def copied(model: ModelFiles, folder: Path) -> ModelFiles:
 
 
 @pytest.fixture
-def model(default_models: dict[str, ModelFiles], tmp_path: Path) -> ModelFiles:
+def model(v4_models: dict[str, ModelFiles], tmp_path: Path) -> ModelFiles:
     """A model in its own folder."""
-    return copied(default_models["cls"], tmp_path / "cls")
+    return copied(v4_models["cls"], tmp_path / "cls")
 
 
 def new_engine(
@@ -88,11 +88,11 @@ def test_a_compiled_model_gives_bit_identical_answers(model: ModelFiles, caplog:
 
 
 def test_the_compiled_model_is_the_one_that_runs(
-    model: ModelFiles, default_models: dict[str, ModelFiles], tmp_path: Path
+    model: ModelFiles, v4_models: dict[str, ModelFiles], tmp_path: Path
 ) -> None:
     # Put another network's compiled file in its place: the shape of the answer shows which of them ran.
     path = new_engine(model).save_compiled()
-    shutil.copy(new_engine(copied(default_models["det"], tmp_path / "det")).save_compiled(), path)
+    shutil.copy(new_engine(copied(v4_models["det"], tmp_path / "det")).save_compiled(), path)
     assert new_engine(model)(network_input("det")).shape == (1, 1, *network_input("det").shape[2:])
 
 
@@ -123,10 +123,10 @@ def test_a_model_compiled_for_another_processor_or_version_is_reported(
 
 
 def test_a_model_compiled_from_other_files_is_not_used(
-    model: ModelFiles, default_models: dict[str, ModelFiles], caplog: pytest.LogCaptureFixture
+    model: ModelFiles, v4_models: dict[str, ModelFiles], caplog: pytest.LogCaptureFixture
 ) -> None:
     path = new_engine(model).save_compiled()
-    copied(default_models["det"], model.program.parent)
+    copied(v4_models["det"], model.program.parent)
     answer, log = answer_and_log(new_engine(model), caplog, network_input("det"))
     assert answer.shape == (1, 1, *network_input("det").shape[2:])
     assert [message.partition(": ")[0] for _, message in log] == [str(path)]

@@ -28,11 +28,11 @@ def engine(model: ModelFiles, precision: Precision = Precision.F32, threads: int
 @ROLES
 @pytest.mark.parametrize("precision", [Precision.F32, Precision.BF16])
 def test_answers_agree_with_paddles_native_kernels(
-    default_models: dict[str, ModelFiles], native_answers: dict[str, Float32Array], role: str, precision: Precision
+    v4_models: dict[str, ModelFiles], native_answers: dict[str, Float32Array], role: str, precision: Precision
 ) -> None:
     if precision is Precision.BF16 and not supports_bfloat16():
         pytest.skip("the processor does not support bfloat16")
-    answer = engine(default_models[role], precision)(network_input(role))
+    answer = engine(v4_models[role], precision)(network_input(role))
     assert answer.dtype == np.float32
     assert answer.shape == native_answers[role].shape
     difference = np.abs(answer - native_answers[role])
@@ -40,14 +40,13 @@ def test_answers_agree_with_paddles_native_kernels(
     if precision is Precision.F32:
         assert difference.max() < F32_TOLERANCE
     else:
-        assert not np.array_equal(answer, engine(default_models[role])(network_input(role)))
+        assert not np.array_equal(answer, engine(v4_models[role])(network_input(role)))
 
 
-def test_automatic_precision_is_bfloat16_where_the_processor_has_it(default_models: dict[str, ModelFiles]) -> None:
+def test_automatic_precision_is_bfloat16_where_the_processor_has_it(v4_models: dict[str, ModelFiles]) -> None:
     inputs = network_input("rec")
     auto, bf16, f32 = (
-        engine(default_models["rec"], precision)(inputs)
-        for precision in (Precision.AUTO, Precision.BF16, Precision.F32)
+        engine(v4_models["rec"], precision)(inputs) for precision in (Precision.AUTO, Precision.BF16, Precision.F32)
     )
     expected, other = (bf16, f32) if supports_bfloat16() else (f32, bf16)
     np.testing.assert_array_equal(auto, expected)
@@ -73,10 +72,10 @@ def test_older_detectors_agree_with_paddles_native_kernels(shared_data: Path, na
 
 @pytest.mark.parametrize("name", ["default", "ch_PP-OCRv2_det_infer", "ch_PP-OCRv3_det_infer"])
 def test_rewriting_the_end_of_a_detector_keeps_its_answers(
-    default_models: dict[str, ModelFiles], name: str, request: pytest.FixtureRequest
+    v4_models: dict[str, ModelFiles], name: str, request: pytest.FixtureRequest
 ) -> None:
     default = name == "default"
-    model = default_models["det"] if default else older_detector(request.getfixturevalue("shared_data"), name)
+    model = v4_models["det"] if default else older_detector(request.getfixturevalue("shared_data"), name)
     core = openvino.Core()
     network = core.read_model(str(model.program))
     options = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -90,29 +89,29 @@ def test_rewriting_the_end_of_a_detector_keeps_its_answers(
 
 
 @pytest.mark.parametrize("role", ["cls", "rec"])
-def test_other_networks_are_not_rewritten(default_models: dict[str, ModelFiles], role: str) -> None:
-    network = openvino.Core().read_model(str(default_models[role].program))
+def test_other_networks_are_not_rewritten(v4_models: dict[str, ModelFiles], role: str) -> None:
+    network = openvino.Core().read_model(str(v4_models[role].program))
     assert not pack_upsampling(network)
 
 
 # ---- shapes and lanes
 
 
-def test_a_fixed_shape_keeps_the_answers_and_rejects_other_shapes(default_models: dict[str, ModelFiles]) -> None:
+def test_a_fixed_shape_keeps_the_answers_and_rejects_other_shapes(v4_models: dict[str, ModelFiles]) -> None:
     inputs = network_input("cls")
     fixed = POOL.engine(
         EngineSpec(
-            default_models["cls"], precision=Precision.F32, runtime=Runtime.OPENVINO, fixed_shape=(1, *inputs.shape[1:])
+            v4_models["cls"], precision=Precision.F32, runtime=Runtime.OPENVINO, fixed_shape=(1, *inputs.shape[1:])
         )
     )
-    np.testing.assert_allclose(fixed(inputs[:1]), engine(default_models["cls"])(inputs)[:1], atol=1e-5)
+    np.testing.assert_allclose(fixed(inputs[:1]), engine(v4_models["cls"])(inputs)[:1], atol=1e-5)
     with pytest.raises(EngineError, match=r"cannot run on an input of shape \(2, 3, 48, 192\)"):
         fixed(inputs)
-    np.testing.assert_allclose(fixed(inputs[1:]), engine(default_models["cls"])(inputs)[1:], atol=1e-5)
+    np.testing.assert_allclose(fixed(inputs[1:]), engine(v4_models["cls"])(inputs)[1:], atol=1e-5)
 
 
-def test_lanes_run_concurrently_and_share_nothing(default_models: dict[str, ModelFiles]) -> None:
-    slow, quick = (engine(default_models["det"], threads=1, lane=lane) for lane in (0, 1))
+def test_lanes_run_concurrently_and_share_nothing(v4_models: dict[str, ModelFiles]) -> None:
+    slow, quick = (engine(v4_models["det"], threads=1, lane=lane) for lane in (0, 1))
     assert slow is not quick
     generator = np.random.default_rng(0)
     large = generator.uniform(-1, 1, (1, 3, 1280, 1280)).astype(np.float32)
@@ -173,8 +172,8 @@ LOAD = """if True:
         "program is empty",
     ],
 )
-def test_a_broken_model_is_a_one_line_error(default_models: dict[str, ModelFiles], tmp_path: Path, defect: str) -> None:
-    model = broken_model(tmp_path, default_models["cls"], defect)
+def test_a_broken_model_is_a_one_line_error(v4_models: dict[str, ModelFiles], tmp_path: Path, defect: str) -> None:
+    model = broken_model(tmp_path, v4_models["cls"], defect)
     # In a separate process, which it must not crash.
     result = run_program(LOAD, str(model.program), cwd=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -184,16 +183,16 @@ def test_a_broken_model_is_a_one_line_error(default_models: dict[str, ModelFiles
 
 @pytest.mark.parametrize("missing", ["inference.pdmodel", "inference.pdiparams"])
 def test_a_missing_model_is_an_error_at_the_first_call(
-    default_models: dict[str, ModelFiles], tmp_path: Path, missing: str
+    v4_models: dict[str, ModelFiles], tmp_path: Path, missing: str
 ) -> None:
-    model = broken_model(tmp_path, default_models["cls"], "none")
+    model = broken_model(tmp_path, v4_models["cls"], "none")
     (tmp_path / missing).unlink()
     absent = engine(model)
     for _ in range(2):
         with pytest.raises(EngineError) as caught:
             absent.load()
         assert str(caught.value) == f"{tmp_path / missing}: No such file; run `python -m ppocr_serving models fetch`"
-    broken_model(tmp_path, default_models["cls"], "none")
+    broken_model(tmp_path, v4_models["cls"], "none")
     absent.load()  # works once the file exists
 
 
@@ -224,10 +223,10 @@ def test_a_broken_onnx_model_is_a_one_line_error(tmp_path: Path) -> None:
 # ---- side effects
 
 
-def test_no_files_are_written(default_models: dict[str, ModelFiles], tmp_path: Path) -> None:
-    model_folder = default_models["cls"].program.parent
+def test_no_files_are_written(v4_models: dict[str, ModelFiles], tmp_path: Path) -> None:
+    model_folder = v4_models["cls"].program.parent
     before = sorted(path.name for path in model_folder.iterdir())
-    result = run_program(LOAD, str(default_models["cls"].program), cwd=tmp_path)
+    result = run_program(LOAD, str(v4_models["cls"].program), cwd=tmp_path)
     assert result.stdout == "loaded\n", result.stderr
     assert list(tmp_path.iterdir()) == []
     assert sorted(path.name for path in model_folder.iterdir()) == before
@@ -245,15 +244,15 @@ def test_nothing_is_loaded_before_the_first_call() -> None:
         settings = load_settings(environ={"PPOCR_THREADS": "2"})
         services = [create_service(name, settings) for name in MODULES]
         print({"openvino", "paddle"} & set(sys.modules), threading.active_count())
-        print(len({id(engine) for task in services for engine in task.engines}))
+        print(len({id(engine) for task in services for engine in task.engines}))  # two of each recogniser
         services[list(MODULES).index("ocr_rec")].run([np.zeros((48, 192, 3), np.uint8)], Stopwatch())
         print({"openvino", "paddle"} & set(sys.modules))
     """
     result = run_program(program)
-    assert result.stdout.splitlines() == ["set() 1", "4", "{'openvino'}"], result.stderr
+    assert result.stdout.splitlines() == ["set() 1", "6", "{'openvino'}"], result.stderr
 
 
-def test_sigterm_still_ends_the_process(default_models: dict[str, ModelFiles]) -> None:
+def test_sigterm_still_ends_the_process(v4_models: dict[str, ModelFiles]) -> None:
     program = """if True:
         import os, signal, sys
         from pathlib import Path
@@ -265,6 +264,6 @@ def test_sigterm_still_ends_the_process(default_models: dict[str, ModelFiles]) -
         ).load()
         os.kill(os.getpid(), signal.SIGTERM)
     """
-    result = run_program(program, str(default_models["cls"].program))
+    result = run_program(program, str(v4_models["cls"].program))
     assert result.returncode == -15
     assert "Traceback" not in result.stderr

@@ -36,7 +36,7 @@ def spec_of(model: ModelFiles, backend: Backend, precision: Precision = Precisio
     ],
 )
 def test_all_back_ends_agree(
-    default_models: dict[str, ModelFiles],
+    v4_models: dict[str, ModelFiles],
     native_answers: dict[str, Float32Array],
     role: str,
     backend: Backend,
@@ -44,7 +44,7 @@ def test_all_back_ends_agree(
 ) -> None:
     if precision is Precision.BF16 and not supports_bfloat16():
         pytest.skip("the processor does not support bfloat16")
-    answer = engine(default_models[role], backend, precision)(network_input(role))
+    answer = engine(v4_models[role], backend, precision)(network_input(role))
     assert answer.dtype == np.float32
     assert answer.shape == native_answers[role].shape
     difference = np.abs(answer - native_answers[role])
@@ -52,32 +52,32 @@ def test_all_back_ends_agree(
     if precision is Precision.F32:
         assert difference.max() < F32_TOLERANCE
     else:
-        assert not np.array_equal(answer, engine(default_models[role], backend)(network_input(role)))
+        assert not np.array_equal(answer, engine(v4_models[role], backend)(network_input(role)))
 
 
 @pytest.mark.parametrize("backend", [Backend.ONEDNN, Backend.NATIVE])
 def test_only_openvino_computes_in_bfloat16_and_the_others_warn(
-    default_models: dict[str, ModelFiles],
+    v4_models: dict[str, ModelFiles],
     native_answers: dict[str, Float32Array],
     backend: Backend,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    run = POOL.engine(spec_of(default_models["det"], backend, Precision.BF16, 1))
+    run = POOL.engine(spec_of(v4_models["det"], backend, Precision.BF16, 1))
     with caplog.at_level(logging.WARNING):
         np.testing.assert_allclose(run(network_input("det")), native_answers["det"], atol=F32_TOLERANCE)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{default_models['det'].program}: back end {backend} computes in float32, not in bf16"
+        f"{v4_models['det'].program}: back end {backend} computes in float32, not in bf16"
     ]
     caplog.clear()
-    automatic = engine(default_models["det"], backend, Precision.AUTO)
+    automatic = engine(v4_models["det"], backend, Precision.AUTO)
     np.testing.assert_allclose(automatic(network_input("det")), native_answers["det"], atol=F32_TOLERANCE)
     assert caplog.records == []
 
 
-def test_automatic_precision_is_bfloat16_where_the_processor_has_it(default_models: dict[str, ModelFiles]) -> None:
+def test_automatic_precision_is_bfloat16_where_the_processor_has_it(v4_models: dict[str, ModelFiles]) -> None:
     inputs = network_input("rec")
     auto, bf16, f32 = (
-        EnginePool().engine(spec_of(default_models["rec"], Backend.OPENVINO, precision, threads=1))(inputs)
+        EnginePool().engine(spec_of(v4_models["rec"], Backend.OPENVINO, precision, threads=1))(inputs)
         for precision in (Precision.AUTO, Precision.BF16, Precision.F32)
     )
     if supports_bfloat16():
@@ -87,9 +87,9 @@ def test_automatic_precision_is_bfloat16_where_the_processor_has_it(default_mode
         np.testing.assert_array_equal(auto, f32)
 
 
-def test_engines_of_one_model_do_not_crash_each_other(default_models: dict[str, ModelFiles]) -> None:
+def test_engines_of_one_model_do_not_crash_each_other(v4_models: dict[str, ModelFiles]) -> None:
     # In a separate process, which Paddle may crash: left to itself, it frees a network that another engine still uses.
-    model = default_models["cls"]
+    model = v4_models["cls"]
     program = f"""if True:
         from pathlib import Path
         import numpy as np
@@ -122,29 +122,29 @@ def test_older_detectors_run_on_all_back_ends(shared_data: Path, name: str) -> N
         np.testing.assert_allclose(engine(model, backend)(inputs), native, atol=F32_TOLERANCE)
 
 
-def test_equal_specifications_share_an_engine(default_models: dict[str, ModelFiles]) -> None:
-    model = default_models["det"]
+def test_equal_specifications_share_an_engine(v4_models: dict[str, ModelFiles]) -> None:
+    model = v4_models["det"]
     same = ModelFiles(Path(str(model.program)), Path(str(model.params)))
     one = POOL.engine(spec_of(model, Backend.ONEDNN, Precision.F32, 2))
     assert POOL.engine(spec_of(same, Backend.ONEDNN, Precision.F32, 2)) is one
     assert POOL.engine(spec_of(model, Backend.NATIVE, Precision.F32, 2)) is not one
     assert POOL.engine(spec_of(model, Backend.ONEDNN, Precision.BF16, 2)) is not one
     assert POOL.engine(spec_of(model, Backend.ONEDNN, Precision.F32, 1)) is not one
-    assert POOL.engine(spec_of(default_models["cls"], Backend.ONEDNN, Precision.F32, 2)) is not one
+    assert POOL.engine(spec_of(v4_models["cls"], Backend.ONEDNN, Precision.F32, 2)) is not one
 
 
-def test_concurrent_threads_get_one_engine(default_models: dict[str, ModelFiles]) -> None:
-    spec = spec_of(default_models["det"], Backend.NATIVE, Precision.F32, 3)
+def test_concurrent_threads_get_one_engine(v4_models: dict[str, ModelFiles]) -> None:
+    spec = spec_of(v4_models["det"], Backend.NATIVE, Precision.F32, 3)
     with ThreadPoolExecutor(16) as pool:
         engines = list(pool.map(lambda _: POOL.engine(spec), range(64)))
     assert all(other is engines[0] for other in engines)
 
 
 def test_use_gpu_does_not_fall_back_to_the_cpu(
-    default_models: dict[str, ModelFiles], monkeypatch: pytest.MonkeyPatch
+    v4_models: dict[str, ModelFiles], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    spec = EngineSpec(default_models["cls"], use_gpu=True, runtime=Runtime.PADDLE)
+    spec = EngineSpec(v4_models["cls"], use_gpu=True, runtime=Runtime.PADDLE)
     with pytest.raises(InvalidSetting, match="use_gpu is true, but"):
         POOL.engine(spec).load()
 
@@ -189,9 +189,9 @@ def load_elsewhere(model: ModelFiles, cwd: Path, *backends: Backend) -> subproce
     ],
 )
 def test_a_broken_model_is_a_one_line_error(
-    default_models: dict[str, ModelFiles], tmp_path: Path, defect: str, reason: str
+    v4_models: dict[str, ModelFiles], tmp_path: Path, defect: str, reason: str
 ) -> None:
-    model = broken_model(tmp_path, default_models["cls"], defect)
+    model = broken_model(tmp_path, v4_models["cls"], defect)
     result = load_elsewhere(model, tmp_path, Backend.OPENVINO)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith(f"{model.program}: ")
@@ -264,10 +264,10 @@ def test_a_broken_json_model_is_a_one_line_error(json_model: ModelFiles, tmp_pat
 # ---- side effects
 
 
-def test_no_files_are_written(default_models: dict[str, ModelFiles], tmp_path: Path) -> None:
-    model_folder = default_models["cls"].program.parent
+def test_no_files_are_written(v4_models: dict[str, ModelFiles], tmp_path: Path) -> None:
+    model_folder = v4_models["cls"].program.parent
     before = sorted(path.name for path in model_folder.iterdir())
-    result = load_elsewhere(default_models["cls"], tmp_path, *Backend)
+    result = load_elsewhere(v4_models["cls"], tmp_path, *Backend)
     assert result.stdout.split() == ["loaded"] * 3, result.stderr
     assert list(tmp_path.iterdir()) == []
     assert sorted(path.name for path in model_folder.iterdir()) == before
@@ -293,8 +293,8 @@ def test_nothing_is_loaded_before_the_first_call() -> None:
     assert result.stdout.split() == ["False", "1", "3", "True"]
 
 
-def test_sigterm_still_ends_the_process(default_models: dict[str, ModelFiles]) -> None:
-    model = default_models["cls"]
+def test_sigterm_still_ends_the_process(v4_models: dict[str, ModelFiles]) -> None:
+    model = v4_models["cls"]
     program = f"""if True:
         import os, signal
         from pathlib import Path

@@ -125,7 +125,7 @@ def test_the_command_that_fetches_the_missing_files_names_the_profile(tmp_path: 
 
 def test_a_model_that_a_profile_does_not_have_is_refused() -> None:
     with pytest.raises(InvalidSetting, match="profile ppocr-v4-mobile has no reread model; use another profile"):
-        Reader(settings=load_settings(environ={}), roles=("reread",))
+        Reader(settings=load_settings(environ={"PPOCR_PROFILE": "ppocr-v4-mobile"}), roles=("reread",))
 
 
 def test_a_custom_recogniser_brings_its_own_dictionary(prepare: Prepare, tmp_path: Path) -> None:

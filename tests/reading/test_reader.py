@@ -7,11 +7,11 @@ import pytest
 
 from ppocr_serving.engines import Engine, EnginePool, EngineSpec, Runtime
 from ppocr_serving.errors import ModelNotFound
-from ppocr_serving.models import ModelFiles
 from ppocr_serving.reading.models import characters_of
 from ppocr_serving.settings import Settings, load_settings
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web.hubserving import MODULES
+from tests.conftest import models_of
 from tests.drawing import Placed, draw_line, draw_page, rotate
 from tests.flat_settings import with_values
 from tests.matching import without_spaces
@@ -83,8 +83,12 @@ def test_the_recogniser_has_several_engines_where_they_can_run_concurrently(
 
     engines = create_service("ocr_rec", with_values(settings, threads=threads), WatchedPool()).engines
     assert len(set(engines)) == len(engines) == len(specs)
-    assert len(engines) == (lanes if settings.models.engine is Runtime.OPENVINO else 1)
-    assert sum(spec.threads for spec in specs) == threads
+    recognizers = models_of(settings).keys() & {"rec", "reread"}
+    for role in recognizers:
+        own = [spec for spec in specs if spec.model == models_of(settings)[role]]
+        assert len(own) == (lanes if settings.models.engine is Runtime.OPENVINO else 1)
+        assert sum(spec.threads for spec in own) == threads
+    assert len(specs) == len(recognizers) * len(own)
 
 
 def test_a_disabled_angle_classifier_needs_no_model(settings: Settings, tmp_path: Path) -> None:
@@ -112,13 +116,10 @@ def test_options_of_one_service_do_not_affect_another(services: dict[str, Servic
     assert services["ocr_det"].run([image], Stopwatch()) == before != [[]]
 
 
-def test_a_custom_model_replaces_the_profiles(
-    default_models: dict[str, ModelFiles], tmp_path: Path, services: dict[str, Service], settings: Settings
-) -> None:
-    for path in (default_models["rec"].program, default_models["rec"].params):
-        assert path is not None
+def test_a_custom_model_replaces_the_profiles(tmp_path: Path, services: dict[str, Service], settings: Settings) -> None:
+    for path in settings.models.profile_directory("rec").iterdir():
         (tmp_path / path.name).symlink_to(path)
-    own = create_service("ocr_rec", with_values(settings, rec_model_dir=tmp_path))
+    own = create_service("ocr_rec", with_values(settings, rec_model_dir=tmp_path, reread_score=0.0))
     assert own.engines != services["ocr_rec"].engines
     ((answer,),) = own.run([draw_line("Own model", margin=4)], Stopwatch())
     assert without_spaces(answer["text"]) == "Ownmodel"

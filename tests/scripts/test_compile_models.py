@@ -13,7 +13,8 @@ import pytest
 from ppocr_serving.engines import EngineSpec, Float32Array, Precision, Runtime
 from ppocr_serving.engines.openvino import OpenVinoEngine, convert_model
 from ppocr_serving.errors import EngineError
-from ppocr_serving.models import ModelFiles, resolve_model
+from ppocr_serving.models import ModelFiles, find_characters, resolve_model
+from tests.conftest import V4, models_of, settings_for
 from tests.engines.inputs import DAMAGES, damaged, network_input
 from tests.engines.onnx_file import write_onnx
 
@@ -23,20 +24,23 @@ CONVERTED = [".bin", ".blob", ".xml"]
 
 
 @pytest.fixture
-def folder(default_models: dict[str, ModelFiles], tmp_path: Path) -> Path:
-    """A custom model directory with the default models."""
+def folder(v4_models: dict[str, ModelFiles], tmp_path: Path) -> Path:
+    """A custom model directory with models in Paddle's format."""
     for role in ROLES:
-        shutil.copytree(
-            default_models[role].program.parent, tmp_path / "ppocr-v4-mobile" / role, ignore=lambda *_: ["*.blob"]
-        )
-    return tmp_path / "ppocr-v4-mobile"
+        shutil.copytree(v4_models[role].program.parent, tmp_path / V4 / role, ignore=lambda *_: ["*.blob"])
+    return tmp_path / V4
 
 
 def compile_models(
     folder: Path, *arguments: str, before: tuple[str, ...] = (), **settings: str
 ) -> "subprocess.CompletedProcess[str]":
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PPOCR_")}
-    environ |= {"PPOCR_MODEL_DIR": str(folder.parent), "PPOCR_PRECISION": "f32", **settings}
+    environ |= {
+        "PPOCR_MODEL_DIR": str(folder.parent),
+        "PPOCR_PROFILE": folder.name,
+        "PPOCR_PRECISION": "f32",
+        **settings,
+    }
     command = [*before, sys.executable, str(ROOT / "scripts/compile_models.py"), *arguments]
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
@@ -75,6 +79,22 @@ def test_converted_models_give_bit_identical_answers(folder: Path, caplog: pytes
         assert resolve_model(folder / role, role).program.suffix == ".xml"
         np.testing.assert_array_equal(mapped[role], expected[role])
         np.testing.assert_array_equal(recompiled[role], expected[role])
+
+
+def test_the_default_profile_is_converted_with_its_second_recogniser(tmp_path: Path) -> None:
+    models = models_of(settings_for(Runtime.OPENVINO))
+    folder = tmp_path / "ppocr-v6"
+    for role, model in models.items():
+        shutil.copytree(model.program.parent, folder / role, ignore=lambda *_: ["*.blob"])
+    expected = {role: answer(resolve_model(folder / role, role), network_input(role)) for role in models}
+    done = compile_models(folder, "--convert")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("compiled: ") == len(models) == 4
+    for role, model in models.items():
+        converted = resolve_model(folder / role, role)
+        assert converted.program.suffix == ".xml"
+        assert find_characters(converted) == find_characters(model)
+        np.testing.assert_array_equal(answer(converted, network_input(role)), expected[role])
 
 
 def test_weights_are_stored_once(folder: Path) -> None:

@@ -45,11 +45,11 @@ def picture(shared_data: Path, name: str) -> BgrImage:
 
 
 @pytest.fixture(scope="session")
-def agreement(oracle: dict[str, Any], shared_data: Path, services: dict[str, Service]) -> Agreement:
+def agreement(oracle: dict[str, Any], shared_data: Path, v4_services: dict[str, Service]) -> Agreement:
     total, same = 0, 0
     found, similarities = [], []
     for name, expected in oracle["system"].items():
-        (lines,) = services["ocr_system"].run([picture(shared_data, name)], Stopwatch())
+        (lines,) = v4_services["ocr_system"].run([picture(shared_data, name)], Stopwatch())
         total += len(expected)
         regions = [line["text_region"] for line in expected], [line["text_region"] for line in lines]
         for pair in match_quadrangles(*regions, min_iou=0.5):
@@ -71,12 +71,12 @@ def test_lines_are_read_alike(agreement: Agreement) -> None:
 
 
 def test_detection_alone_finds_the_same_boxes(
-    oracle: dict[str, Any], shared_data: Path, services: dict[str, Service]
+    oracle: dict[str, Any], shared_data: Path, v4_services: dict[str, Service]
 ) -> None:
     names = list(oracle["det"])[:13]  # with all pictures the test would repeat what the pipeline's test measures
     found, total = [], 0
     for name in names:
-        (boxes,) = services["ocr_det"].run([picture(shared_data, name)], Stopwatch())
+        (boxes,) = v4_services["ocr_det"].run([picture(shared_data, name)], Stopwatch())
         pairs = match_quadrangles(oracle["det"][name], [box["text_region"] for box in boxes], min_iou=0.5)
         found += [pair.iou for pair in pairs]
         total += len(oracle["det"][name])
@@ -84,12 +84,12 @@ def test_detection_alone_finds_the_same_boxes(
     assert np.mean(found) >= 0.97
 
 
-def test_words_are_read_the_same(oracle: dict[str, Any], shared_data: Path, services: dict[str, Service]) -> None:
+def test_words_are_read_the_same(oracle: dict[str, Any], shared_data: Path, v4_services: dict[str, Service]) -> None:
     compared = 0
     for name, expected in oracle["words"].items():
         image = picture(shared_data, name)
-        ((text,),) = services["ocr_rec"].run([image], Stopwatch())
-        ((angle,),) = services["ocr_cls"].run([image], Stopwatch())
+        ((text,),) = v4_services["ocr_rec"].run([image], Stopwatch())
+        ((angle,),) = v4_services["ocr_cls"].run([image], Stopwatch())
         if expected["rec"]["confidence"] > 0.5:
             compared += 1
             assert text["text"] == expected["rec"]["text"]

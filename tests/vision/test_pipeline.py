@@ -164,11 +164,13 @@ def test_pictures_are_consumed_one_by_one(services: dict[str, Service]) -> None:
     assert events == ["0: False", "1: True", "2: True"]
 
 
-def test_the_stopwatch_records_every_stage_of_reading(services: dict[str, Service]) -> None:
+def test_the_stopwatch_records_every_stage_of_reading(services: dict[str, Service], settings: Settings) -> None:
     watch = Stopwatch()
     # Upright lines that read well are not classified.
     services["ocr_system"].run([rotate(draw_line(LATIN), 180)], watch)
-    others = ("decode", "encode", "reread_prepare", "reread_engine", "reread_decode")
+    others = ["decode", "encode"]
+    if settings.models.profile.reread is None:
+        others += ["reread_prepare", "reread_engine", "reread_decode"]
     assert list(watch.seconds) == [stage for stage in STAGES if stage not in others]
     assert all(seconds > 0 for seconds in watch.seconds.values())
 
@@ -197,11 +199,11 @@ def test_upside_down_text_is_garbled_without_the_angle_classifier(unclassified: 
 
 
 # Upside down, the second of each row is another number that reads equally well.
-UPSIDE_DOWN = ("6109", "1960", "61:90")
+UPSIDE_DOWN = ("9889", "8998", "80:90")
 ROWS = [
-    [Placed("Departures today", 60, 50, 36), Placed("6019", 620, 50, 40)],
-    [Placed(CHINESE, 60, 150, 36), Placed("0961", 620, 150, 40)],
-    [Placed("Total 12.50", 60, 250, 36), Placed("06:19", 620, 250, 40)],
+    [Placed("Departures today", 60, 50, 36), Placed("6886", 620, 50, 40)],
+    [Placed(CHINESE, 60, 150, 36), Placed("8668", 620, 150, 40)],
+    [Placed("Total 12.50", 60, 250, 36), Placed("06:08", 620, 250, 40)],
 ]
 
 
@@ -229,7 +231,7 @@ def test_each_picture_is_turned_independently(services: dict[str, Service]) -> N
     pages[1] = rotate(pages[1], 180)
     answers = services["ocr_system"].run(pages, Stopwatch())
     assert [[without_spaces(line["text"]) for line in lines] for lines in answers] == [
-        ["Departurestoday", "6019"], ["0961", CHINESE], ["Total12.50", "06:19"],
+        ["Departurestoday", "6886"], ["8668", CHINESE], ["Total12.50", "06:08"],
     ]  # fmt: skip
 
 
@@ -244,7 +246,7 @@ def test_upright_lines_that_the_classifier_would_turn_stay_upright(
     services: dict[str, Service], read: Reader, unclassified: Reader, shared_data: Path
 ) -> None:
     tempting = 0
-    for name in ("048", "112"):
+    for name in ("008", "048", "112"):
         image = decode_picture((shared_data / "receipts" / f"{name}.jpg").read_bytes(), 100_000_000)
         lines = unclassified(image)
         crops = [crop_quadrangle(image, np.array(line["text_region"], dtype=np.float32)) for line in lines]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from ppocr_serving.engines import Engine, EngineSpec, Float32Array, Precision, Runtime
 from ppocr_serving.engines.base import T
 from ppocr_serving.errors import EngineError
-from ppocr_serving.models import ModelFiles
 from ppocr_serving.reading.models import characters_of
+from ppocr_serving.reading.specs import engine_specs
 from ppocr_serving.settings import Settings
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.recognition import (
@@ -28,6 +28,7 @@ from ppocr_serving.vision.recognition import (
     TextRecognizer,
     decode,
 )
+from tests.conftest import models_of
 from tests.drawing import draw_line
 from tests.matching import without_spaces
 from tests.services import POOL, Service
@@ -57,8 +58,8 @@ def options(settings: Settings) -> RecognitionOptions:
 
 
 @pytest.fixture(scope="session")
-def recognizer(services: dict[str, Service], options: RecognitionOptions) -> TextRecognizer:
-    return TextRecognizer(services["ocr_rec"].engines, options)
+def recognizer(settings: Settings, options: RecognitionOptions) -> TextRecognizer:
+    return TextRecognizer([POOL.engine(spec) for spec in engine_specs(settings, "rec")], options)
 
 
 # ---- batching
@@ -265,8 +266,9 @@ def test_a_blank_crop_gives_an_empty_text(recognizer: TextRecognizer) -> None:
 
 
 @pytest.fixture(scope="session")
-def lanes(default_models: dict[str, ModelFiles], settings: Settings) -> list[Engine]:
-    spec = EngineSpec(default_models["rec"], precision=Precision.F32, threads=1, runtime=settings.models.engine)
+def lanes(settings: Settings) -> list[Engine]:
+    model = models_of(settings)["rec"]
+    spec = EngineSpec(model, precision=Precision.F32, threads=1, runtime=settings.models.engine)
     return [POOL.engine(replace(spec, lane=lane)) for lane in range(3)]
 
 
