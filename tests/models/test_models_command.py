@@ -279,6 +279,12 @@ def test_a_profile_is_described_by_role() -> None:
     assert "PP-OCRv6_small_rec_onnx_infer.tar; SHA-256 5435fd747c9e0efe" in roles[3]
 
 
+@pytest.mark.parametrize(("engine", "profile"), [("", "ppocr-v6"), ("paddle", "ppocr-v4-mobile")])
+def test_without_a_name_it_is_the_profile_that_a_server_would_use(engine: str, profile: str) -> None:
+    done = run("describe", PPOCR_ENGINE=engine)
+    assert (done.returncode, done.stdout.partition(":")[0]) == (0, profile)
+
+
 def test_without_a_command_the_commands_are_named() -> None:
     done = run()
     assert done.returncode == 2
