@@ -62,7 +62,7 @@ class FailingPool(EnginePool):
 
 def main() -> None:
     """Serve until the process is stopped."""
-    settings = load_settings()
+    settings = load_settings(init_args={"reread_score": 0})  # so that the warm-up is one call
     classes = len(characters_of(settings)) + 2  # the blank and the space
     reader = Reader(settings=settings, pool=FailingPool(classes), roles=("rec",))
     limits = replace(settings.server, port=int(sys.argv[1]), header_timeout=1, body_timeout=1)
