@@ -5,6 +5,7 @@ displayed) from the text's top left.
 """
 
 import math
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 
 import cv2
@@ -13,13 +14,18 @@ import numpy.typing as npt
 
 from ppocr_serving.vision.pictures import BgrImage
 
-__all__ = ["BoxArray", "crop_quadrangle", "order_clockwise", "reading_order"]
+__all__ = ["BoxArray", "crop_quadrangle", "order_clockwise", "paddleocr_order", "reading_order"]
 
 BoxArray = npt.NDArray[np.float32]
 """(N, 4, 2) float32 quadrangles; N may be 0."""
 
 ROW_TOLERANCE = 10
-"""Boxes whose top edges differ by less than this many pixels are in one row."""
+"""PaddleOCR's order: boxes whose top edges differ by less than this many pixels are in one row."""
+
+_ROW_SHARE = 0.25  # of the lower box's height; docs/engineering.md has what others give
+_MAX_STACKED = 0.5  # of the narrower box's width; what overlaps by more stands above or below, not beside
+_LEVEL = 20.0  # heights of a line: a page is level unless boxes that are wider together say that it is not
+_MAX_SLOPE = math.tan(math.radians(20))  # text that runs more steeply says nothing about how a page is tilted
 
 TURN_RATIO = 1.5
 """A crop at least this many times as high as wide is text that runs downwards, and is rotated."""
@@ -46,7 +52,106 @@ def order_clockwise(boxes: BoxArray) -> BoxArray:
 
 
 def reading_order(boxes: BoxArray) -> npt.NDArray[np.intp]:
-    """Order boxes top to bottom and, within a row, left to right.
+    """Order boxes by rows from top to bottom and, within a row, from left to right.
+
+    Two neighbours are in one row if their middles differ in height by less than a quarter of the lower box's height,
+    seen along the lines of the page, which may be tilted. So the order does not change with the picture's scale. Pages
+    with several columns are not recognised as such.
+
+    Args:
+        boxes: (N, 4, 2) float32, clockwise from the top left.
+
+    Returns:
+        (N,) indices into `boxes`.
+    """
+    rows = _Rows(boxes)
+    for index in rows.from_top_to_bottom:
+        rows.add(index)
+    return np.array([index for row in rows.rows for _, index in row], dtype=np.intp)
+
+
+class _Rows:
+    """Rows of boxes, built from top to bottom.
+
+    Attributes:
+        from_top_to_bottom: Indices of the boxes, in the order in which they have to be added.
+        rows: Left edge and index of the boxes of each row, from left to right.
+    """
+
+    def __init__(self, boxes: BoxArray) -> None:
+        x, y = boxes[:, :, 0], boxes[:, :, 1]
+        height = np.linalg.norm(boxes[:, [3, 2]] - boxes[:, [0, 1]], axis=2).mean(axis=1)
+        left, middle = x.min(axis=1), (y - _slope(boxes, height) * x).mean(axis=1)
+        # Lists, because a number of an array takes ten times as long to get at.
+        self._left: list[float] = left.tolist()
+        self._right: list[float] = x.max(axis=1).tolist()
+        self._middle: list[float] = middle.tolist()
+        self._height: list[float] = height.tolist()
+        self._row_of: dict[int, list[tuple[float, int]]] = {}
+        # The corners come last, so that the order of two boxes never depends on their places in the array.
+        self.from_top_to_bottom: list[int] = np.lexsort((*boxes.reshape(-1, 8).T, left, middle)).tolist()
+        self.rows: list[list[tuple[float, int]]] = []
+
+    def add(self, index: int) -> None:
+        """Add a box to the row of the nearest one above its middle that has room for it, or begin a row."""
+        row = self._find_row(index)
+        if row is None:
+            row = []
+            self.rows.append(row)
+        insort(row, (self._left[index], index))
+        self._row_of[index] = row
+
+    def _find_row(self, index: int) -> list[tuple[float, int]] | None:
+        refused = set()
+        for other in reversed(self._row_of):
+            if self._middle[index] - self._middle[other] >= _ROW_SHARE * self._height[index]:
+                break
+            row = self._row_of[other]
+            if id(row) not in refused:
+                if self._has_room(row, index):
+                    return row
+                refused.add(id(row))
+        return None
+
+    def _has_room(self, row: list[tuple[float, int]], index: int) -> bool:
+        place = bisect_left(row, (self._left[index], index))
+        neighbours = [other for _, other in row[max(0, place - 1) : place + 1]]
+        gaps = [self._gap(index, other) for other in neighbours]
+        width = self._right[index] - self._left[index]
+        for other, gap in zip(neighbours, gaps, strict=True):
+            if -gap > _MAX_STACKED * min(width, self._right[other] - self._left[other]):
+                return False
+        # The nearer neighbour alone, because a row may be bent, as the paper that it is printed on.
+        nearer = neighbours[gaps.index(min(gaps))]
+        lower = min(self._height[index], self._height[nearer])
+        return abs(self._middle[index] - self._middle[nearer]) < _ROW_SHARE * lower
+
+    def _gap(self, first: int, second: int) -> float:
+        return max(self._left[first] - self._right[second], self._left[second] - self._right[first])
+
+
+def _slope(boxes: BoxArray, heights: npt.NDArray[np.float32]) -> float:
+    """Return how many pixels the lines of a page go down per pixel to the right: the median, wide boxes counting most.
+
+    The slope of a short box is mostly chance, so few of them, far apart, must not say which is higher.
+
+    Args:
+        boxes: (N, 4, 2) float32, clockwise from the top left.
+        heights: Pixels of each.
+    """
+    across = (boxes[:, 1] - boxes[:, 0] + boxes[:, 2] - boxes[:, 3]) / 2
+    across = across[np.abs(across[:, 1]) < _MAX_SLOPE * across[:, 0]]
+    if not len(across):
+        return 0.0
+    slopes = np.append(across[:, 1] / across[:, 0], 0)
+    widths = np.append(across[:, 0], _LEVEL * np.median(heights))
+    order = slopes.argsort()
+    sums = widths[order].cumsum()
+    return float(slopes[order[sums.searchsorted(sums[-1] / 2)]])
+
+
+def paddleocr_order(boxes: BoxArray) -> npt.NDArray[np.intp]:
+    """Order boxes as PaddleOCR does: top to bottom and, within a row, left to right.
 
     Boxes are sorted by their top left corner; then each is moved before its predecessors as long as those are in the
     same row (`ROW_TOLERANCE`) and further right. Rows may therefore chain down a slanted line of text.

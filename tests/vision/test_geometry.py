@@ -1,6 +1,9 @@
 """Quadrangles: corner order, reading order, crops."""
 
+import itertools
 import math
+from collections.abc import Callable
+from random import Random
 
 import cv2
 import numpy as np
@@ -10,7 +13,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ppocr_serving.vision.geometry import ROW_TOLERANCE, TURN_RATIO, crop_quadrangle, order_clockwise, reading_order
+from ppocr_serving.vision.geometry import (
+    ROW_TOLERANCE,
+    TURN_RATIO,
+    BoxArray,
+    crop_quadrangle,
+    order_clockwise,
+    paddleocr_order,
+    reading_order,
+)
 
 PICTURE = np.random.default_rng(5).integers(0, 256, (60, 90, 3), dtype=np.uint8)
 
@@ -71,7 +82,7 @@ def boxes_at(corners: list[tuple[int, int]]) -> npt.NDArray[np.float32]:
     return np.array([rectangle(x + 15, y + 6, 30, 12) for x, y in corners], dtype=np.float32).reshape(-1, 4, 2)
 
 
-def slow_reading_order(corners: list[tuple[int, int]]) -> list[int]:
+def slow_paddleocr_order(corners: list[tuple[int, int]]) -> list[int]:
     """Apply the rule by insertion: from the top, each box moves left past boxes of its row that are further right."""
     order = sorted(range(len(corners)), key=lambda index: (corners[index][1], corners[index][0]))
     for end in range(1, len(order)):
@@ -84,32 +95,121 @@ def slow_reading_order(corners: list[tuple[int, int]]) -> list[int]:
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=14))
-def test_reading_order_agrees_with_the_rule(corners: list[tuple[int, int]]) -> None:
-    order = reading_order(boxes_at(corners)).tolist()
+def test_paddleocrs_order_agrees_with_its_rule(corners: list[tuple[int, int]]) -> None:
+    order = paddleocr_order(boxes_at(corners)).tolist()
     assert sorted(order) == list(range(len(corners)))
-    assert [corners[index] for index in order] == [corners[index] for index in slow_reading_order(corners)]
+    assert [corners[index] for index in order] == [corners[index] for index in slow_paddleocr_order(corners)]
 
 
 @given(
     st.lists(st.integers(1, 5), min_size=1, max_size=5),
     st.randoms(use_true_random=False),
 )
-def test_rows_far_apart_are_read_row_by_row(row_lengths: list[int], random: object) -> None:
+def test_paddleocrs_order_is_row_by_row_where_rows_are_far_apart(row_lengths: list[int], random: object) -> None:
     corners = [(column * 40, row * 40) for row, length in enumerate(row_lengths) for column in range(length)]
     # Within a row the tops wobble by less than the tolerance.
     shuffled = [(x, y + (x * 7 + y) % ROW_TOLERANCE) for x, y in corners]
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    ordered = [shuffled[index] for index in reading_order(boxes_at(shuffled))]
+    ordered = [shuffled[index] for index in paddleocr_order(boxes_at(shuffled))]
     assert [(x, y // 40) for x, y in ordered] == [(x, y // 40) for x, y in corners]
 
 
 @pytest.mark.parametrize(("step", "order"), [(ROW_TOLERANCE - 1, [1, 0]), (ROW_TOLERANCE, [0, 1])])
-def test_the_row_tolerance_is_exclusive(step: int, order: list[int]) -> None:
-    assert reading_order(boxes_at([(100, 0), (0, step)])).tolist() == order
+def test_paddleocrs_row_tolerance_is_exclusive(step: int, order: list[int]) -> None:
+    assert paddleocr_order(boxes_at([(100, 0), (0, step)])).tolist() == order
 
 
-def test_the_order_of_no_boxes_is_empty() -> None:
-    assert reading_order(np.zeros((0, 4, 2), dtype=np.float32)).shape == (0,)
+@pytest.mark.parametrize("order", [reading_order, paddleocr_order])
+def test_the_order_of_no_boxes_is_empty(order: Callable[[BoxArray], npt.NDArray[np.intp]]) -> None:
+    assert order(np.zeros((0, 4, 2), dtype=np.float32)).shape == (0,)
+
+
+# ---- reading order
+
+
+def table(rows: int, columns: int, height: float) -> BoxArray:
+    """Cells in reading order: words of one height and several widths, a line apart."""
+    cells = itertools.product(range(rows), range(columns))
+    return np.array(
+        [
+            rectangle((5 * column + 2) * height, (1.4 * row + 1) * height, (1.5 + (row + column) % 3) * height, height)
+            for row, column in cells
+        ],
+        dtype=np.float32,
+    )
+
+
+@given(
+    st.integers(10, 30),
+    st.integers(1, 5),
+    st.floats(8, 100),
+    st.floats(-8, 8),
+    st.randoms(use_true_random=False),
+)
+def test_rows_of_any_size_on_a_tilted_page_are_read_row_by_row(
+    rows: int, columns: int, height: float, degrees: float, random: Random
+) -> None:
+    angle = math.radians(degrees)
+    turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    # Boxes are whole pixels, and of lines with ascenders alone or descenders alone, neither top nor bottom is that of
+    # the row.
+    boxes = np.round(table(rows, columns, height) @ turn).astype(np.float32)
+    wobble = [random.randint(-int(0.06 * height), int(0.06 * height)) for _ in boxes]
+    boxes[:, :, 1] += np.array(wobble, dtype=np.float32)[:, np.newaxis]
+    shuffled = random.sample(range(len(boxes)), len(boxes))
+    assert [shuffled[index] for index in reading_order(boxes[shuffled])] == list(range(len(boxes)))
+
+
+def test_a_column_that_is_half_a_line_lower_is_rows_of_its_own() -> None:
+    # As in a table whose cells are centred: three lines beside two.
+    left = [rectangle(100, y, 120, 20) for y in (50, 74, 98)]
+    right = [rectangle(400, y, 120, 20) for y in (62, 86)]
+    boxes = np.array([*left, *right], dtype=np.float32)
+    assert reading_order(boxes).tolist() == [0, 3, 1, 4, 2]
+
+
+def test_what_stands_below_is_not_in_the_row_of_a_tall_box_beside_it() -> None:
+    logo = rectangle(40, 50, 60, 80)
+    lines = [rectangle(200, y, 200, 20) for y in (45, 66)]
+    assert reading_order(np.array([lines[1], logo, lines[0]], dtype=np.float32)).tolist() in ([2, 1, 0], [1, 2, 0])
+    # Even if both middles are within the tolerance of the box beside them.
+    near = [rectangle(200, y, 200, 12) for y in (49, 51)]
+    assert reading_order(np.array([near[1], near[0]], dtype=np.float32)).tolist() == [1, 0]
+
+
+def test_two_words_do_not_say_that_a_page_is_tilted() -> None:
+    # As a detector found them: each seems to go down by a degree, which over their distance is a quarter of a line.
+    right = [(644, 62), (814, 65), (813, 142), (642, 139)]
+    left = [(64, 79), (286, 82), (285, 156), (63, 153)]
+    assert reading_order(np.array([right, left], dtype=np.float32)).tolist() == [1, 0]
+
+
+def test_a_row_may_be_bent() -> None:
+    # A receipt that is not flat: its ends are more than half a line lower than its middle.
+    offsets = [15, 10, 5, 0, 5, 10, 15]
+    boxes = [rectangle(60 + 90 * column, y + offset, 70, 24) for y in (50, 90) for column, offset in enumerate(offsets)]
+    shuffled = np.random.default_rng(3).permutation(len(boxes)).tolist()
+    ordered = reading_order(np.array(boxes, dtype=np.float32)[shuffled])
+    assert [shuffled[index] for index in ordered] == list(range(len(boxes)))
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 400), st.integers(0, 400), st.integers(1, 200), st.integers(1, 80), st.floats(0, 360)),
+        max_size=40,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_any_boxes_have_one_order(places: list[tuple[int, int, int, int, float]], random: Random) -> None:
+    boxes = np.array([rectangle(*place) for place in places], dtype=np.float32).reshape(-1, 4, 2)
+    boxes = np.unique(np.round(boxes), axis=0)
+    order = reading_order(boxes).tolist()
+    assert sorted(order) == list(range(len(boxes)))
+    shuffled = random.sample(range(len(boxes)), len(boxes))
+    assert [shuffled[index] for index in reading_order(boxes[shuffled])] == order
+
+
+# ---- crops
 
 
 @given(st.integers(0, 60), st.integers(0, 40), st.integers(1, 30), st.integers(1, 20))
