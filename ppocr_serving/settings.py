@@ -111,7 +111,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Options for reading pictures. `ReadOptions` overrides all but `max_pixels` and `max_lines` for one call.
+    """Options for reading pictures. `ReadOptions` overrides all but the last three for one call.
 
     Attributes:
         det_limit_side_len: Pixels; see `det_limit_type`.
@@ -128,6 +128,7 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
         reread_score: Lines with less confidence are read again by the profile's second recogniser: 0 none, 1 all.
         max_pixels: Maximum pixels per picture.
         max_lines: Maximum lines of the pictures of one call together.
+        compatible: Order and prepare lines as PaddleOCR 2.10 does, for profiles whose models it has.
     """
 
     det_limit_side_len: SideLength = 960
@@ -143,6 +144,7 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
     reread_score: Fraction = 0.98
     max_pixels: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 50_000_000
     max_lines: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
+    compatible: bool = False
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):

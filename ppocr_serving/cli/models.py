@@ -143,6 +143,7 @@ def _describe(request: _Request) -> int:
     print(f"drop_score: {profile.drop_score}")
     if profile.reread is not None:
         print(f"reread_score: {profile.reread_score}")
+    print(f"compatible: {profile.compatible}")
     for role in profile.roles:
         model = profile.model(role)
         print(f"\n{role}")

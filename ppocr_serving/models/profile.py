@@ -29,6 +29,7 @@ __all__ = [
     "ProfileFile",
     "RecognitionModel",
     "Role",
+    "compatible_profiles",
     "load_profile",
     "paddle_profiles",
     "profile_names",
@@ -183,11 +184,9 @@ class RecognitionModel(_LineModel, frozen=True, forbid_unknown_fields=True, kw_o
     Attributes:
         image_shape: (channels, height, width) of the network's input; the width is the one it was trained with.
         languages: BCP 47 tags.
-        narrow: Whether lines may be padded to less than that width, which is faster; PaddleOCR does not do it.
     """
 
     languages: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
-    narrow: bool = False
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -203,6 +202,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         drop_score: Lines with less confidence are dropped when entire pictures are read.
         reread: Recognition model for lines that `rec` reads with little confidence; optional.
         reread_score: Lines with less confidence than this are read again by it; 0 without one.
+        compatible: Whether PaddleOCR 2.10 has these models, so that they can be used as it uses them.
     """
 
     name: ProfileName
@@ -214,6 +214,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drop_score: Fraction
     reread: RecognitionModel | None = None
     reread_score: Fraction = 0.0
+    compatible: bool = False
 
     def __post_init__(self) -> None:
         if self.reread is None and self.reread_score > 0:
@@ -289,6 +290,11 @@ def paddle_profiles() -> tuple[str, ...]:
     return tuple(
         profile.name for profile in profiles if all(profile.model(role).runs_on_paddle for role in profile.roles)
     )
+
+
+def compatible_profiles() -> tuple[str, ...]:
+    """Return the names of the packaged profiles whose models PaddleOCR 2.10 has, sorted."""
+    return tuple(profile.name for profile in map(load_profile, profile_names()) if profile.compatible)
 
 
 def load_profile(name: str) -> Profile:

@@ -97,6 +97,7 @@ def pipeline_options(
             score_mode=merged.det_db_score_mode,
             mean=detector.mean,
             deviation=detector.deviation,
+            paddleocr_order=merged.compatible,
         ),
         use_angle_cls=merged.use_angle_cls,
         cls_thresh=merged.cls_thresh,

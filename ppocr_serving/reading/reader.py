@@ -12,7 +12,13 @@ from ppocr_serving.models import ROLES, Role
 from ppocr_serving.reading.inputs import Source, naming_item, read_source
 from ppocr_serving.reading.models import characters_of
 from ppocr_serving.reading.options import ReadOptions, pipeline_options
-from ppocr_serving.reading.specs import engine_specs, has_second_recognizer, roles_to_load, runs_on_openvino
+from ppocr_serving.reading.specs import (
+    engine_specs,
+    has_second_recognizer,
+    require_supported_profile,
+    roles_to_load,
+    runs_on_openvino,
+)
 from ppocr_serving.results import Box, Document, Page
 from ppocr_serving.settings import Settings, load_settings
 from ppocr_serving.timing import Stopwatch
@@ -70,6 +76,7 @@ class Reader:
             settings = load_settings(init_args=None if profile is None else {"profile": profile})
         elif profile is not None:
             raise TypeError("give either profile or settings: the settings already name a profile")
+        require_supported_profile(settings)
         self.settings = settings
         self._pool = EnginePool() if pool is None else pool
         if roles is None:
@@ -265,14 +272,15 @@ class Reader:
     def _create_recognizer(self, role: Literal["rec", "reread"], image_shape: tuple[int, int, int]) -> TextRecognizer:
         engines = self._engines(role)
         stated = self.settings.models.profile.recognizer(role)
+        compatible = self.settings.reading.compatible
         options = RecognitionOptions(
             image_shape,
             characters_of(self.settings, role),
             _LANES_PACKING if runs_on_openvino(self.settings, role) else _PADDLE_PACKING,
-            NARROW_WIDTHS if stated.narrow else COMPATIBLE_WIDTHS,
+            COMPATIBLE_WIDTHS if compatible else NARROW_WIDTHS,
             self.settings.models.use_space_char,
             Normalization(stated.mean, stated.deviation),
-            role,
+            stages=role,
         )
         return TextRecognizer(engines, options)
 

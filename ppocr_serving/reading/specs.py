@@ -5,11 +5,18 @@ from dataclasses import replace
 
 from ppocr_serving.engines import EngineSpec, Runtime, choose_runtime
 from ppocr_serving.errors import InvalidSetting
-from ppocr_serving.models import Role
+from ppocr_serving.models import Role, compatible_profiles
 from ppocr_serving.reading.models import characters_of, spec_of
 from ppocr_serving.settings import Settings
 
-__all__ = ["engine_specs", "has_second_recognizer", "require_models", "roles_to_load", "runs_on_openvino"]
+__all__ = [
+    "engine_specs",
+    "has_second_recognizer",
+    "require_models",
+    "require_supported_profile",
+    "roles_to_load",
+    "runs_on_openvino",
+]
 
 _MAX_LANES = 4  # engines of the recogniser that run at the same time
 
@@ -39,6 +46,20 @@ def roles_to_load(settings: Settings, roles: Iterable[Role]) -> tuple[Role, ...]
     return tuple(dict.fromkeys((*wanted, "reread")))
 
 
+def require_supported_profile(settings: Settings) -> None:
+    """Check that the profile can be read as the settings say.
+
+    Raises:
+        InvalidSetting: They say as PaddleOCR 2.10 does, which does not have the profile's models.
+    """
+    profile = settings.models.profile
+    if settings.reading.compatible and not profile.compatible:
+        raise InvalidSetting(
+            f"PPOCR_COMPATIBLE is true, but PaddleOCR 2.10 does not have the models of profile {profile.name}; "
+            f"set it to false, or set PPOCR_PROFILE to one of {', '.join(compatible_profiles())}"
+        )
+
+
 def require_models(settings: Settings, roles: Iterable[Role]) -> None:
     """Check that a reader can be made, in a process that needs none itself.
 
@@ -50,6 +71,7 @@ def require_models(settings: Settings, roles: Iterable[Role]) -> None:
         InvalidSetting: A setting is not supported on this machine.
         ModelNotFound: The profile, a model's files or the dictionary are missing.
     """
+    require_supported_profile(settings)
     for role in roles_to_load(settings, roles):
         runs_on_openvino(settings, role)
         if role in ("rec", "reread"):

@@ -19,7 +19,7 @@ import pyclipper
 
 from ppocr_serving.engines import Engine, Float32Array
 from ppocr_serving.timing import Stopwatch
-from ppocr_serving.vision.geometry import BoxArray, order_clockwise, reading_order
+from ppocr_serving.vision.geometry import BoxArray, order_clockwise, paddleocr_order, reading_order
 from ppocr_serving.vision.pictures import BgrImage
 
 __all__ = ["MAX_LONGER_SIDE", "DetectionOptions", "TextDetector", "decode", "prepare"]
@@ -55,6 +55,7 @@ class DetectionOptions:
         mean: Of each channel in memory order, with samples in [0, 1]. These are ImageNet's, which PaddleOCR's detectors
             are trained with; PaddleOCR lists them for RGB but feeds BGR.
         deviation: Standard deviation of each channel.
+        paddleocr_order: Return the boxes in PaddleOCR's order.
     """
 
     limit_side_len: int = 960
@@ -66,6 +67,7 @@ class DetectionOptions:
     score_mode: Literal["fast", "slow"] = "fast"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     deviation: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    paddleocr_order: bool = False
 
 
 class TextDetector:
@@ -202,7 +204,7 @@ def decode(probability_map: Float32Array, height: int, width: int, options: Dete
     found = np.clip(order_clockwise(found), 0, np.array([width - 1, height - 1], dtype=np.float32))
     sides = np.linalg.norm(found[:, [1, 3]] - found[:, :1], axis=2).astype(int)
     found = found[(sides > _MIN_SIDE).all(axis=1)]
-    ordered: BoxArray = found[reading_order(found)]
+    ordered: BoxArray = found[paddleocr_order(found) if options.paddleocr_order else reading_order(found)]
     return ordered
 
 

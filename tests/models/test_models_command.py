@@ -271,10 +271,11 @@ def test_a_profile_is_described_by_role() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     name, *roles = done.stdout.split("\n\n")
     assert name.startswith("ppocr-v6: PP-OCRv6 tiny")
+    assert name.endswith("\ncompatible: False")
     assert [role.partition("\n")[0] for role in roles] == ["det", "cls", "rec", "reread"]
     for stated in ("box_thresh: 0.6", "unclip_ratio: 1.5", "limit_side_len: 960", "mean: 0.485, 0.456, 0.406"):
         assert f"  {stated}\n" in roles[0]
-    for stated in ("image_shape: 3, 48, 320", "licence: Apache-2.0"):
+    for stated in ("image_shape: 3, 48, 320", "interpolation: linear", "licence: Apache-2.0"):
         assert f"  {stated}\n" in roles[3]
     assert "PP-OCRv6_small_rec_onnx_infer.tar; SHA-256 5435fd747c9e0efe" in roles[3]
 

@@ -20,11 +20,12 @@ from tests.flat_settings import with_values
 PAGE = draw_page([Placed("Platform 9", 50, 60), Placed("Departures", 50, 160)], 500, 300)
 
 
-def test_options_are_the_reading_settings_except_the_limits() -> None:
+def test_options_are_the_reading_settings_except_the_limits_and_the_mode() -> None:
     options = get_type_hints(ReadOptions, include_extras=True)
     settings = get_type_hints(ReadingSettings, include_extras=True)
     assert settings.pop("max_pixels")
     assert settings.pop("max_lines")
+    assert settings.pop("compatible")
     assert options == {name: hint | None for name, hint in settings.items()}
 
 
@@ -36,6 +37,9 @@ def test_the_settings_apply_without_options() -> None:
     detection = DetectionOptions(box_thresh=0.6, unclip_ratio=1.5)
     assert pipeline_options(defaults, None, DETECTOR) == pipeline_options(defaults, ReadOptions(), DETECTOR)
     assert pipeline_options(defaults, None, DETECTOR) == PipelineOptions(detection, reread_score=0.98)
+    in_their_order = replace(detection, paddleocr_order=True)
+    compatible = PipelineOptions(in_their_order, reread_score=0.98)
+    assert pipeline_options(ReadingSettings(compatible=True), None, DETECTOR) == compatible
 
 
 def test_each_option_reaches_its_stage() -> None:

@@ -1,6 +1,7 @@
-"""Agreement with the answers that PaddleOCR 2.10's pipeline gave with the same models, in float32."""
+"""Agreement of the compatible mode with the answers that PaddleOCR 2.10 gave with the same models, in float32."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,8 +10,13 @@ import pytest
 
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.pictures import BgrImage, decode_picture
+from ppocr_serving.web.hubserving import MODULES
+from tests.conftest import RUNTIMES
 from tests.matching import edit_similarity, match_quadrangles, without_spaces
-from tests.services import Service
+from tests.reading.profiles import Prepare, prepare
+from tests.services import Service, create_service
+
+__all__ = ["prepare"]  # a fixture
 
 ORACLE = "oracle/paddleocr_2.10_ppocrv4.json"
 
@@ -23,12 +29,14 @@ class Agreement(NamedTuple):
         found: Intersection over union of each line that was found.
         same: Number of those with the same text, spaces ignored.
         similarities: Edit similarity of each line that was found, spaces counted.
+        in_order: Number of those that come after the line that comes before them in the oracle, if any.
     """
 
     expected: int
     found: list[float]
     same: int
     similarities: list[float]
+    in_order: int
 
 
 @pytest.fixture(scope="session")
@@ -44,20 +52,30 @@ def picture(shared_data: Path, name: str) -> BgrImage:
     return decode_picture((shared_data / name).read_bytes(), 100_000_000)
 
 
-@pytest.fixture(scope="session")
-def agreement(oracle: dict[str, Any], shared_data: Path, v4_services: dict[str, Service]) -> Agreement:
-    total, same = 0, 0
+@pytest.fixture(scope="module", params=RUNTIMES, ids=str)
+def services(request: pytest.FixtureRequest, prepare: Prepare) -> dict[str, Service]:
+    """The four services in the compatible mode, on each engine."""
+    settings = prepare("ppocr-v4-mobile", engine=request.param, compatible="true")
+    return {name: create_service(name, settings) for name in MODULES}
+
+
+@pytest.fixture(scope="module")
+def agreement(oracle: dict[str, Any], shared_data: Path, services: dict[str, Service]) -> Agreement:
+    total, same, in_order = 0, 0, 0
     found, similarities = [], []
     for name, expected in oracle["system"].items():
-        (lines,) = v4_services["ocr_system"].run([picture(shared_data, name)], Stopwatch())
+        (lines,) = services["ocr_system"].run([picture(shared_data, name)], Stopwatch())
         total += len(expected)
         regions = [line["text_region"] for line in expected], [line["text_region"] for line in lines]
-        for pair in match_quadrangles(*regions, min_iou=0.5):
+        pairs = match_quadrangles(*regions, min_iou=0.5)
+        places = [pair.found for pair in sorted(pairs, key=lambda pair: pair.expected)]
+        in_order += sum(before < place for before, place in pairwise([-1, *places]))
+        for pair in pairs:
             ours, theirs = lines[pair.found]["text"], expected[pair.expected]["text"]
             found.append(pair.iou)
             same += without_spaces(ours) == without_spaces(theirs)
             similarities.append(edit_similarity(ours, theirs))
-    return Agreement(total, found, same, similarities)
+    return Agreement(total, found, same, similarities, in_order)
 
 
 def test_lines_are_found(agreement: Agreement) -> None:
@@ -70,13 +88,17 @@ def test_lines_are_read_alike(agreement: Agreement) -> None:
     assert np.mean(agreement.similarities) >= 0.985
 
 
+def test_lines_come_in_the_same_order(agreement: Agreement) -> None:
+    assert agreement.in_order >= 0.99 * len(agreement.found)
+
+
 def test_detection_alone_finds_the_same_boxes(
-    oracle: dict[str, Any], shared_data: Path, v4_services: dict[str, Service]
+    oracle: dict[str, Any], shared_data: Path, services: dict[str, Service]
 ) -> None:
     names = list(oracle["det"])[:13]  # with all pictures the test would repeat what the pipeline's test measures
     found, total = [], 0
     for name in names:
-        (boxes,) = v4_services["ocr_det"].run([picture(shared_data, name)], Stopwatch())
+        (boxes,) = services["ocr_det"].run([picture(shared_data, name)], Stopwatch())
         pairs = match_quadrangles(oracle["det"][name], [box["text_region"] for box in boxes], min_iou=0.5)
         found += [pair.iou for pair in pairs]
         total += len(oracle["det"][name])
@@ -84,12 +106,12 @@ def test_detection_alone_finds_the_same_boxes(
     assert np.mean(found) >= 0.97
 
 
-def test_words_are_read_the_same(oracle: dict[str, Any], shared_data: Path, v4_services: dict[str, Service]) -> None:
+def test_words_are_read_the_same(oracle: dict[str, Any], shared_data: Path, services: dict[str, Service]) -> None:
     compared = 0
     for name, expected in oracle["words"].items():
         image = picture(shared_data, name)
-        ((text,),) = v4_services["ocr_rec"].run([image], Stopwatch())
-        ((angle,),) = v4_services["ocr_cls"].run([image], Stopwatch())
+        ((text,),) = services["ocr_rec"].run([image], Stopwatch())
+        ((angle,),) = services["ocr_cls"].run([image], Stopwatch())
         if expected["rec"]["confidence"] > 0.5:
             compared += 1
             assert text["text"] == expected["rec"]["text"]
