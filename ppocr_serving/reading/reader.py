@@ -280,7 +280,8 @@ class Reader:
             COMPATIBLE_WIDTHS if compatible else NARROW_WIDTHS,
             self.settings.models.use_space_char,
             Normalization(stated.mean, stated.deviation),
-            stages=role,
+            "linear" if compatible else stated.interpolation,
+            role,
         )
         return TextRecognizer(engines, options)
 

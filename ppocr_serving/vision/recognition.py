@@ -12,7 +12,13 @@ from typing import Literal, NamedTuple
 from ppocr_serving.engines import Engine, Float32Array
 from ppocr_serving.errors import EngineError
 from ppocr_serving.timing import Stopwatch
-from ppocr_serving.vision.lines import USUAL_NORMALIZATION, Normalization, batch_lines, scale_line
+from ppocr_serving.vision.lines import (
+    USUAL_NORMALIZATION,
+    Interpolation,
+    Normalization,
+    batch_lines,
+    scale_line,
+)
 from ppocr_serving.vision.pictures import BgrImage
 
 __all__ = [
@@ -91,6 +97,7 @@ class RecognitionOptions:
         widths: Input widths in pixels, in ascending order. A line is padded to the next one.
         use_space: Whether there may be that class.
         normalization: How samples become the network's input.
+        interpolation: How crops are scaled to the network's height.
         stages: Prefix of the names of the stages.
     """
 
@@ -100,6 +107,7 @@ class RecognitionOptions:
     widths: tuple[int, ...]
     use_space: bool = True
     normalization: Normalization = USUAL_NORMALIZATION
+    interpolation: Interpolation = "linear"
     stages: Literal["rec", "reread"] = "rec"
 
 
@@ -127,7 +135,8 @@ class TextRecognizer:
         Returns:
             (H, w, 3) uint8 BGR with the network's height H.
         """
-        return scale_line(crop, self._options.image_shape[1], self._options.widths[-1])
+        options = self._options
+        return scale_line(crop, options.image_shape[1], options.widths[-1], options.interpolation)
 
     def lines(self, crops: Iterable[BgrImage], watch: Stopwatch) -> list[BgrImage]:
         """Scale crops as `line` does.

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import cv2
+import numpy as np
 import pytest
 
 from ppocr_serving import Reader
@@ -11,6 +13,7 @@ from ppocr_serving.errors import InvalidSetting
 from ppocr_serving.models import ROLES, compatible_profiles, profile_names
 from ppocr_serving.reading.specs import require_models
 from ppocr_serving.settings import Settings, load_settings
+from ppocr_serving.vision.lines import batch_lines
 from tests.drawing import Placed, draw_line, draw_page
 from tests.reading.profiles import Prepare, prepare
 from tests.services import POOL
@@ -69,10 +72,30 @@ def input_of_the_recognizer(settings: Settings) -> Float32Array:
     return tensor
 
 
+def enlarged(interpolation: int) -> Float32Array:
+    height, width = NARROW_LINE.shape[:2]
+    return batch_lines([cv2.resize(NARROW_LINE, (-(-48 * width // height), 48), interpolation=interpolation)], 48, 320)
+
+
 def test_lines_are_padded_to_320_pixels_in_the_compatible_mode_alone(prepare: Prepare) -> None:
     assert input_of_the_recognizer(prepare("ppocr-v4-mobile", compatible="true")).shape == (1, 3, 48, 320)
     for name in ("ppocr-v4-mobile", "ppocr-v5-mobile", "ppocr-v6-tiny"):
         assert input_of_the_recognizer(prepare(name)).shape[3] < 320
+
+
+def test_small_lines_are_enlarged_as_the_profile_says_and_linearly_in_the_compatible_mode(prepare: Prepare) -> None:
+    linear, cubic = enlarged(cv2.INTER_LINEAR), enlarged(cv2.INTER_CUBIC)
+    assert np.abs(linear - cubic).max() > 0.1
+    for settings, expected in (
+        (prepare("ppocr-v4-mobile", compatible="true"), linear),
+        (prepare("ppocr-v4-mobile"), cubic),
+        (prepare("ppocr-v6-tiny"), linear),
+    ):
+        assert settings.models.profile.rec.interpolation == (
+            "cubic" if "v4" in settings.models.profile.name else "linear"
+        )
+        tensor = input_of_the_recognizer(settings)
+        np.testing.assert_array_equal(tensor, expected[..., : tensor.shape[3]])
 
 
 def test_rows_of_large_text_are_split_in_the_compatible_mode_alone(prepare: Prepare) -> None:
