@@ -62,7 +62,7 @@ def test_text_that_fills_the_picture_is_read(read: Reader) -> None:
 
 
 @TEXTS
-@pytest.mark.parametrize("size", [10, 16, 24])
+@pytest.mark.parametrize("size", [12, 16, 24])
 def test_a_tightly_cropped_line_is_read(read: Reader, text: str, size: int) -> None:
     assert text_of(read(draw_line(text, size=size, margin=size // 2))) == without_spaces(text)
 
