@@ -1,6 +1,7 @@
 """Options of one call: validation, effect on the stages, and isolation from other calls."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
