@@ -2,9 +2,10 @@
 
 With the models `given`, set explicitly to do the same work as the others: the models (PP-OCRv4 mobile and the v2.0
 classifier, as ONNX), the dictionary, and the detector's side limit (960, `max`). With its `own`, all of this is
-rapidocr's default: the PP-OCRv6 small models of its package, and pictures enlarged to a shorter side of 736.
+rapidocr's default: the PP-OCRv6 small models of its package, and pictures enlarged to a shorter side of 736. With
+`limited`, the models are its own and the side limit is that of the others.
 
-Set in both: the engine and its threads. Everything else is its default: thresholds, normalization, padding, batches of
+Always set: the engine and its threads. Everything else is its default: thresholds, normalization, padding, batches of
 six, the number format that the engine chooses. Files are decoded by rapidocr itself.
 
 The ONNX models of PP-OCRv4 are PaddleOCR's own: on the same tensor their outputs differ from those of the Paddle files
@@ -33,6 +34,8 @@ def _create(engine: str, models: str, options: PeerOptions) -> Reader:
     params: dict[str, Any] = {"Global.log_level": "error", _THREADS[engine]: options.threads}
     for stage in _STAGES:
         params[f"{stage}.engine_type"] = EngineType(engine)
+    if models in ("given", "limited"):
+        params.update({"Det.limit_side_len": options.side_limit, "Det.limit_type": "max"})
     if models == "given":
         params.update(_given_models(options))
     return Reader(read=RapidOCR(params=params), lines=_lines)
@@ -43,8 +46,6 @@ def _given_models(options: PeerOptions) -> dict[str, Any]:
 
     folder = _onnx_models()
     params: dict[str, Any] = {
-        "Det.limit_side_len": options.side_limit,
-        "Det.limit_type": "max",
         "Det.model_path": str(folder / "ch_PP-OCRv4_det_infer.onnx"),
         "Cls.model_path": str(folder / "ch_ppocr_mobile_v2.0_cls_infer.onnx"),
         "Rec.model_path": str(folder / "ch_PP-OCRv4_rec_infer.onnx"),
