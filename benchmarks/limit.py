@@ -1,10 +1,10 @@
 """Compare the time per picture with that of its engine calls alone, the lower bound.
 
 The pictures are read once, and all engine inputs are kept. Then each picture is read repeatedly, alternating with
-its engine calls alone: no decoding, no boxes, no crops, no text, no JSON. The calls of the recogniser are batched in
-three ways, of which the fastest counts: as the service makes them; each as soon as an engine is free, widest first; and
-six lines of equal width at a time, with all threads. Times are medians over the repetitions of a picture, averaged over
-the pictures.
+its engine calls alone: no decoding, no boxes, no crops, no text, no JSON. The calls of the recogniser, and those of the
+second one on the lines that it reads, are batched in three ways, of which the fastest counts: as the service makes
+them; each as soon as an engine is free, widest first; and six lines of equal width at a time, with all threads. Times
+are medians over the repetitions of a picture, averaged over the pictures.
 """
 
 import argparse
@@ -25,12 +25,13 @@ from ppocr_serving import Reader
 from ppocr_serving.engines import Engine, EnginePool, EngineSpec, Float32Array
 from ppocr_serving.engines.base import T
 from ppocr_serving.errors import OcrError
-from ppocr_serving.models import resolve_model
+from ppocr_serving.reading.specs import engine_specs
 from ppocr_serving.settings import load_settings
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.pictures import picture_paths
 
 _BATCH_SIZE = 6
+_PACKINGS = ("as the service makes them", "widest first", "six lines at a time")
 
 
 class Call(NamedTuple):
@@ -89,6 +90,39 @@ class _RecordingPool(EnginePool):
         return self.recorders.setdefault(engine, _Recorder(spec, engine))
 
 
+class _Lanes:
+    """The engines of one recogniser, which run at the same time."""
+
+    def __init__(self, specs: Sequence[EngineSpec], pool: EnginePool) -> None:
+        self.engines = [pool.engine(spec) for spec in specs]
+        self._all_threads = pool.engine(replace(specs[0], threads=sum(spec.threads for spec in specs), lane=0))
+        self._threads = ThreadPoolExecutor(len(specs))
+
+    def packings(self, calls: Sequence[Sequence[Call]]) -> list[Callable[[], None]]:
+        """Return functions that make the calls of a picture in the order of `_PACKINGS`.
+
+        Args:
+            calls: Those that each engine received.
+        """
+        inputs = [call.inputs for lane in calls for call in lane]
+        batches = [Call(self._all_threads, batch) for batch in regrouped(inputs, _BATCH_SIZE)]
+        return [lambda: self._at_once(calls), lambda: self._widest_first(inputs), lambda: _run(batches)]
+
+    def _at_once(self, calls: Sequence[Sequence[Call]]) -> None:
+        for _ in self._threads.map(_run, calls):
+            pass
+
+    def _widest_first(self, inputs: Iterable[Float32Array]) -> None:
+        rest = iter(sorted(inputs, key=lambda array: array.size, reverse=True))
+
+        def work(engine: Engine) -> None:
+            while (array := next(rest, None)) is not None:  # a list's iterator may be shared by threads
+                engine.run(array, _drop)
+
+        for _ in self._threads.map(work, self.engines):
+            pass
+
+
 class Limit:
     """Read pictures, or run only their engine calls.
 
@@ -102,12 +136,10 @@ class Limit:
         recording = _RecordingPool(pool)
         self._recording = Reader(settings=settings, pool=recording)
         self._reader = Reader(settings=settings, pool=pool)
-        self._recorders = list(recording.recorders.values())
-        recognizer = resolve_model(settings.models.directory("rec"), "rec")
-        lanes = [recorder.spec for recorder in self._recorders if recorder.spec.model == recognizer]
-        self._lanes = [pool.engine(spec) for spec in lanes]
-        self._all_threads = pool.engine(replace(lanes[0], threads=sum(spec.threads for spec in lanes), lane=0))
-        self._threads = ThreadPoolExecutor(len(lanes))
+        self._recorders = recording.recorders
+        self._recognizers = [
+            _Lanes(engine_specs(settings, role), pool) for role in self._reader.roles if role in ("rec", "reread")
+        ]
 
     def read(self, data: bytes) -> None:
         """Do what the service does, from a file's bytes to the bytes of the answer."""
@@ -115,42 +147,25 @@ class Limit:
 
     def packings(self, data: bytes) -> dict[str, Callable[[], None]]:
         """Return functions that run the engine calls of a picture, by method of batching."""
-        for recorder in self._recorders:
+        for recorder in self._recorders.values():
             recorder.calls.clear()
         answer(self._recording, data, Stopwatch())
-        lanes = [recorder.calls.copy() for recorder in self._recorders if recorder.engine in self._lanes]
-        others = [call for recorder in self._recorders if recorder.engine not in self._lanes for call in recorder.calls]
+        calls = {engine: recorder.calls.copy() for engine, recorder in self._recorders.items()}
+        by_recognizer = [lanes.packings([calls.pop(engine) for engine in lanes.engines]) for lanes in self._recognizers]
+        others = [call for rest in calls.values() for call in rest]
 
-        def with_others(recognise: Callable[[], None]) -> Callable[[], None]:
+        def with_others(recognise: Sequence[Callable[[], None]]) -> Callable[[], None]:
             def run() -> None:
-                for call in others:
-                    call.run()
-                recognise()
+                _run(others)
+                for work in recognise:
+                    work()
 
             return run
 
-        inputs = [call.inputs for calls in lanes for call in calls]
         return {
-            "as the service makes them": with_others(lambda: self._at_once(lanes)),
-            "widest first": with_others(lambda: self._widest_first(inputs)),
-            "six lines at a time": with_others(
-                lambda: _run(Call(self._all_threads, batch) for batch in regrouped(inputs, _BATCH_SIZE))
-            ),
+            name: with_others(recognise)
+            for name, recognise in zip(_PACKINGS, zip(*by_recognizer, strict=True), strict=True)
         }
-
-    def _at_once(self, lanes: Sequence[Sequence[Call]]) -> None:
-        for _ in self._threads.map(_run, lanes):
-            pass
-
-    def _widest_first(self, inputs: Iterable[Float32Array]) -> None:
-        rest = iter(sorted(inputs, key=lambda array: array.size, reverse=True))
-
-        def work(engine: Engine) -> None:
-            while (array := next(rest, None)) is not None:  # a list's iterator may be shared by threads
-                engine.run(array, _drop)
-
-        for _ in self._threads.map(work, self._lanes):
-            pass
 
 
 def regrouped(inputs: Iterable[Float32Array], batch_size: int) -> list[Float32Array]:
