@@ -14,6 +14,7 @@ import numpy as np
 
 from ppocr_serving.engines.base import EngineSpec, Float32Array, T, computes_bfloat16
 from ppocr_serving.engines.compiled import compiled_path, write_compiled
+from ppocr_serving.engines.concatenation import split_concatenations
 from ppocr_serving.engines.upsampling import REVISION, pack_upsampling
 from ppocr_serving.errors import EngineError
 from ppocr_serving.models import ModelFiles
@@ -175,6 +176,8 @@ def convert_model(model: ModelFiles) -> ModelFiles:
 def _compile(spec: EngineSpec) -> Any:
     network = _read(spec.model)
     try:
+        if not computes_bfloat16(spec.precision):  # there, each part of a sum would be rounded
+            split_concatenations(network)
         if spec.fixed_shape is not None:
             network.reshape(spec.fixed_shape)
         return _core().compile_model(network, "CPU", _configuration(spec))
@@ -236,7 +239,7 @@ def _configuration(spec: EngineSpec) -> dict[str, Any]:
 def _variant(spec: EngineSpec) -> str:
     import openvino
 
-    return f"{openvino.get_version()} {_precision(spec)} {spec.fixed_shape} upsampling {REVISION}"
+    return f"{openvino.get_version()} {_precision(spec)} {spec.fixed_shape} rewritten {REVISION}"
 
 
 def _reason(error: Exception) -> str:

@@ -15,8 +15,9 @@ from ppocr_serving.engines.base import Float32Array
 
 __all__ = ["REVISION", "pack_upsampling"]
 
-REVISION = 1
-"""Increase whenever the rewritten network changes: compiled models of other revisions are not used."""
+REVISION = 2
+"""Increase whenever the rewritten network changes, here or in `concatenation`: compiled models of other revisions are
+not used."""
 
 
 def pack_upsampling(model: Any) -> bool:
