@@ -155,6 +155,7 @@ class DetectionModel(Model, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     unclip_ratio: float
     score_mode: Literal["fast", "slow"]
     use_dilation: bool
+    closer_side_len: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class _LineModel(Model, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -185,10 +186,12 @@ class RecognitionModel(_LineModel, frozen=True, forbid_unknown_fields=True, kw_o
         image_shape: (channels, height, width) of the network's input; the width is the one it was trained with.
         languages: BCP 47 tags.
         interpolation: How lines are scaled to that height.
+        margin: Height of the strips around a box that are read with it, as a share of the height of its line.
     """
 
     languages: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
     interpolation: Literal["linear", "cubic"] = "linear"
+    margin: Fraction = 0.0
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -221,8 +224,6 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.reread is None and self.reread_score > 0:
             raise ValueError(f"reread_score is {self.reread_score:g}, but there is no model in [reread]")
-        if self.reread is not None and self.reread.interpolation != self.rec.interpolation:
-            raise ValueError("[rec] and [reread] differ in interpolation, but a line is scaled once for both")
         for file in self.files_of_all_origins():
             if file.source not in self.sources:
                 raise ValueError(f"{file.path}: source {file.source!r} is not one of {sorted(self.sources)}")

@@ -35,7 +35,7 @@ from ppocr_serving.vision.recognition import (
     Text,
     TextRecognizer,
 )
-from ppocr_serving.vision.rereading import LineReader
+from ppocr_serving.vision.rereading import CroppedLine, LineReader
 
 __all__ = ["Reader"]
 
@@ -209,7 +209,9 @@ class Reader:
         """
         effective, watch = self._effective(options), watch or Stopwatch()
         lines = self._recognizer.lines(images, watch)
-        return self._line_reader(lines, [1] * len(lines), effective.reread_score, watch)
+        return self._line_reader(
+            [CroppedLine(line, line) for line in lines], [1] * len(lines), effective.reread_score, watch
+        )
 
     def try_out(self, image: BgrImage) -> None:
         """Run the reader's networks once, on one picture with a line of text.
@@ -281,6 +283,7 @@ class Reader:
             self.settings.models.use_space_char,
             Normalization(stated.mean, stated.deviation),
             "linear" if compatible else stated.interpolation,
+            0.0 if compatible else stated.margin,
             role,
         )
         return TextRecognizer(engines, options)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ppocr_serving.vision.pictures import BgrImage
 
-__all__ = ["BoxArray", "crop_quadrangle", "order_clockwise", "paddleocr_order", "reading_order"]
+__all__ = ["BoxArray", "crop_quadrangle", "order_clockwise", "paddleocr_order", "reading_order", "widen"]
 
 BoxArray = npt.NDArray[np.float32]
 """(N, 4, 2) float32 quadrangles; N may be 0."""
@@ -171,6 +171,29 @@ def paddleocr_order(boxes: BoxArray) -> npt.NDArray[np.intp]:
             place -= 1
         ordered.insert(place, index)
     return np.array(ordered, dtype=np.intp)
+
+
+def widen(box: npt.NDArray[np.float32], margin: float, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """Return a quadrangle with a strip around it, within its picture.
+
+    Args:
+        box: (4, 2) float32, clockwise from the text's top left.
+        margin: Width of the strip, as a share of the box's shorter side.
+        shape: Height and width of the picture in pixels.
+
+    Returns:
+        (4, 2) float32 with integer pixels; `box` itself if there is no strip.
+    """
+    along, down = (box[1] - box[0] + box[2] - box[3]) / 2, (box[3] - box[0] + box[2] - box[1]) / 2
+    length, height = float(np.hypot(*along)), float(np.hypot(*down))
+    strip = margin * min(length, height)
+    if not strip:
+        return box
+    along, down = along * (strip / length), down * (strip / height)
+    wider = box + np.stack([-along - down, along - down, along + down, down - along])
+    widest = np.array([shape[1] - 1, shape[0] - 1])
+    clipped: npt.NDArray[np.float32] = np.clip(np.round(wider), 0, widest).astype(np.float32)
+    return clipped
 
 
 def crop_quadrangle(image: BgrImage, box: npt.NDArray[np.float32]) -> BgrImage:

@@ -12,10 +12,10 @@ from ppocr_serving.results import Box, Line, Page
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.classification import TextClassifier
 from ppocr_serving.vision.detection import DetectionOptions, TextDetector
-from ppocr_serving.vision.geometry import BoxArray, crop_quadrangle
+from ppocr_serving.vision.geometry import BoxArray
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.recognition import Text
-from ppocr_serving.vision.rereading import LineReader, ranges
+from ppocr_serving.vision.rereading import CroppedLine, LineReader, ranges
 
 __all__ = ["PipelineOptions", "TextSystem", "require_lines", "to_box"]
 
@@ -86,7 +86,7 @@ class TextSystem:
             require_lines(count, options.max_lines)
             with watch("crop"):
                 # Keep only lines scaled to the recogniser's small height: full-size crops may overlap.
-                lines = [self._reader.line(crop_quadrangle(image, box)) for box in boxes]
+                lines = [self._reader.cut(image, box, options.reread_score) for box in boxes]
             portion.add((image.shape[1], image.shape[0]), boxes, lines)
             del image, boxes, lines  # reading may wait for others, with a picture of 150 MB
             if len(portion.lines) >= _PORTION_LINES:
@@ -120,15 +120,15 @@ class _Portion:
     Attributes:
         sizes: Width and height of each picture in pixels.
         boxes: (N, 4, 2) float32 for each picture.
-        lines: (H, w, 3) uint8 BGR each, all lines of all pictures.
+        lines: All lines of all pictures.
     """
 
     def __init__(self) -> None:
         self.sizes: list[tuple[int, int]] = []
         self.boxes: list[BoxArray] = []
-        self.lines: list[BgrImage] = []
+        self.lines: list[CroppedLine] = []
 
-    def add(self, size: tuple[int, int], boxes: BoxArray, lines: list[BgrImage]) -> None:
+    def add(self, size: tuple[int, int], boxes: BoxArray, lines: list[CroppedLine]) -> None:
         """Add a picture with its lines."""
         self.sizes.append(size)
         self.boxes.append(boxes)
@@ -166,7 +166,7 @@ class _UpsideDownLines:
         self._options = options
         self._watch = watch
 
-    def reread(self, lines: Sequence[BgrImage], texts: list[Text], counts: Sequence[int]) -> None:
+    def reread(self, lines: Sequence[CroppedLine], texts: list[Text], counts: Sequence[int]) -> None:
         """Replace, in `texts`, what was read from lines that are upside down.
 
         Such lines have a low confidence, so only lines with a low confidence are classified, and rotated if that raises
@@ -174,7 +174,7 @@ class _UpsideDownLines:
         number, a word like "pod"): for them, the classifier alone decides.
 
         Args:
-            lines: (H, w, 3) uint8 BGR each, the lines of all pictures.
+            lines: The lines of all pictures.
             texts: What was read from each line.
             counts: How many lines each picture has.
         """
@@ -189,11 +189,11 @@ class _UpsideDownLines:
         for index, text in self._read_rotated(rest, lines):
             texts[index] = text
 
-    def _read_rotated(self, indices: Sequence[int], lines: Sequence[BgrImage]) -> Iterator[tuple[int, Text]]:
+    def _read_rotated(self, indices: Sequence[int], lines: Sequence[CroppedLine]) -> Iterator[tuple[int, Text]]:
         """Read those lines that the classifier considers upside down, rotated by 180°; return indices and texts."""
-        angles = self._classifier((lines[index] for index in indices), self._watch)
+        angles = self._classifier((lines[index].first for index in indices), self._watch)
         thresh = self._options.cls_thresh
         chosen = [index for index, angle in zip(indices, angles, strict=True) if angle.is_upside_down(thresh)]
-        upright = [np.ascontiguousarray(lines[index][::-1, ::-1]) for index in chosen]
+        upright = [lines[index].upside_down() for index in chosen]
         texts = self._reader(upright, [1] * len(upright), self._options.reread_score, self._watch)
         return zip(chosen, texts, strict=True)

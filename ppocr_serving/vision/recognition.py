@@ -9,9 +9,13 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from ppocr_serving.engines import Engine, Float32Array
 from ppocr_serving.errors import EngineError
 from ppocr_serving.timing import Stopwatch
+from ppocr_serving.vision.geometry import crop_quadrangle, widen
 from ppocr_serving.vision.lines import (
     USUAL_NORMALIZATION,
     Interpolation,
@@ -98,6 +102,7 @@ class RecognitionOptions:
         use_space: Whether there may be that class.
         normalization: How samples become the network's input.
         interpolation: How crops are scaled to the network's height.
+        margin: Height of the strips around a box that are read with it, as a share of the height of its line.
         stages: Prefix of the names of the stages.
     """
 
@@ -108,6 +113,7 @@ class RecognitionOptions:
     use_space: bool = True
     normalization: Normalization = USUAL_NORMALIZATION
     interpolation: Interpolation = "linear"
+    margin: float = 0.0
     stages: Literal["rec", "reread"] = "rec"
 
 
@@ -125,6 +131,15 @@ class TextRecognizer:
         self._options = options
         # Starts threads only when needed, so that none exists before a server forks its workers.
         self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="recognizer")
+
+    def cut(self, image: BgrImage, box: npt.NDArray[np.float32]) -> BgrImage:
+        """Cut a line out of a picture, scaled to the network's height.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            box: (4, 2) float32, clockwise from the text's top left.
+        """
+        return self.line(crop_quadrangle(image, widen(box, self._options.margin, image.shape[:2])))
 
     def line(self, crop: BgrImage) -> BgrImage:
         """Scale a crop to the network's height, which is all that recognition needs to keep of it.

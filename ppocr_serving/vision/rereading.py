@@ -1,18 +1,38 @@
 """Reading with two recognisers: a fast one for every line, and an accurate one for the lines that it is unsure of."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
 
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.recognition import Text, TextRecognizer
 
-__all__ = ["LineReader", "ranges"]
+__all__ = ["CroppedLine", "LineReader", "ranges"]
 
 # Of a picture with enough lines, these are read first: if most of them are doubtful, as on a poor scan, reading the
 # rest twice would take longer than reading it with the second recogniser alone.
 _SAMPLE_LINES = 8
 _MIN_LINES = 2 * _SAMPLE_LINES
 _MOSTLY = 0.75
+
+
+class CroppedLine(NamedTuple):
+    """A line as both recognisers want it.
+
+    Attributes:
+        first: (h, w, 3) uint8 BGR for the first recogniser, and for the classifier.
+        second: The same for the second one, which may want a wider margin.
+    """
+
+    first: BgrImage
+    second: BgrImage
+
+    def upside_down(self) -> Self:
+        """Return the line rotated by 180°."""
+        return self._replace(first=_rotate(self.first), second=_rotate(self.second))
 
 
 class LineReader:
@@ -27,19 +47,28 @@ class LineReader:
         self._first = first
         self._second = second
 
-    def line(self, crop: BgrImage) -> BgrImage:
-        """Scale a crop to the height that recognition needs; see `TextRecognizer.line`."""
-        return self._first.line(crop)
+    def cut(self, image: BgrImage, box: npt.NDArray[np.float32], reread_score: float) -> CroppedLine:
+        """Cut a line out of a picture.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            box: (4, 2) float32, clockwise from the text's top left.
+            reread_score: The score that it will be read with.
+        """
+        first = self._first.cut(image, box)
+        if self._second is None or reread_score <= 0:
+            return CroppedLine(first, first)
+        return CroppedLine(first, self._second.cut(image, box))
 
     def __call__(
-        self, lines: Sequence[BgrImage], counts: Sequence[int], reread_score: float, watch: Stopwatch
+        self, lines: Sequence[CroppedLine], counts: Sequence[int], reread_score: float, watch: Stopwatch
     ) -> list[Text]:
         """Read the lines of pictures.
 
         What is read from a picture depends on that picture and the score alone.
 
         Args:
-            lines: (h, w, 3) uint8 BGR each, the lines of all pictures.
+            lines: The lines of all pictures.
             counts: How many of them each picture has.
             reread_score: Lines whose confidence is below this, in [0, 1], are read again; all of them if it is 1, in
                 which case the first recogniser is not needed.
@@ -52,12 +81,14 @@ class LineReader:
             EngineError: A network failed.
         """
         if self._second is None or reread_score <= 0:
-            return self._first(lines, watch)
+            return self._first((line.first for line in lines), watch)
+        first, second = self._first, self._second
         texts: list[Text | None] = [None] * len(lines)
         if reread_score < 1:
             pictures = list(ranges(counts))
             samples = [_sample(picture) for picture in pictures]
-            self._read(self._first, [index for sample in samples for index in sample], lines, texts, watch)
+            sampled = [index for sample in samples for index in sample]
+            _fill(texts, sampled, first((lines[index].first for index in sampled), watch))
             rest = [
                 index
                 for picture, sample in zip(pictures, samples, strict=True)
@@ -65,22 +96,11 @@ class LineReader:
                 for index in picture
                 if texts[index] is None
             ]
-            self._read(self._first, rest, lines, texts, watch)
+            _fill(texts, rest, first((lines[index].first for index in rest), watch))
         doubtful = [index for index, text in enumerate(texts) if text is None or text.confidence < reread_score]
         watch.lines_reread += len(doubtful)
-        self._read(self._second, doubtful, lines, texts, watch)
+        _fill(texts, doubtful, second((lines[index].second for index in doubtful), watch))
         return [text for text in texts if text is not None]
-
-    def _read(
-        self,
-        recognizer: TextRecognizer,
-        indices: Sequence[int],
-        lines: Sequence[BgrImage],
-        texts: list[Text | None],
-        watch: Stopwatch,
-    ) -> None:
-        for index, text in zip(indices, recognizer((lines[index] for index in indices), watch), strict=True):
-            texts[index] = text
 
 
 def ranges(counts: Iterable[int]) -> Iterator[range]:
@@ -89,6 +109,15 @@ def ranges(counts: Iterable[int]) -> Iterator[range]:
     for count in counts:
         yield range(start, start + count)
         start += count
+
+
+def _fill(texts: list[Text | None], indices: Sequence[int], read: Sequence[Text]) -> None:
+    for index, text in zip(indices, read, strict=True):
+        texts[index] = text
+
+
+def _rotate(line: BgrImage) -> BgrImage:
+    return np.ascontiguousarray(line[::-1, ::-1])
 
 
 def _sample(picture: range) -> list[int]:

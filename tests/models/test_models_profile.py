@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from ppocr_serving import models
 from ppocr_serving.errors import InvalidSetting, ModelNotFound
 from ppocr_serving.models import (
     ModelFiles,
@@ -80,16 +79,6 @@ def test_the_profile_with_a_second_recogniser_reads_what_either_reads() -> None:
     assert profile.recognizer("reread").origins != profile.recognizer("rec").origins
     with pytest.raises(InvalidSetting, match="profile ppocr-v6-tiny has no reread model"):
         load_profile("ppocr-v6-tiny").recognizer("reread")
-
-
-def test_both_recognisers_of_a_profile_get_lines_that_are_scaled_the_same_way(tmp_path: Path) -> None:
-    path = tmp_path / "mine.toml"
-    text = (Path(models.__file__).parent / "profiles" / "ppocr-v6.toml").read_text()
-    path.write_text(text.replace("[rec]\n", '[rec]\ninterpolation = "cubic"\n'))
-    with pytest.raises(InvalidSetting, match=r"\[rec\] and \[reread\] differ in interpolation"):
-        load_profile(str(path))
-    path.write_text(path.read_text().replace("[reread]\n", '[reread]\ninterpolation = "cubic"\n'))
-    assert load_profile(str(path)).rec.interpolation == "cubic"
 
 
 def test_the_server_profile_detects_with_the_mobile_model_as_paddleocrs_image_does() -> None:

@@ -21,6 +21,7 @@ from ppocr_serving.vision.geometry import (
     order_clockwise,
     paddleocr_order,
     reading_order,
+    widen,
 )
 
 PICTURE = np.random.default_rng(5).integers(0, 256, (60, 90, 3), dtype=np.uint8)
@@ -290,3 +291,28 @@ def test_the_crop_starts_with_the_pixel_of_its_first_corner(start: int, rows: sl
     box = np.array([[10, 10], [40, 10], [40, 40], [10, 40]], dtype=np.float32)
     crop = crop_quadrangle(PICTURE, np.roll(box, -start, axis=0))
     np.testing.assert_array_equal(crop, np.rot90(PICTURE[rows, columns], start))
+
+
+# ---- widen
+
+
+def test_a_strip_around_a_box_has_its_share_of_the_lower_side() -> None:
+    box = rectangle(45, 30, 40, 20)
+    assert widen(box, 0.1, PICTURE.shape).tolist() == [[23, 18], [67, 18], [67, 42], [23, 42]]
+    assert widen(box, 0, PICTURE.shape) is box
+
+
+def test_a_strip_runs_along_a_turned_box() -> None:
+    wider = widen(rectangle(45, 30, 30, 10, degrees=90), 0.2, PICTURE.shape)
+    assert wider.tolist() == rectangle(45, 30, 34, 14, degrees=90).tolist()
+
+
+def test_a_strip_ends_at_the_edge_of_the_picture() -> None:
+    wider = widen(rectangle(10, 10, 20, 20), 0.5, PICTURE.shape)
+    assert wider.tolist() == [[0, 0], [30, 0], [30, 30], [0, 30]]
+
+
+@given(st.integers(0, 80), st.integers(0, 50), st.floats(0, 1))
+def test_a_box_without_an_area_stays_within_the_picture(x: int, y: int, margin: float) -> None:
+    wider = widen(np.full((4, 2), (x, y), dtype=np.float32), margin, PICTURE.shape)
+    assert wider.tolist() == [[x, y]] * 4
