@@ -15,6 +15,7 @@ from ppocr_serving.models import Profile, Role, default_model_dir, load_profile,
 from ppocr_serving.values import convert, parse_text, suggestion
 
 __all__ = [
+    "CloserSideLength",
     "Fraction",
     "LimitType",
     "ModelSettings",
@@ -37,6 +38,7 @@ _DEFAULT_PROFILE_ON_PADDLE = "ppocr-v4-mobile"
 
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 SideLength = Annotated[int, msgspec.Meta(ge=32, le=8192)]
+CloserSideLength = Annotated[int, msgspec.Meta(ge=0, le=4000)]
 UnclipRatio = Annotated[float, msgspec.Meta(ge=0.1, le=10)]
 LimitType = Literal["max", "min"]
 ScoreMode = Literal["fast", "slow"]
@@ -117,6 +119,8 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
         det_limit_side_len: Pixels; see `det_limit_type`.
         det_limit_type: `max` shrinks pictures whose longer side exceeds the limit before detection, `min` enlarges
             those whose shorter side is below it.
+        det_closer_side_len: Pixels of the longer side up to which pictures are enlarged for a second look, where the
+            first one found small text; 0 is no second look.
         det_db_thresh: Probability above which a pixel is text.
         det_db_box_thresh: Minimum mean probability of a box.
         det_db_unclip_ratio: How far boxes are expanded.
@@ -133,6 +137,7 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     det_limit_side_len: SideLength = 960
     det_limit_type: LimitType = "max"
+    det_closer_side_len: CloserSideLength = 1600
     det_db_thresh: Fraction = 0.3
     det_db_box_thresh: Fraction = 0.6
     det_db_unclip_ratio: UnclipRatio = 1.5
@@ -308,6 +313,7 @@ def _of_profile(profile: Profile) -> dict[str, Any]:
     stated = {
         "det_limit_side_len": det.limit_side_len,
         "det_limit_type": det.limit_type,
+        "det_closer_side_len": det.closer_side_len,
         "det_db_thresh": det.thresh,
         "det_db_box_thresh": det.box_thresh,
         "det_db_unclip_ratio": det.unclip_ratio,

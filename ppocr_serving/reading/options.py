@@ -7,7 +7,15 @@ import msgspec
 
 from ppocr_serving.errors import InvalidRequest
 from ppocr_serving.models.profile import DetectionModel
-from ppocr_serving.settings import Fraction, LimitType, ReadingSettings, ScoreMode, SideLength, UnclipRatio
+from ppocr_serving.settings import (
+    CloserSideLength,
+    Fraction,
+    LimitType,
+    ReadingSettings,
+    ScoreMode,
+    SideLength,
+    UnclipRatio,
+)
 from ppocr_serving.values import convert, suggestion
 from ppocr_serving.vision.detection import DetectionOptions
 from ppocr_serving.vision.pipeline import PipelineOptions
@@ -22,6 +30,8 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
         det_limit_side_len: Pixels from 32 to 8192; see `det_limit_type`.
         det_limit_type: `max` shrinks pictures whose longer side exceeds the limit before detection, `min` enlarges
             those whose shorter side is below it.
+        det_closer_side_len: Pixels from 0 to 4000 of the longer side up to which pictures are enlarged for a second
+            look, where the first one found small text; 0 is no second look.
         det_db_thresh: Probability in [0, 1] above which a pixel is text.
         det_db_box_thresh: Minimum mean probability of a box, in [0, 1].
         det_db_unclip_ratio: How far boxes are expanded, from 0.1 to 10.
@@ -39,6 +49,7 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     det_limit_side_len: SideLength | None = None
     det_limit_type: LimitType | None = None
+    det_closer_side_len: CloserSideLength | None = None
     det_db_thresh: Fraction | None = None
     det_db_box_thresh: Fraction | None = None
     det_db_unclip_ratio: UnclipRatio | None = None
@@ -90,6 +101,7 @@ def pipeline_options(
         detection=DetectionOptions(
             limit_side_len=merged.det_limit_side_len,
             limit_type=merged.det_limit_type,
+            closer_side_len=merged.det_closer_side_len,
             thresh=merged.det_db_thresh,
             box_thresh=merged.det_db_box_thresh,
             unclip_ratio=merged.det_db_unclip_ratio,

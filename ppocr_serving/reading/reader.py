@@ -246,7 +246,8 @@ class Reader:
         reading = self.settings.reading
         longer_side = reading.det_limit_side_len if reading.det_limit_type == "max" else MAX_LONGER_SIDE
         (engine,) = self._engines("det")
-        return TextDetector(engine, usual_pixels=reading.det_limit_side_len * longer_side)
+        usual_pixels = max(reading.det_limit_side_len * longer_side, reading.det_closer_side_len**2)
+        return TextDetector(engine, usual_pixels)
 
     @cached_property
     def _classifier(self) -> TextClassifier:

@@ -35,7 +35,7 @@ DETECTOR = load_profile("ppocr-v6").det
 
 def test_the_settings_apply_without_options() -> None:
     defaults = ReadingSettings()
-    detection = DetectionOptions(box_thresh=0.6, unclip_ratio=1.5)
+    detection = DetectionOptions(closer_side_len=1600, box_thresh=0.6, unclip_ratio=1.5)
     assert pipeline_options(defaults, None, DETECTOR) == pipeline_options(defaults, ReadOptions(), DETECTOR)
     assert pipeline_options(defaults, None, DETECTOR) == PipelineOptions(detection, reread_score=0.98)
     in_their_order = replace(detection, paddleocr_order=True)
@@ -47,6 +47,7 @@ def test_each_option_reaches_its_stage() -> None:
     options = ReadOptions(
         det_limit_side_len=736,
         det_limit_type="min",
+        det_closer_side_len=1280,
         det_db_thresh=0.2,
         det_db_box_thresh=0.4,
         det_db_unclip_ratio=2.0,
@@ -58,7 +59,7 @@ def test_each_option_reaches_its_stage() -> None:
         reread_score=0.9,
     )
     assert len(options.given()) == len(get_type_hints(ReadOptions))
-    detection = DetectionOptions(736, "min", 0.2, 0.4, 2.0, True, "slow")
+    detection = DetectionOptions(736, "min", 1280, 0.2, 0.4, 2.0, True, "slow")
     assert pipeline_options(ReadingSettings(), options, DETECTOR) == PipelineOptions(detection, False, 0.8, 0.1, 0.9)
 
 

@@ -1,6 +1,9 @@
 """Lines that the first recogniser is unsure of are read again by the second."""
 
+from pathlib import Path
+
 import cv2
+import numpy as np
 import pytest
 
 from ppocr_serving import Reader, ReadOptions
@@ -10,6 +13,8 @@ from ppocr_serving.models.profile import ROLES
 from ppocr_serving.settings import load_settings
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.pictures import BgrImage
+from ppocr_serving.vision.recognition import Packing, RecognitionOptions, TextRecognizer
+from ppocr_serving.vision.rereading import LineReader
 from tests.drawing import Placed, draw_line, draw_page
 from tests.reading.profiles import Prepare, prepare
 
@@ -90,10 +95,40 @@ def test_what_is_read_from_a_picture_does_not_depend_on_others(reader: Reader) -
     ]
 
 
+def test_a_small_picture_is_looked_at_twice(reader: Reader, shared_data: Path) -> None:
+    picture = shared_data / "images" / "ch_en_num.jpg"
+    assert len(reader.read(picture, ReadOptions(det_closer_side_len=0)).lines) < 17
+    assert len(reader.read(picture).lines) >= 17  # of 18
+
+
 def test_upside_down_lines_are_read_again_as_well(reader: Reader) -> None:
     upright = page(["Departures 2026", "Platform 7", "カタカナ"])
     (turned,) = reader.pages([cv2.rotate(upright, cv2.ROTATE_180)])
     assert sorted(line.text for line in turned.lines) == sorted(["Departures 2026", "Platform 7", "カタカナ"])
+
+
+@pytest.mark.parametrize(("score", "again"), [(0, False), (0.5, True), (1, True)])
+def test_the_second_recogniser_gets_a_wider_strip_of_the_picture(score: float, again: bool) -> None:
+    picture = np.zeros((200, 400, 3), dtype=np.uint8)
+    picture[50:90, 100:300] = 255
+    box = np.array([[100, 50], [300, 50], [300, 90], [100, 90]], dtype=np.float32)
+    first, second = (
+        TextRecognizer([], RecognitionOptions((3, 48, 320), (), Packing((1,), 1000, False), (1000,), margin=margin))
+        for margin in (0, 0.1)
+    )
+
+    line = LineReader(first, second).cut(picture, box, score)
+
+    assert line.first.shape == (48, 240, 3)
+    assert (line.first == 255).all()
+    if again:
+        assert line.second.shape == (48, 208, 3)  # of 208 x 48 pixels
+        assert (line.second[5:43, 5:203] == 255).all()
+        assert not line.second[[0, -1]].any()
+        assert not line.second[:, [0, -1]].any()
+    else:
+        assert line.second is line.first
+    assert (line.upside_down().second == np.rot90(line.second, 2)).all()
 
 
 def test_an_option_that_needs_a_second_recogniser_is_refused_without_one() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ppocr_serving.engines import Float32Array
 from ppocr_serving.timing import Stopwatch
-from ppocr_serving.vision.detection import DetectionOptions, TextDetector, decode, prepare
+from ppocr_serving.vision.detection import DetectionOptions, TextDetector, closer_size, decode, prepare
 from ppocr_serving.vision.geometry import BoxArray, order_clockwise, reading_order
 from ppocr_serving.vision.pictures import BgrImage
 from tests.drawing import Placed, draw_page
@@ -296,3 +296,49 @@ def test_the_stopwatch_records_the_stages(detector: TextDetector) -> None:
     watch = Stopwatch()
     detector(blank(64, 64), DEFAULTS, watch)
     assert list(watch.seconds) == ["det_prepare", "det_engine", "det_decode"]
+
+
+# ---- the second look
+
+CLOSER = DetectionOptions(closer_side_len=1600)
+
+
+def lines_of(*heights: float) -> BoxArray:
+    """Return boxes of those heights, 200 pixels wide, below each other."""
+    return np.stack([rotated(120, 40 + 50 * row, 200, height, 0) for row, height in enumerate(heights)])
+
+
+@pytest.mark.parametrize(
+    ("shape", "heights", "scale", "expected"),
+    [
+        ((1600, 1200), (20, 20, 20), 0.6, (1600, 1216)),  # 12 pixels for the network, 20 at full size
+        ((3200, 2400), (40, 40, 40), 0.3, (1600, 1216)),  # 12; 28 would take 2240
+        ((1600, 1200), (27, 27, 27), 0.6, None),  # more than 16
+        ((400, 300), (15, 30, 30), 1.0, (768, 576)),  # enlarged, as its smallest tenth needs it
+        ((400, 300), (6, 6, 6), 1.0, (768, 576)),  # to twice its size at most
+        ((1000, 800), (14, 14, 14), 0.96, None),  # was shrunk a little, and has hardly more to show
+        ((1600, 1200), (), 0.6, None),
+    ],
+)
+def test_a_second_look_is_as_close_as_small_lines_need(
+    shape: tuple[int, int], heights: tuple[float, ...], scale: float, expected: tuple[int, int] | None
+) -> None:
+    boxes = lines_of(*heights) if heights else np.zeros((0, 4, 2), dtype=np.float32)
+    assert closer_size(shape, boxes, scale, CLOSER) == expected
+    assert closer_size(shape, boxes, scale, DEFAULTS) is None
+
+
+def test_a_second_look_finds_small_lines(detector: TextDetector) -> None:
+    words = [Placed(f"Invoice {row}", x, 20 + 18 * row, size=12) for row in range(20) for x in (30, 150, 270, 390)]
+    page = draw_page(words, 1800, 2400)
+    watch = Stopwatch()
+
+    once, twice = (len(detector(page, options, watch)) for options in (DEFAULTS, CLOSER))
+
+    assert once < twice == len(words)
+
+
+def test_what_is_large_enough_is_looked_at_once(detector: TextDetector) -> None:
+    page = draw_page([Placed("Departures", 30, 30)], 400, 120)
+    once, twice = (detector(page, options, Stopwatch()).tolist() for options in (DEFAULTS, CLOSER))
+    assert once == twice != []
