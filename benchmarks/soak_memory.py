@@ -4,16 +4,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import NamedTuple
+
+from benchmarks.processes import PROC, descendants
 
 __all__ = ["MemoryLog", "Sample", "recording"]
 
 _INTERVAL = 0.05  # seconds
 # To find shared pages, the kernel walks all pages of a process: 20 ms or more for a large one.
 _SHARING_INTERVAL = 2.0
-_PROC = Path("/proc")
 
 
 class Sample(NamedTuple):
@@ -66,7 +66,7 @@ class MemoryLog:
         have as many.
         """
         with self._lock:
-            self._worker_depth = max((depth for _, depth in _descendants(self._pid)), default=0)
+            self._worker_depth = max((depth for _, depth in descendants(self._pid)), default=0)
             self.ready = len(self.samples)
             self._take()
 
@@ -81,7 +81,7 @@ class MemoryLog:
 
     def _take(self) -> None:
         picture, seconds = self._picture(), time.perf_counter() - self._start
-        tree = list(_descendants(self._pid))
+        tree = list(descendants(self._pid))
         before, self._alive = self._alive, {pid for pid, _ in tree}
         self.workers.update(pid for pid, depth in tree if depth == self._worker_depth)
         counts = [self._resident(pid) for pid, _ in tree]
@@ -135,23 +135,10 @@ def recording(pid: int, picture: Callable[[], int]) -> Iterator[MemoryLog]:
         sampling.result()
 
 
-def _descendants(pid: int, depth: int = 0) -> Iterator[tuple[int, int]]:
-    """Yield a process and its descendants, each with its depth."""
-    try:
-        threads = list((_PROC / str(pid) / "task").iterdir())
-    except (FileNotFoundError, ProcessLookupError):  # it has just ended
-        return
-    yield pid, depth
-    for thread in threads:
-        with suppress(FileNotFoundError, ProcessLookupError):
-            for child in (thread / "children").read_text().split():
-                yield from _descendants(int(child), depth + 1)
-
-
 def _read_fields(pid: int, name: str) -> dict[str, int]:
     """Parse the `NAME: NUMBER kB` lines of a process's file, in bytes; empty if it has ended."""
     try:
-        text = (_PROC / str(pid) / name).read_text()
+        text = (PROC / str(pid) / name).read_text()
     except (FileNotFoundError, ProcessLookupError):
         return {}
     rows = (line.split() for line in text.splitlines())

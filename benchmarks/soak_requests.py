@@ -1,4 +1,4 @@
-"""Clients for `soak.py`: they draw pictures, send them, and check the answers."""
+"""Clients: one request, and for `soak.py` many that draw pictures, send them, and check the answers."""
 
 import base64
 import threading
@@ -10,11 +10,12 @@ import requests
 
 from benchmarks.soak_pictures import PicturePlan, draw
 
-__all__ = ["Tally", "send"]
+__all__ = ["BadAnswer", "Results", "Tally", "ask", "send"]
 
 _ANSWER_SECONDS = 300  # timeout for a server that hangs
 
 Results = list[list[dict[str, Any]]]
+"""One list per picture, an item per line."""
 
 
 class Tally:
@@ -48,8 +49,8 @@ class Tally:
             self.failures.append(failure)
 
 
-class _BadAnswer(Exception):
-    pass
+class BadAnswer(Exception):
+    """A request that was not answered correctly; the message says how."""
 
 
 def send(url: str, plans: Iterable[PicturePlan], clients: int, tally: Tally) -> None:
@@ -69,9 +70,9 @@ def send(url: str, plans: Iterable[PicturePlan], clients: int, tally: Tally) -> 
             for plan in waiting:
                 texts, files = draw(plan)
                 try:
-                    results = _ask(session, f"{url}/predict/{plan.module}", files)
+                    results = ask(session, f"{url}/predict/{plan.module}", files)
                     _check(results, plan, len(files))
-                except (_BadAnswer, requests.RequestException) as error:
+                except (BadAnswer, requests.RequestException) as error:
                     where = f"picture {plan.number} ({plan.module}, {plan.width} x {plan.height} {plan.file_format})"
                     tally.add_failure(f"{where}: {' '.join(str(error).split())[:200]}")
                 else:
@@ -83,20 +84,34 @@ def send(url: str, plans: Iterable[PicturePlan], clients: int, tally: Tally) -> 
             future.result()
 
 
-def _ask(session: requests.Session, url: str, files: Sequence[bytes]) -> Results:
+def ask(session: requests.Session, url: str, files: Sequence[bytes]) -> Results:
+    """Have a server read pictures.
+
+    Args:
+        session: Persistent connection.
+        url: Address of one of the four modules.
+        files: The bytes of each picture file.
+
+    Returns:
+        The `results` of the answer.
+
+    Raises:
+        BadAnswer: The status is not 200.
+        requests.RequestException: There was no answer.
+    """
     images = [base64.b64encode(file).decode("ascii") for file in files]
     answer = session.post(url, json={"images": images}, timeout=_ANSWER_SECONDS)
     if answer.status_code != 200:
-        raise _BadAnswer(f"status {answer.status_code}: {answer.text}")
+        raise BadAnswer(f"status {answer.status_code}: {answer.text}")
     results: Results = answer.json()["results"]
     return results
 
 
 def _check(results: Results, plan: PicturePlan, files: int) -> None:
     if len(results) != 1:
-        raise _BadAnswer(f"{len(results)} lists of results, not 1")
+        raise BadAnswer(f"{len(results)} lists of results, not 1")
     if plan.module in ("ocr_rec", "ocr_cls") and len(results[0]) != files:
-        raise _BadAnswer(f"{len(results[0])} results for {files} pictures of lines")
+        raise BadAnswer(f"{len(results[0])} results for {files} pictures of lines")
 
 
 def _count_read(texts: Sequence[str], results: Results) -> int:
