@@ -22,6 +22,7 @@ from urllib.request import Request, urlopen
 from benchmarks.drawing import draw_comparison, require_font
 from benchmarks.labels import LabelledLine, LabelledPicture, labelled_line, labelled_pictures
 from benchmarks.metrics import Score, score
+from benchmarks.rows import add_split, row_name
 from ppocr_serving import Reader, ReadOptions
 from ppocr_serving.errors import InvalidRequest, OcrError
 from ppocr_serving.values import parse_text
@@ -94,13 +95,8 @@ def _find(folders: Sequence[Path], split: re.Pattern[str] | None) -> dict[str, l
     rows: dict[str, list[LabelledPicture]] = {}
     for folder, pictures in by_folder.items():
         for picture in pictures:
-            rows.setdefault(_row_name(folder, picture.path, split), []).append(picture)
+            rows.setdefault(row_name(folder, picture.path, split), []).append(picture)
     return rows
-
-
-def _row_name(folder: Path, picture: Path, split: re.Pattern[str] | None) -> str:
-    found = split.search(picture.name) if split else None
-    return " ".join([str(folder), *(part for part in found.groups() if part)]) if found else str(folder)
 
 
 def _reader(profile: str | None, options: ReadOptions) -> Callable[[bytes], _Read]:
@@ -182,13 +178,6 @@ def _parse_options(assignments: Sequence[str]) -> ReadOptions:
     return ReadOptions.from_mapping(values)
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a regular expression: {error}") from error
-
-
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path, metavar="LABELLED_DIR", help="pictures with labels")
@@ -203,12 +192,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME=VALUE",
         help="an option of each call, such as drop_score=0.5; repeatable",
     )
-    parser.add_argument(
-        "--split",
-        type=_pattern,
-        metavar="REGEX",
-        help="rows by what the groups of a regular expression find in the file names, such as '^([a-z]+)_'",
-    )
+    add_split(parser)
     parser.add_argument("--worst", type=int, metavar="N", help="list the N pictures that are read worst")
     parser.add_argument("--draw", type=Path, metavar="DIR", help="draw these, with labels and what was read, into DIR")
     options = parser.parse_args(arguments)

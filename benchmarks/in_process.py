@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ppocr_serving import Page, Reader
+from ppocr_serving import Page, Reader, ReadOptions
 from ppocr_serving.reading.inputs import decode_pictures
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web.contract import encode_answer
@@ -23,15 +23,16 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def answer(reader: Reader, data: bytes, watch: Stopwatch) -> Answer:
+def answer(reader: Reader, data: bytes, watch: Stopwatch, options: ReadOptions | None = None) -> Answer:
     """Read one picture file.
 
     Args:
         reader: Reader to use.
         data: The bytes of the file.
         watch: Stopwatch that receives the time of each stage.
+        options: Options of this call.
     """
-    (page,) = reader.pages(decode_pictures([data], reader.settings.reading.max_pixels, watch), watch=watch)
+    (page,) = reader.pages(decode_pictures([data], reader.settings.reading.max_pixels, watch), options, watch)
     with watch("encode"):
         body = encode_answer([rows_of_page(page)])
     return Answer(page, body)
