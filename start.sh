@@ -94,7 +94,4 @@ set -- serving start --modules ocr_system ocr_cls ocr_det ocr_rec -p "$port"
 if [ "$workers" -gt 1 ]; then
     set -- "$@" --use_multiprocess --workers "$workers"
 fi
-# Paddle suggests installing ccache on every import; nothing is compiled here.
-PYTHONWARNINGS="ignore:No ccache found${PYTHONWARNINGS:+,$PYTHONWARNINGS}"
-export PYTHONWARNINGS
 exec "$command" "$@" 2>&1

@@ -4,9 +4,11 @@ import itertools
 import logging
 import os
 import re
+import signal
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,12 @@ from ppocr_serving.engines.base import Backend, EngineSpec, Float32Array, Precis
 from ppocr_serving.errors import EngineError, InvalidSetting
 from ppocr_serving.models import ModelFiles
 
-__all__ = ["PaddleEngine"]
+__all__ = ["PaddleEngine", "import_paddle"]
 
 _log = logging.getLogger(__name__)
 
 _VARIABLE_NAME = re.compile(rb"\b[a-z]\w*\.[a-z]+_[0-9]+")  # conv2d_0.w_0, batch_norm_3.tmp_2
+_import_lock = threading.Lock()
 _names_lock = threading.Lock()
 _names_in_use: set[int] = set()
 _numbers = itertools.count()
@@ -76,14 +79,9 @@ class PaddleEngine:
         if self._predictor is not None:
             return
         _require_program(self._spec.model.program)
-        is_new = "paddle" not in sys.modules
-        import paddle
+        import_paddle()
         import paddle.inference
 
-        if is_new:
-            # Paddle's SIGTERM handler prints a stack trace and can leave the process hanging. Disabling it any later
-            # would also remove a server's handler, which lets requests in flight finish.
-            paddle.disable_signal_handler()
         failures = []
         for backend in _usable_backends(self._spec):
             try:
@@ -99,6 +97,22 @@ class PaddleEngine:
             self._predictor = predictor
             return
         raise EngineError(f"{self._spec.model.program}: no back end can load the model ({'; '.join(failures)})")
+
+
+def import_paddle() -> None:
+    """Import Paddle without its handler of SIGTERM, which prints a stack trace and can leave the process hanging."""
+    with _import_lock:
+        if "paddle" in sys.modules:
+            return  # disabling it any later would also remove a server's handler, which lets requests in flight finish
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        # It suggests installing ccache, but nothing is compiled here.
+        warnings.filterwarnings("ignore", "No ccache found")
+        try:
+            import paddle
+
+            paddle.disable_signal_handler()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _usable_backends(spec: EngineSpec) -> Iterator[Backend]:
@@ -219,6 +233,7 @@ def _configure(inference: Any, spec: EngineSpec, model: ModelFiles, backend: Bac
 
 
 def _require_gpu() -> None:
+    import_paddle()
     import paddle
 
     if not paddle.device.is_compiled_with_cuda():

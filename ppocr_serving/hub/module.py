@@ -49,6 +49,11 @@ class OcrModule(RunModule):  # type: ignore[misc]  # PaddleHub has no type hints
         settings = load_settings(self.params, {key: value for key, value in given.items() if value is not None})
         self._reader = Reader(settings=settings, pool=self._pool, roles=MODULES[self.name].roles)
 
+    def __getattribute__(self, name: str) -> Any:
+        # PaddleHub's runs every method in Paddle's mode for static graphs, which has nothing to do with its inference
+        # but would import it.
+        return object.__getattribute__(self, name)
+
     def reader_for(self, server: ServerSettings) -> Reader:
         """Return a reader for use in a server.
 

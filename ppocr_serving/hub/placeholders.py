@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
+from ppocr_serving.hub.deferral import Deferred, deferred_import
+
 __all__ = ["STANDS_IN_FOR", "make_importable"]
 
 # The importable name, and what PaddleHub does with it. The package to install has the same name.
@@ -70,8 +72,17 @@ def _import(
     locals: Mapping[str, object] | None = None,  # noqa: A002
     fromlist: Sequence[str] | None = (),
     level: int = 0,
-) -> ModuleType:
-    """Import like `__import__`, but return a placeholder for a package of the table that is not installed."""
+) -> ModuleType | Deferred:
+    """Import like `__import__`, but put off what PaddleHub's startup does not use.
+
+    For a package of the table that is not installed, return a placeholder.
+    """
+    if not level and (deferred := deferred_import(str((globals or {}).get("__name__")), name, fromlist or ())):
+        return deferred
+    if name.partition(".")[0] == "paddle":
+        from ppocr_serving.engines.paddle import import_paddle
+
+        import_paddle()  # first, since it takes over SIGTERM otherwise
     try:
         return builtins.__import__(name, globals, locals, fromlist or (), level)
     except ModuleNotFoundError as error:

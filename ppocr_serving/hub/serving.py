@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from ppocr_serving.engines.paddle import PaddleEngine, import_paddle
 from ppocr_serving.errors import InvalidSetting
 from ppocr_serving.hub.module import OcrModule
 from ppocr_serving.server import serve as serve_readers
@@ -29,4 +30,6 @@ def serve(configs: Mapping[str, Mapping[str, Any]], port: int, workers: int) -> 
             raise InvalidSetting(f"module {name!r} does not belong to this service; serve it with a separate PaddleHub")
     settings = replace(load_settings().server, port=port, workers=workers)
     readers = {name: config["module"].reader_for(settings) for name, config in configs.items()}
+    if any(isinstance(engine, PaddleEngine) for reader in readers.values() for engine in reader.engines):
+        import_paddle()  # now, so that the processes to be forked share its memory
     serve_readers(readers, lambda: readers, settings)

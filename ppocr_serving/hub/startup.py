@@ -6,8 +6,6 @@ recognises PaddleHub's name, and calls `find_spec` below when that is imported. 
 PaddleHub never loads this file.
 """
 
-import signal
-import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
@@ -21,26 +19,9 @@ class _AdaptingLoader(SourceFileLoader):
     """Execute a module of PaddleHub with placeholders available, then apply its patches."""
 
     def exec_module(self, module: ModuleType) -> None:
-        if module.__name__ == "paddlehub":
-            # PaddleHub now imports Paddle, which takes over SIGTERM; a signal that arrives meanwhile is held back.
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        elif module.__name__ == "paddlehub.env":
-            _restore_sigterm()
         placeholders.make_importable(module)
-        try:
-            super().exec_module(module)
-        finally:
-            if module.__name__ == "paddlehub":
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        super().exec_module(module)
         patches.apply(module)
-
-
-def _restore_sigterm() -> None:
-    """Disable Paddle's SIGTERM handler, which can leave the process hanging; PaddleHub has just imported Paddle."""
-    paddle = sys.modules.get("paddle")
-    if paddle is not None:
-        paddle.disable_signal_handler()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:

@@ -77,12 +77,7 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
     # With this tree on the path, another installation would run this tree's package.
     ignored = ("PPOCR_", "PYTHONWARN", "PYTHONPATH")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ignored)}
-    own = {
-        "HUB_HOME": str(home),
-        "PPOCR_HOST": "127.0.0.1",
-        "PYTHONWARNINGS": "ignore:No ccache found",  # as start.sh does
-    }
-    return {**inherited, **own, **variables}
+    return {**inherited, "HUB_HOME": str(home), "PPOCR_HOST": "127.0.0.1", **variables}
 
 
 def install_modules(home: Path) -> "subprocess.CompletedProcess[str]":
