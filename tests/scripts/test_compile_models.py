@@ -64,7 +64,23 @@ def answers(folder: Path) -> dict[str, Float32Array]:
     return {role: answer(resolve_model(folder / role, role), network_input(role)) for role in ROLES}
 
 
-def test_converted_models_give_bit_identical_answers(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+# Of probabilities, after the weights have been rounded to 16 bits; computing in bfloat16 changes six times as much.
+TOLERANCES = {
+    "det": (0.3, 5e-4),
+    "cls": (0.01, 0.01),
+    "rec": (0.01, 1e-7),
+    "reread": (0.01, 1e-7),
+}  # single pixels at the edges of text
+
+
+def assert_close(role: str, actual: Float32Array, expected: Float32Array) -> None:
+    largest, mean = TOLERANCES[role]
+    difference = np.abs(actual - expected)
+    assert difference.max() < largest
+    assert difference.mean() < mean
+
+
+def test_converted_models_give_the_same_answers(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     expected = answers(folder)
     done = compile_models(folder, "--convert")
     assert (done.returncode, done.stderr) == (0, "")
@@ -77,8 +93,8 @@ def test_converted_models_give_bit_identical_answers(folder: Path, caplog: pytes
     recompiled = answers(folder)
     for role in ROLES:
         assert resolve_model(folder / role, role).program.suffix == ".xml"
-        np.testing.assert_array_equal(mapped[role], expected[role])
-        np.testing.assert_array_equal(recompiled[role], expected[role])
+        assert_close(role, mapped[role], expected[role])
+        np.testing.assert_array_equal(recompiled[role], mapped[role])
 
 
 def test_the_default_profile_is_converted_with_its_second_recogniser(tmp_path: Path) -> None:
@@ -94,10 +110,10 @@ def test_the_default_profile_is_converted_with_its_second_recogniser(tmp_path: P
         converted = resolve_model(folder / role, role)
         assert converted.program.suffix == ".xml"
         assert find_characters(converted) == find_characters(model)
-        np.testing.assert_array_equal(answer(converted, network_input(role)), expected[role])
+        assert_close(role, answer(converted, network_input(role)), expected[role])
 
 
-def test_weights_are_stored_once(folder: Path) -> None:
+def test_weights_are_stored_once_and_in_16_bits(folder: Path) -> None:
     assert compile_models(folder).returncode == 0
     weights = {role: (folder / role / "inference.pdiparams").stat().st_size for role in ROLES}
     for role in ROLES:
@@ -109,7 +125,7 @@ def test_weights_are_stored_once(folder: Path) -> None:
         assert suffixes(folder / role) == CONVERTED
         (blob,) = (folder / role).glob("*.blob")
         assert blob.stat().st_size < weights[role] / 2
-        assert (folder / role / "inference.bin").stat().st_size < weights[role] * 1.01
+        assert (folder / role / "inference.bin").stat().st_size < weights[role] * 0.51
     assert (folder / "rec" / "dictionary.txt").is_file()
 
 
@@ -146,7 +162,7 @@ def test_a_damaged_compiled_model_is_ignored_with_a_warning(
     model = convert_model(resolve_model(folder / "rec", "rec"))
     path = OpenVinoEngine(EngineSpec(model, precision=Precision.F32)).save_compiled()
     path.write_bytes(damaged(path.read_bytes(), damage))
-    np.testing.assert_array_equal(answer(model, network_input("rec")), expected)
+    assert_close("rec", answer(model, network_input("rec")), expected)
     (message,) = caplog.messages
     assert message.startswith(f"{path}: cannot be used, compiling again: ")
     assert "\n" not in message
@@ -158,7 +174,7 @@ def test_onnx_models_are_converted_too(tmp_path: Path) -> None:
     expected = answer(model, network_input("cls"))
     converted = convert_model(model)
     assert sorted(tmp_path.iterdir()) == [converted.params, converted.program]
-    np.testing.assert_array_equal(answer(converted, network_input("cls")), expected)
+    np.testing.assert_allclose(answer(converted, network_input("cls")), expected, rtol=0, atol=0.02)
     assert convert_model(converted) == converted
 
 
