@@ -40,6 +40,7 @@ def _serve() -> None:
 
     # These imports come after it, so that its errors are reported at once.
     from ppocr_serving.models import ROLES
+    from ppocr_serving.reading.ahead import load_ahead
     from ppocr_serving.reading.specs import require_models
     from ppocr_serving.server import serve
     from ppocr_serving.web.contract import MODULE_NAMES
@@ -47,9 +48,10 @@ def _serve() -> None:
     require_models(settings, ROLES)  # ocr_cls is served even if ocr_system does not use it
 
     def assemble() -> "dict[str, Reader]":
+        pool = load_ahead(settings, ROLES)
         from ppocr_serving.reading.reader import Reader  # heavy
 
-        return dict.fromkeys(MODULE_NAMES, Reader(settings=settings, roles=ROLES))
+        return dict.fromkeys(MODULE_NAMES, Reader(settings=settings, pool=pool, roles=ROLES))
 
     serve(MODULE_NAMES, assemble, settings.server)
 

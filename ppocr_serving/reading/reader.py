@@ -90,8 +90,13 @@ class Reader:
 
     @property
     def engines(self) -> tuple[Engine, ...]:
-        """The engines of all roles, which have to be loaded."""
+        """The engines of all roles."""
         return tuple(engine for role in self.roles for engine in self._engines(role))
+
+    @property
+    def first_engines(self) -> tuple[Engine, ...]:
+        """The engines of all roles but the second recogniser, which many pictures never need."""
+        return tuple(engine for role in self.roles if role != "reread" for engine in self._engines(role))
 
     def read(self, source: Source, options: ReadOptions | None = None) -> Document:
         """Read one picture.

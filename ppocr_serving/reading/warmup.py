@@ -1,12 +1,15 @@
 """Load the models of several readers, and run each once."""
 
+import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from operator import methodcaller
 
 import numpy as np
 
 from ppocr_serving.engines import Engine
+from ppocr_serving.errors import EngineError
 from ppocr_serving.reading.reader import Reader
 
 __all__ = ["load_engines", "try_out"]
@@ -18,13 +21,25 @@ _PAGE[24:40, 32:288:8] = 0  # strokes
 def load_engines(readers: Iterable[Reader]) -> None:
     """Load the models of readers, each engine once.
 
+    The second recogniser, which many pictures do not need, is loaded in the background after this returns. A line that
+    needs it earlier waits for it. If it cannot be loaded, its use reports that, at the latest in `try_out`.
+
     Raises:
-        EngineError: A model cannot be loaded.
+        EngineError: A model that all pictures need cannot be loaded.
     """
-    engines = tuple(dict.fromkeys(engine for reader in readers for engine in reader.engines))
-    with ThreadPoolExecutor(len(engines)) as pool:
-        for _ in pool.map(methodcaller("load"), engines):
+    readers = tuple(readers)
+    first = dict.fromkeys(engine for reader in readers for engine in reader.first_engines)
+    with ThreadPoolExecutor(len(first)) as pool:
+        for _ in pool.map(methodcaller("load"), first):
             pass  # an exception in `load` is raised here
+    rest = [engine for reader in readers for engine in reader.engines if engine not in first]
+    threading.Thread(target=_load_quietly, args=(dict.fromkeys(rest),), name="load-rest").start()
+
+
+def _load_quietly(engines: Iterable[Engine]) -> None:
+    with suppress(EngineError):  # the engine tries again when it is used
+        for engine in engines:
+            engine.load()
 
 
 def try_out(readers: Iterable[Reader]) -> None:
