@@ -266,6 +266,29 @@ def test_a_file_without_a_published_hash_is_not_called_verified(tmp_path: Path, 
     assert "cls/inference.pdmodel: is empty" in done.stdout.splitlines()
 
 
+def test_of_converted_models_what_is_left_is_verified(tmp_path: Path, archive: Path) -> None:
+    profile, folder = tmp_path / "tiny.toml", tmp_path / "dest" / "tiny"
+    assert fetch(profile, "--dest", tmp_path / "dest", "--from", archive).returncode == 0
+    for role in ("det", "rec"):  # as scripts/compile_models.py --convert leaves them
+        for name in ("inference.pdmodel", "inference.pdiparams"):
+            (folder / role / name).rename((folder / role / name).with_suffix(".xml" if "model" in name else ".bin"))
+    done = run("verify", profile, "--dest", tmp_path / "dest")
+    assert (done.returncode, done.stderr) == (0, "")
+    converted = [f"{role}/inference{suffix}" for role in ("det", "rec") for suffix in (".xml", ".bin")]
+    assert sorted(done.stdout.splitlines()) == sorted(
+        [
+            *(f"{name}: present; converted here, so no SHA-256 is published" for name in converted),
+            *(f"{name}: ok" for name in ("cls/inference.pdiparams", "cls/inference.pdmodel", "rec/dictionary.txt")),
+        ]
+    )
+    (folder / "rec" / "dictionary.txt").write_text("another")
+    (folder / "det" / "inference.bin").write_bytes(b"")
+    done = run("verify", profile, "--dest", tmp_path / "dest")
+    assert done.returncode == 1
+    assert "det/inference.pdmodel: No such file or directory" in done.stdout.splitlines()
+    assert f"is not complete in {folder} (det, rec)" in done.stdout.splitlines()[-1]
+
+
 def test_a_profile_is_described_by_role() -> None:
     done = run("describe", "ppocr-v6")
     assert (done.returncode, done.stderr) == (0, "")
