@@ -21,13 +21,16 @@ WORKDIR /PaddleOCR
 COPY requirements.txt ./
 RUN python3 -m pip install --require-hashes --no-deps -r requirements.txt
 COPY . .
-ARG PROFILE=ppocr-v4-mobile
-RUN PPOCR_PROFILE=${PROFILE} bash scripts/setup.sh --system
+# Without a profile, the defaults of both engines are inside; PPOCR_ENGINE=paddle then selects the second.
+ARG PROFILE
+RUN export PPOCR_PROFILE=${PROFILE} && bash scripts/setup.sh --system && \
+    PPOCR_ENGINE=paddle python3 -m ppocr_serving models fetch && \
+    python3 scripts/compile_models.py --convert onnx
 RUN python3 docker/replace_libraries.py hub && python3 docker/prune.py hub && sh docker/seal.sh && \
-    sh docker/compile.sh /compiled paddlehub.commands ppocr_serving.hub.serving
+    sh docker/compile.sh /compiled paddlehub.commands ppocr_serving.hub.serving paddle
 
 FROM ${BASE_IMAGE}
-ARG PROFILE=ppocr-v4-mobile
+ARG PROFILE
 LABEL org.opencontainers.image.title="ppocr-serving" \
       org.opencontainers.image.description="Optical character recognition with PaddleOCR's models, served by PaddleHub on port 9000" \
       org.opencontainers.image.documentation="/PaddleOCR/README.md" \

@@ -21,7 +21,7 @@ WORKDIR /PaddleOCR
 COPY requirements/lean.txt requirements/
 RUN python3 -m pip install --require-hashes --no-deps -r requirements/lean.txt
 COPY . .
-ARG PROFILE=ppocr-v4-mobile
+ARG PROFILE
 RUN PPOCR_PROFILE=${PROFILE} bash scripts/setup.sh --system --lean
 RUN PPOCR_PROFILE=${PROFILE} python3 scripts/compile_models.py --convert
 RUN python3 docker/replace_libraries.py lean && python3 docker/prune.py lean && \
@@ -29,7 +29,7 @@ RUN python3 docker/replace_libraries.py lean && python3 docker/prune.py lean && 
     echo /opt/ppocr/bin/python3 >.image
 
 FROM ${BASE_IMAGE}
-ARG PROFILE=ppocr-v4-mobile
+ARG PROFILE
 LABEL org.opencontainers.image.title="ppocr-serving-lean" \
       org.opencontainers.image.description="Optical character recognition with PaddleOCR's models, run by OpenVINO and served on port 9000" \
       org.opencontainers.image.documentation="/PaddleOCR/README.md" \

@@ -51,29 +51,6 @@ _COMMON = (
             "pillow.libs/libbrotli*",
         ),
     ),
-)
-
-_HUB = (
-    Prune("standalone OpenVINO; Paddle bundles its own, and the lean image runs this one", ("openvino", "openvino-*")),
-    Prune("Paddle's C++ headers", ("paddle/include",)),
-    Prune("graphs for Paddle's training compiler, its only importer", ("networkx*",)),
-    Prune(
-        "LAPACK for matrix decompositions and Warp for training losses; Paddle loads them on first use",
-        (
-            "paddle/libs/liblapack.so.3",
-            "paddle/libs/libblas.so.3",
-            "paddle/libs/libgfortran.so.3",
-            "paddle/libs/libquadmath.so.0",
-            "paddle/libs/libwarpctc.so",
-            "paddle/libs/libwarprnnt.so",
-        ),
-    ),
-    Prune("benchmarks of training operators", ("paddle/cost_model/static_op_benchmark.json",)),
-)
-
-_LEAN = (
-    Prune("the adapter for PaddleHub, which is not installed", ("ppocr_serving/hub", "ppocr_serving_hub.pth")),
-    Prune("installs legacy packages", ("setuptools*", "pkg_resources", "_distutils_hack", "distutils-*.pth")),
     Prune("OpenVINO's C++ headers and C interface", ("openvino/include", "openvino/cmake", "openvino/libs/*_c.so.*")),
     Prune(
         "OpenVINO on GPUs, NPUs and multiple devices; each is loaded on demand",
@@ -103,12 +80,34 @@ _LEAN = (
         ),
     ),
     Prune("model converters; OpenVINO imports them if present, which is slow", ("openvino/tools",)),
+    Prune("a malloc replacement that must be loaded explicitly", ("openvino/libs/libtbbmalloc_proxy.so.*",)),
+)
+
+_HUB = (
+    Prune("Paddle's C++ headers", ("paddle/include",)),
+    Prune("graphs for Paddle's training compiler, its only importer", ("networkx*",)),
+    Prune(
+        "LAPACK for matrix decompositions and Warp for training losses; Paddle loads them on first use",
+        (
+            "paddle/libs/liblapack.so.3",
+            "paddle/libs/libblas.so.3",
+            "paddle/libs/libgfortran.so.3",
+            "paddle/libs/libquadmath.so.0",
+            "paddle/libs/libwarpctc.so",
+            "paddle/libs/libwarprnnt.so",
+        ),
+    ),
+    Prune("benchmarks of training operators", ("paddle/cost_model/static_op_benchmark.json",)),
+)
+
+_LEAN = (
+    Prune("the adapter for PaddleHub, which is not installed", ("ppocr_serving/hub", "ppocr_serving_hub.pth")),
+    Prune("installs legacy packages", ("setuptools*", "pkg_resources", "_distutils_hack", "distutils-*.pth")),
     Prune(
         "parts of NumPy that are imported on demand",
         ("numpy/random", "numpy/fft", "numpy/polynomial", "numpy/ma", "numpy/testing"),
     ),
     Prune("tests of NumPy's SIMD code", ("numpy/_core/_simd.*.so",)),
-    Prune("a malloc replacement that must be loaded explicitly", ("openvino/libs/libtbbmalloc_proxy.so.*",)),
 )
 
 PRUNES = {"hub": _COMMON + _HUB, "lean": _COMMON + _LEAN}

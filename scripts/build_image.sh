@@ -10,8 +10,8 @@ usage: scripts/build_image.sh [--tx | --lean] [BUILDER_OPTION ...]
   --tx    also build ppocr-serving-tx, which runs with a read-only root file system
   --lean  build ppocr-serving-lean instead, without PaddleHub and Paddle; it also runs read-only
 
-Settings: BASE_IMAGE (default python:3.11-slim-bookworm), PROFILE (default ppocr-v4-mobile). The build uses the
-same package index as this machine's pip; docker takes only PIP_INDEX_URL.
+Settings: BASE_IMAGE (default python:3.11-slim-bookworm), PROFILE (default ppocr-v6, and ppocr-v4-mobile for Paddle's
+engine). The build uses the same package index as this machine's pip; docker takes only PIP_INDEX_URL.
 TEXT
 }
 
