@@ -27,7 +27,9 @@ RUN export PPOCR_PROFILE=${PROFILE} && bash scripts/setup.sh --system && \
     PPOCR_ENGINE=paddle python3 -m ppocr_serving models fetch && \
     python3 scripts/compile_models.py --convert onnx
 RUN python3 docker/replace_libraries.py hub && python3 docker/prune.py hub && sh docker/seal.sh && \
-    sh docker/compile.sh /compiled paddlehub.commands ppocr_serving.hub.serving paddle
+    sh docker/compile.sh /compiled paddlehub.commands ppocr_serving.hub.serving ppocr_serving.server.run \
+        ppocr_serving.reading.warmup ppocr_serving.web.prediction ppocr_serving.engines.openvino openvino paddle \
+        PIL.PpmImagePlugin
 
 FROM ${BASE_IMAGE}
 ARG PROFILE
