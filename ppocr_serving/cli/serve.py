@@ -48,7 +48,7 @@ def _serve() -> None:
     require_models(settings, ROLES)  # ocr_cls is served even if ocr_system does not use it
 
     def assemble() -> "dict[str, Reader]":
-        pool = load_ahead(settings, ROLES)
+        pool = load_ahead(settings, ("det", "rec"))
         from ppocr_serving.reading.reader import Reader  # heavy
 
         return dict.fromkeys(MODULE_NAMES, Reader(settings=settings, pool=pool, roles=ROLES))

@@ -20,7 +20,7 @@ def load_ahead(settings: Settings, roles: Iterable[Role]) -> EnginePool:
 
     Args:
         settings: The reader's settings.
-        roles: Models that it needs for every picture.
+        roles: The models to load; those that every picture needs.
 
     Returns:
         The pool to make the reader with. What cannot be loaded is tried again when the reader is used, which reports

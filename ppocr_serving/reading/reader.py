@@ -95,8 +95,9 @@ class Reader:
 
     @property
     def first_engines(self) -> tuple[Engine, ...]:
-        """The engines of all roles but the second recogniser, which many pictures never need."""
-        return tuple(engine for role in self.roles if role != "reread" for engine in self._engines(role))
+        """The engines that all pictures need, while many need neither classifier nor second recogniser; else all."""
+        first = tuple(engine for role in self.roles if role in ("det", "rec") for engine in self._engines(role))
+        return first or self.engines
 
     def read(self, source: Source, options: ReadOptions | None = None) -> Document:
         """Read one picture.

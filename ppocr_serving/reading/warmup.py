@@ -21,8 +21,9 @@ _PAGE[24:40, 32:288:8] = 0  # strokes
 def load_engines(readers: Iterable[Reader]) -> None:
     """Load the models of readers, each engine once.
 
-    The second recogniser, which many pictures do not need, is loaded in the background after this returns. A line that
-    needs it earlier waits for it. If it cannot be loaded, its use reports that, at the latest in `try_out`.
+    The second recogniser and the classifier, which many pictures do not need, are loaded in the background after this
+    returns. A line that needs one earlier waits for it. If it cannot be loaded, its use reports that, at the latest in
+    `try_out`.
 
     Raises:
         EngineError: A model that all pictures need cannot be loaded.
@@ -32,7 +33,7 @@ def load_engines(readers: Iterable[Reader]) -> None:
     with ThreadPoolExecutor(len(first)) as pool:
         for _ in pool.map(methodcaller("load"), first):
             pass  # an exception in `load` is raised here
-    rest = [engine for reader in readers for engine in reader.engines if engine not in first]
+    rest = [engine for reader in readers for engine in reversed(reader.engines) if engine not in first]
     threading.Thread(target=_load_quietly, args=(dict.fromkeys(rest),), name="load-rest").start()
 
 

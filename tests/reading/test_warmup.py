@@ -8,7 +8,7 @@ import pytest
 from ppocr_serving import Reader, ReadOptions
 from ppocr_serving.engines import EnginePool
 from ppocr_serving.errors import EngineError, ModelNotFound
-from ppocr_serving.models.profile import ROLES
+from ppocr_serving.models.profile import ROLES, Role
 from ppocr_serving.reading.ahead import load_ahead
 from ppocr_serving.reading.specs import engine_specs, require_models
 from ppocr_serving.reading.warmup import load_engines, try_out
@@ -19,6 +19,7 @@ from tests.reading.profiles import Prepare, prepare
 __all__ = ["prepare"]  # a fixture
 
 CLEAR, UNCLEAR = draw_line("Departures"), draw_line("カタカナ", margin=4)  # the first recogniser knows no kana
+FIRST: tuple[Role, ...] = ("det", "rec")
 SOMETIMES = ReadOptions(reread_score=0.9)
 
 
@@ -52,6 +53,13 @@ def test_a_second_recogniser_that_cannot_be_loaded_is_an_error_where_it_is_used(
         try_out([reader])
 
 
+def test_a_reader_without_detector_and_recogniser_has_its_model_loaded(copied: Settings) -> None:
+    reader = Reader(settings=copied, pool=EnginePool(), roles=("cls",))
+    assert reader.first_engines == reader.engines
+    load_engines([reader])
+    assert len(reader.classify([CLEAR])) == 1
+
+
 def test_a_missing_second_recogniser_is_refused_before_anything_is_loaded(copied: Settings) -> None:
     (copied.models.directory("reread") / "inference.onnx").unlink()
     with pytest.raises(ModelNotFound, match=r"^reread model: "):
@@ -61,14 +69,14 @@ def test_a_missing_second_recogniser_is_refused_before_anything_is_loaded(copied
 
 
 def test_models_are_loaded_ahead_into_the_engines_of_the_reader(copied: Settings) -> None:
-    pool = load_ahead(copied, ROLES)
-    specs = [spec for role in ROLES for spec in engine_specs(copied, role)]
+    pool = load_ahead(copied, FIRST)
+    specs = [spec for role in FIRST for spec in engine_specs(copied, role)]
     assert {pool.engine(spec) for spec in specs} == set(Reader(settings=copied, pool=pool, roles=ROLES).first_engines)
 
 
 def test_what_cannot_be_loaded_ahead_is_reported_by_its_reader(copied: Settings) -> None:
     damaged = copied.models.directory("det") / "inference.onnx"
     damaged.write_bytes(damaged.read_bytes()[:1000])
-    reader = Reader(settings=copied, pool=load_ahead(copied, ROLES), roles=ROLES)
+    reader = Reader(settings=copied, pool=load_ahead(copied, FIRST), roles=ROLES)
     with pytest.raises(EngineError, match=f"^{damaged}: "):
         load_engines([reader])
