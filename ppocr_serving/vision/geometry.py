@@ -5,6 +5,7 @@ displayed) from the text's top left.
 """
 
 import math
+import statistics
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 
@@ -144,7 +145,7 @@ def _slope(boxes: BoxArray, heights: npt.NDArray[np.float32]) -> float:
     if not len(across):
         return 0.0
     slopes = np.append(across[:, 1] / across[:, 0], 0)
-    widths = np.append(across[:, 0], _LEVEL * np.median(heights))
+    widths = np.append(across[:, 0], _LEVEL * statistics.median(heights.tolist()))
     order = slopes.argsort()
     sums = widths[order].cumsum()
     return float(slopes[order[sums.searchsorted(sums[-1] / 2)]])

@@ -1,13 +1,16 @@
 """Pruning of images, on small file trees."""
 
 import importlib.util
+import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "docker" / "prune.py"
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "docker" / "prune.py"
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +46,19 @@ def test_listed_files_are_removed_and_the_rest_stays(script: ModuleType, tmp_pat
 def test_a_pattern_that_matches_nothing_is_an_error(script: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"has no match for '.*'; update the table in prune\.py"):
         script.prune(tmp_path, "lean")
+
+
+def test_pictures_are_read_without_what_the_lean_image_leaves_out(script: ModuleType) -> None:
+    patterns = [pattern for entry in script.PRUNES["lean"] for pattern in entry.patterns]
+    folders = [pattern for pattern in patterns if re.fullmatch(r"(numpy|openvino)(/[a-z0-9]+)+", pattern)]
+    left_out = [folder.replace("/", ".") for folder in folders]
+    assert {"numpy.ma", "openvino.tools"} <= set(left_out)
+    program = f"""if True:
+        import sys
+        sys.modules.update(dict.fromkeys({left_out}))  # an import now fails as if they were absent
+        from ppocr_serving import Reader
+        from ppocr_serving.server import run
+        print(len(Reader().read("docs/example.png").lines))
+    """
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "2\n"), done.stderr
