@@ -6,7 +6,9 @@ recognises PaddleHub's name, and calls `find_spec` below when that is imported. 
 PaddleHub never loads this file.
 """
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
 
@@ -20,8 +22,25 @@ class _AdaptingLoader(SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         placeholders.make_importable(module)
-        super().exec_module(module)
+        if module.__name__ == "paddlehub":
+            with _new_threads_without_sigterm():
+                super().exec_module(module)
+        else:
+            super().exec_module(module)
         patches.apply(module)
+
+
+@contextmanager
+def _new_threads_without_sigterm() -> Iterator[None]:
+    """Let threads that are started, such as those of NumPy's BLAS, leave SIGTERM to the main thread for good.
+
+    If Paddle is imported later, it takes over SIGTERM for a moment, in which only the main thread holds it back.
+    """
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
