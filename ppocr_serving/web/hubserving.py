@@ -182,9 +182,10 @@ def _options(raw: msgspec.Raw) -> ReadOptions:
         raise InvalidRequest(f"options: is not valid JSON ({error})") from error
     with naming_item("options:"):
         options = ReadOptions.from_mapping(values)
-        side = options.det_limit_side_len
-        if side is not None and side > _MAX_SIDE_LENGTH:
-            raise LimitExceeded(f"det_limit_side_len is {side}; the limit is {_MAX_SIDE_LENGTH} per request")
+        for name in ("det_limit_side_len", "det_closer_side_len"):
+            side = getattr(options, name)
+            if side is not None and side > _MAX_SIDE_LENGTH:
+                raise LimitExceeded(f"{name} is {side}; the limit is {_MAX_SIDE_LENGTH} per request")
     return options
 
 

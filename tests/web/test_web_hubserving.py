@@ -149,9 +149,10 @@ def test_a_byte_order_mark_is_accepted() -> None:
     assert len(parse_request(body, LIMITS).pictures.files) == 1
 
 
-def test_a_client_cannot_exceed_the_detectors_side_limit() -> None:
-    body = json.dumps({"images": [PICTURE], "options": {"det_limit_side_len": 2001}}).encode()
-    with pytest.raises(LimitExceeded, match="options: det_limit_side_len is 2001; the limit is 2000 per request"):
+@pytest.mark.parametrize("name", ["det_limit_side_len", "det_closer_side_len"])
+def test_a_client_cannot_exceed_the_detectors_side_limit(name: str) -> None:
+    body = json.dumps({"images": [PICTURE], "options": {name: 2001}}).encode()
+    with pytest.raises(LimitExceeded, match=f"options: {name} is 2001; the limit is 2000 per request"):
         parse_request(body, LIMITS)
 
 
