@@ -21,7 +21,7 @@ from tests.served.server import ROOT, Served, free_port, running
 HELLO = as_base64(line("Hello World"))
 LOG_LINE = re.compile(
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO id=(?P<id>\S+) module=(?P<module>\S+) status=(?P<status>\d+) "
-    r"pictures=(?P<pictures>\d+) pixels=(?P<pixels>\d+) lines=(?P<lines>\d+) ms=(?P<ms>[\d.]+)"
+    r"pictures=(?P<pictures>\d+) pixels=(?P<pixels>\d+) lines=(?P<lines>\d+)( reread=\d+)? ms=(?P<ms>[\d.]+)"
     r"(?P<stages>( \w+=[\d.]+)*)( error=\w+)?"
 )
 AT_A_TIME = ServerSettings().max_concurrency + ServerSettings().max_queue
