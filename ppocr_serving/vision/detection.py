@@ -38,7 +38,7 @@ _MAX_PIXELS = 4_000_000  # take under a second on two cores
 # the network's input; it makes them as high as the third figure, but for the picture's own limits. Small pictures have
 # more to gain, and cost less.
 _SMALL_LINE = 16
-_SMALL_LINE_OF_SMALL_PICTURE = 20
+_SMALL_LINE_OF_SMALL_PICTURE = 18
 _CLOSE_LINE = 28
 _SMALL_SHARE = 0.1
 _MIN_CLOSER = 1.2  # times as close; less gains nothing
