@@ -2,7 +2,8 @@
 
 Every configuration runs in its own process. The pictures are read once to warm up; then each configuration reads
 each picture in turn, so that other load on the machine affects all of them equally. Times are medians over the
-repetitions of a picture, averaged over the pictures.
+repetitions of a picture, averaged over the pictures. Where Paddle takes part and no profile is set, all read with the
+profile that is Paddle's default.
 """
 
 import argparse
@@ -21,7 +22,8 @@ from benchmarks.in_process import answer
 from ppocr_serving import Reader
 from ppocr_serving.engines.base import Backend, Runtime
 from ppocr_serving.errors import OcrError
-from ppocr_serving.settings import variable_names
+from ppocr_serving.models import paddle_profiles
+from ppocr_serving.settings import load_settings, variable_names
 from ppocr_serving.timing import STAGES, Stopwatch
 from ppocr_serving.vision.pictures import picture_paths
 
@@ -128,6 +130,17 @@ def _print_table(readings: dict[str, list[list[Reading]]]) -> None:
         print(f"\n{first} is {summaries[other]['total'] / summaries[first]['total']:.2f} times faster than {other}")
 
 
+def _share_profile(configurations: Sequence[str]) -> None:
+    """Name the profile that all configurations can run; with defaults of their own, they would not compare."""
+    variables = [
+        (variable_names(setting)[0], value) for setting, value in map(_CONFIGURATIONS.__getitem__, configurations)
+    ]
+    profiles = [load_settings(environ={**os.environ, name: value}).models.profile for name, value in variables]
+    shared = next((profile for profile in profiles if profile.name in paddle_profiles()), None)
+    if shared is not None:
+        os.environ.setdefault(variable_names("profile")[0], shared.name)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -142,8 +155,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not pictures or options.repetitions < 1:
         print(f"stages: {options.directory} has no pictures, or --repetitions is below 1", file=sys.stderr)
         return 1
+    configurations = [options.engine, *options.against]
     try:
-        _print_table(measure([options.engine, *options.against], pictures, options.repetitions))
+        _share_profile(configurations)
+        _print_table(measure(configurations, pictures, options.repetitions))
     except (OcrError, OSError) as error:
         print(f"stages: {error}", file=sys.stderr)
         return 1
