@@ -162,9 +162,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
     options = _parse(arguments)
     folders = {folder.absolute().name: picture_paths(folder) for folder in options.folders}
+    if len(folders) < len(options.folders):
+        print("cost: several folders have the same name, which would be one row; rename one", file=sys.stderr)
+        return 1
     for name, paths in folders.items():
         if not paths:
-            print(f"cost: {name} has no pictures; name a folder of picture files", file=sys.stderr)
+            print(f"cost: {name} contains no pictures; give a folder of picture files", file=sys.stderr)
             return 1
     costs: dict[tuple[str, str], Cost] = {}
     try:

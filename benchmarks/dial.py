@@ -122,7 +122,7 @@ def _find(folders: Sequence[Path], split: re.Pattern[str] | None) -> dict[str, d
     for folder in folders:
         paths = picture_paths(folder)
         if not paths:
-            raise ValueError(f"{folder} has no pictures; name a folder of picture files")
+            raise ValueError(f"{folder} contains no pictures; give a folder of picture files")
         labelled = {picture.path: picture.labels for picture in labelled_pictures(folder)}
         for path in paths:
             rows.setdefault(row_name(Path(folder.name), path, split), {})[path] = labelled.get(path)

@@ -173,7 +173,7 @@ def _parse_options(assignments: Sequence[str]) -> ReadOptions:
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals:
-            raise InvalidRequest(f"--set {assignment} has no value; write, for example, --set drop_score=0.5")
+            raise InvalidRequest(f"--set {assignment} needs a value, as in --set drop_score=0.5")
         values[name] = parse_text(name, text, hints[name], InvalidRequest) if name in hints else text
     return ReadOptions.from_mapping(values)
 

@@ -298,7 +298,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     for directory in (*options.directories, *options.warm_up):
         if not picture_paths(directory):
-            print(f"peers: {directory} has no pictures; name a folder of picture files", file=sys.stderr)
+            print(f"peers: {directory} contains no pictures; give a folder of picture files", file=sys.stderr)
             return 1
     if not options.ours:
         print("peers: none of our engines is installed; run scripts/setup.sh --dev", file=sys.stderr)

@@ -5,21 +5,20 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from benchmarks.cost import Cost, Usage, format_table, summarize
 from benchmarks.processes import cpu_seconds, descendants
+from tests.benchmarks.commands import run_command
 
 ROOT = Path(__file__).parents[2]
 BURN = "import time\nwhile time.process_time() < 0.5: pass\n"
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "cost.py", *arguments], capture_output=True, text=True, check=False
-    )
+run = partial(run_command, "cost.py")
 
 
 @pytest.fixture
@@ -79,7 +78,7 @@ def test_what_is_wrong_is_said_in_a_line(pictures: Path, tmp_path: Path) -> None
     no_pictures, no_profile = run(tmp_path / "empty"), run(pictures, "--profile", "absent")
 
     assert [done.returncode for done in (no_pictures, no_profile)] == [1, 1]
-    assert no_pictures.stderr == "cost: empty has no pictures; name a folder of picture files\n"
+    assert no_pictures.stderr == "cost: empty contains no pictures; give a folder of picture files\n"
     assert re.fullmatch(r"cost: profile 'absent' does not exist; .*\n", no_profile.stderr)
 
 
@@ -91,3 +90,10 @@ def test_a_picture_that_the_server_refuses_is_named(pictures: Path) -> None:
 
     assert (result.returncode, result.stdout) == (1, "")
     assert re.fullmatch(rf"cost: .*{damaged}: status 400: .*\n", result.stderr)
+
+
+def test_folders_of_the_same_name_are_refused(pictures: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(pictures, tmp_path / "more" / pictures.name)
+    result = run(pictures, other)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "cost: several folders have the same name, which would be one row; rename one\n"

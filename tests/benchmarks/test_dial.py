@@ -2,8 +2,7 @@
 
 import re
 import shutil
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,6 +11,7 @@ import pytest
 from benchmarks.dial import Point, Reading, format_table, summarize
 from benchmarks.dial_chart import Curve, draw_chart
 from benchmarks.labels import LabelledLine
+from tests.benchmarks.commands import run_command
 from tests.reading.profiles import Prepare, prepare
 
 __all__ = ["prepare"]  # a fixture
@@ -20,10 +20,7 @@ ROOT = Path(__file__).parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "dial.py", *arguments], capture_output=True, text=True, check=False
-    )
+run = partial(run_command, "dial.py")
 
 
 @pytest.fixture
@@ -105,7 +102,7 @@ def test_all_points_of_a_chart_lie_inside_their_panels_and_better_is_higher() ->
 def test_what_is_wrong_is_said_in_a_line(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for arguments, message in (
-        ((tmp_path / "empty",), f"dial: {tmp_path}/empty has no pictures; name a folder of picture files"),
+        ((tmp_path / "empty",), f"dial: {tmp_path}/empty contains no pictures; give a folder of picture files"),
         ((pictures, "--profile", "ppocr-v4-mobile"), "dial: .* there is no second recogniser in profile .*"),
     ):
         result = run(*arguments)

@@ -2,10 +2,10 @@
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -17,6 +17,7 @@ from benchmarks.drawing import draw_comparison
 from benchmarks.labels import LabelledLine
 from benchmarks.server import serving, wait_until_ready
 from ppocr_serving.cpu import supports_bfloat16
+from tests.benchmarks.commands import run_command
 from tests.drawing import Placed, draw_page
 from tests.models.archive_server import body, running_server
 
@@ -25,10 +26,7 @@ FIRST = (Placed("Text in pictures", 40, 40), Placed("Number 2026", 40, 140))
 SECOND = (Placed("图中的文字", 40, 40), Placed("More words", 40, 140))
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "evaluate.py", *arguments], capture_output=True, text=True, check=False
-    )
+run = partial(run_command, "evaluate.py")
 
 
 def rows(table: str) -> list[list[str]]:
@@ -221,7 +219,7 @@ def test_a_folder_without_labels_is_a_one_line_error(tmp_path: Path) -> None:
         (("--set", "drop_scor=0.5"), "unknown option 'drop_scor'; did you mean drop_score?"),
         (
             ("--set", "drop_score"),
-            "--set drop_score has no value; write, for example, --set drop_score=0.5",
+            "--set drop_score needs a value, as in --set drop_score=0.5",
         ),
         (("--profile", "absent"), "profile 'absent'"),
     ],

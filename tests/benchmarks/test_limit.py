@@ -2,27 +2,20 @@
 
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.limit import regrouped
+from tests.benchmarks.commands import run_command
 
 ROOT = Path(__file__).parents[2]
 
 
-def run(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / script, *arguments], capture_output=True, text=True, check=False
-    )
-
-
 def test_the_engine_calls_alone_take_less_time_than_the_pipeline(tmp_path: Path) -> None:
     shutil.copy(ROOT / "docs" / "example.png", tmp_path)
-    result = run("limit.py", tmp_path, "--repetitions", "5")
+    result = run_command("limit.py", tmp_path, "--repetitions", "5")
     assert result.returncode == 0, result.stderr
     ratio = re.search(r"the floor: .* \| (\d+\.\d+) \|$", result.stdout, re.MULTILINE)
     assert ratio is not None
@@ -31,7 +24,7 @@ def test_the_engine_calls_alone_take_less_time_than_the_pipeline(tmp_path: Path)
 
 @pytest.mark.parametrize("script", ["limit.py", "parallel.py"])
 def test_a_folder_without_pictures_is_a_one_line_error(script: str, tmp_path: Path) -> None:
-    result = run(script, tmp_path)
+    result = run_command(script, tmp_path)
     assert (result.returncode, result.stdout, result.stderr.count("\n")) == (1, "", 1)
     assert f"{tmp_path} has no pictures" in result.stderr
 

@@ -1,10 +1,10 @@
 """The comparison with peers, without installing any of them: our own engines, and empty environments."""
 
-import os
 import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from random import Random
 from statistics import mean
@@ -21,6 +21,7 @@ from benchmarks.peer_environments import EnvironmentFailed, environment_python
 from benchmarks.peer_loop import PeerOptions
 from benchmarks.peer_process import PeerFailed, PeerProcess, Reading
 from benchmarks.peers import Summary, format_table, summarize
+from tests.benchmarks.commands import run_command
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "example.png"
@@ -29,14 +30,7 @@ EXAMPLE_LABELS = "12,10,236,10,236,44,12,44,图中的文字 2026\n12,56,216,56,2
 Milliseconds = st.floats(min_value=1e-3, max_value=1e6)
 
 
-def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "peers.py", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environment},
-    )
+run = partial(run_command, "peers.py")
 
 
 def rows(table: str) -> list[list[str]]:
@@ -98,7 +92,7 @@ def test_a_folder_without_pictures_is_a_one_line_error(pictures: Path, tmp_path:
     result = run(pictures, empty, "--peer", "none")
 
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == f"peers: {empty} has no pictures; name a folder of picture files\n"
+    assert result.stderr == f"peers: {empty} contains no pictures; give a folder of picture files\n"
 
 
 @pytest.mark.parametrize("option", ["--repetitions", "--threads"])

@@ -1,18 +1,15 @@
 import re
 import shutil
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 from ppocr_serving.timing import STAGES
+from tests.benchmarks.commands import run_command
 
 ROOT = Path(__file__).parents[2]
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "stages.py", *arguments], capture_output=True, text=True, check=False
-    )
+run = partial(run_command, "stages.py")
 
 
 def test_the_default_is_much_faster_than_native_kernels_and_spends_its_time_in_the_engines(
