@@ -1,4 +1,4 @@
-"""docs/languages.md: what it says of profiles, pictures, letters and models of one's own is true."""
+"""What docs/languages.md says about profiles, pictures, letters and custom models is true."""
 
 import hashlib
 import re

@@ -58,6 +58,7 @@ class LineReader:
         first = self._first.cut(image, box)
         if self._second is None or reread_score <= 0:
             return CroppedLine(first, first)
+        # Cut now: the picture is no longer kept when it is known which lines are doubtful.
         return CroppedLine(first, self._second.cut(image, box))
 
     def __call__(
