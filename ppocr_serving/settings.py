@@ -66,6 +66,8 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
         threads: CPU threads per process; 0 is the process's share of the CPUs available to the server.
         kept_shapes: Input shapes that each OpenVINO engine keeps prepared, besides some fifteen that all engines
             share. More is faster if pictures differ in size; each takes 3 to 7 MB.
+        rec_lanes: Engines of each recogniser that read lines side by side, at most one per thread. Each needs its own
+            memory, and prepares shapes by itself.
         use_gpu: Run on the first visible CUDA device.
         enable_mkldnn: Use oneDNN instead of native kernels; only affects the `native` back end.
         cls_image_shape: Channels, height and width of the angle classifier's input.
@@ -86,6 +88,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     precision: Precision = Precision.AUTO
     threads: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
     kept_shapes: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 16
+    rec_lanes: Annotated[int, msgspec.Meta(ge=1, le=16)] = 4
     use_gpu: bool = False
     enable_mkldnn: bool = False
 

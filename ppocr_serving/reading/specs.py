@@ -18,8 +18,6 @@ __all__ = [
     "runs_on_openvino",
 ]
 
-_MAX_LANES = 4  # engines of the recogniser that run at the same time
-
 
 def has_second_recognizer(settings: Settings) -> bool:
     """Return whether doubtful lines can be read again: by a model that belongs to the first one."""
@@ -95,7 +93,7 @@ def engine_specs(settings: Settings, role: Role) -> list[EngineSpec]:
         return [spec]
     # Several engines with few lines and threads each are faster than one with many lines and all threads, but each
     # needs its own memory.
-    lanes = min(spec.threads, _MAX_LANES)
+    lanes = min(spec.threads, settings.models.rec_lanes)
     each, extra = divmod(spec.threads, lanes)
     return [replace(spec, threads=each + (lane < extra), lane=lane) for lane in range(lanes)]
 

@@ -40,7 +40,7 @@ __all__ = [
 _LONG = (1280, 1600, 2048, 2560, 3200, 4096, 6400)
 """Input widths in pixels of long lines. Wider ones are squeezed: 6400 at a height of 48 are some 300 letters."""
 
-NARROW_WIDTHS = (*range(64, 1025, 64), *_LONG)
+NARROW_WIDTHS = (64, 128, 192, 256, 320, 384, 512, 640, 768, 896, 1024, 1152, *_LONG)
 COMPATIBLE_WIDTHS = (320, 384, 480, 576, 704, 832, 1024, *_LONG)
 """No line is padded to less than 320 pixels, as in PaddleOCR."""
 
@@ -81,12 +81,10 @@ class Packing(NamedTuple):
     Attributes:
         sizes: Allowed numbers of lines per call, largest first, down to 1.
         max_total_width: Limit in pixels for the lines of a call together, padding included; 1000 take some 10 MB.
-        mixed: Whether lines are padded further to share a call.
     """
 
     sizes: tuple[int, ...]
     max_total_width: int
-    mixed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +276,7 @@ class LineQueue:
         if size * self._engines > len(self._rest):
             return False
         part = self._part(size, wide)
-        narrowest, widest = self._padded[part[0]], self._padded[part[-1]]
-        return size * widest <= self._packing.max_total_width and (self._packing.mixed or narrowest == widest)
+        return size * self._padded[part[-1]] <= self._packing.max_total_width
 
 
 def _padded(width: int, steps: Sequence[int]) -> int:

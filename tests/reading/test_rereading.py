@@ -113,7 +113,7 @@ def test_the_second_recogniser_gets_a_wider_strip_of_the_picture(score: float, a
     picture[50:90, 100:300] = 255
     box = np.array([[100, 50], [300, 50], [300, 90], [100, 90]], dtype=np.float32)
     first, second = (
-        TextRecognizer([], RecognitionOptions((3, 48, 320), (), Packing((1,), 1000, False), (1000,), margin=margin))
+        TextRecognizer([], RecognitionOptions((3, 48, 320), (), Packing((1,), 1000), (1000,), margin=margin))
         for margin in (0, 0.1)
     )
 

@@ -41,9 +41,8 @@ WORDS = [
     "2026-03-15",
     "No smoking",
 ]
-MIXED = Packing(sizes=(6, 4, 2, 1), max_total_width=3200, mixed=True)
-ALIKE = Packing(sizes=(3, 1), max_total_width=960, mixed=False)
-ALONE = Packing(sizes=(1,), max_total_width=1, mixed=False)
+MIXED = Packing(sizes=(6, 4, 2, 1), max_total_width=3200)
+ALONE = Packing(sizes=(1,), max_total_width=1)
 WIDEST = 6400
 ALPHABET = ("a", "b", "中", " ")
 PATIENCE_SECONDS = 60  # bounds how long a failing test hangs
@@ -53,7 +52,7 @@ PATIENCE_SECONDS = 60  # bounds how long a failing test hangs
 def options(settings: Settings) -> RecognitionOptions:
     characters = characters_of(settings)
     # As in the services.
-    packing = ALIKE if settings.models.engine is Runtime.OPENVINO else MIXED
+    packing = ALONE if settings.models.engine is Runtime.OPENVINO else MIXED
     return RecognitionOptions(settings.models.rec_image_shape, characters, packing, COMPATIBLE_WIDTHS)
 
 
@@ -66,7 +65,7 @@ def recognizer(settings: Settings, options: RecognitionOptions) -> TextRecognize
 
 
 widths_of_lines = st.lists(st.integers(1, 12_000), max_size=60)
-packings = st.sampled_from([MIXED, ALIKE, ALONE])
+packings = st.sampled_from([MIXED, ALONE])
 
 
 def batches_of(
@@ -104,20 +103,13 @@ def test_batches_are_as_wide_as_their_widest_line_needs(
         assert len(batch.indices) == 1 or len(batch.indices) * batch.width <= packing.max_total_width
 
 
-@given(widths_of_lines, st.integers(1, 4))
-def test_unmixed_lines_are_padded_as_if_alone(widths: list[int], engines: int) -> None:
-    for batch in batches_of(widths, ALIKE, engines=engines):
-        for index in batch.indices:
-            assert [batch.width] == [alone.width for alone in batches_of([widths[index]], ALIKE)]
-
-
 @given(st.integers(321, WIDEST - 100))
 def test_a_line_wider_than_usual_has_some_padding(width: int) -> None:
     (batch,) = batches_of([width], ALONE)
     assert batch.width > width
 
 
-@pytest.mark.parametrize(("packing", "shapes"), [(MIXED, 31), (ALIKE, 15), (ALONE, 14)])
+@pytest.mark.parametrize(("packing", "shapes"), [(MIXED, 31), (ALONE, 14)])
 @given(data=st.data())
 def test_few_shapes_are_used(packing: Packing, shapes: int, data: st.DataObject) -> None:
     met = set()
@@ -149,13 +141,15 @@ def test_few_calls_are_made_and_no_batch_is_filled_up(count: int) -> None:
 
 @given(st.integers(0, 40), st.integers(2, 4))
 def test_the_last_lines_come_one_by_one_so_that_every_engine_gets_some(count: int, engines: int) -> None:
-    sizes = [len(batch.indices) for batch in batches_of([100] * count, ALIKE, engines=engines)]
+    sizes = [
+        len(batch.indices) for batch in batches_of([100] * count, Packing((3, 1), max_total_width=960), engines=engines)
+    ]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes.count(1) >= min(count, 3 * (engines - 1))
 
 
 def test_nothing_is_left_after_clearing() -> None:
-    queue = LineQueue([100] * 9, RecognitionOptions((3, 48, 320), ALPHABET, ALIKE, COMPATIBLE_WIDTHS), 1)
+    queue = LineQueue([100] * 9, RecognitionOptions((3, 48, 320), ALPHABET, MIXED, COMPATIBLE_WIDTHS), 1)
     assert queue.take(wide=True) is not None
     queue.clear()
     assert queue.take(wide=True) is None
@@ -274,7 +268,7 @@ def lanes(settings: Settings) -> list[Engine]:
 
 def test_several_engines_read_the_same_as_one(lanes: list[Engine], options: RecognitionOptions) -> None:
     crops = [draw_line(f"{word} {number}", margin=6) for number in (7, 2026) for word in WORDS]
-    options = replace(options, packing=ALIKE)
+    options = replace(options, packing=ALONE)
     alone = TextRecognizer(lanes[:1], options)(crops, Stopwatch())
     assert [without_spaces(text.text) for text in alone] == [
         without_spaces(f"{word} {number}") for number in (7, 2026) for word in WORDS
