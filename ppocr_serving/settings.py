@@ -110,6 +110,10 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
         """Return the folder of the profile's model."""
         return self.model_dir / self.profile.name / role
 
+    def needs_paddle(self) -> bool:
+        """Return whether only Paddle can do what is asked: other kernels and GPUs; it cannot run ONNX."""
+        return _needs_paddle(self.engine, self.backend, self.use_gpu)
+
     def effective_backend(self) -> Backend:
         """Return the back end after applying `enable_mkldnn`."""
         return Backend.ONEDNN if self.enable_mkldnn and self.backend is Backend.NATIVE else self.backend
@@ -292,13 +296,12 @@ def load_settings(
 
 
 def _default_profile(given: Mapping[str, Any]) -> str:
-    # Paddle cannot run ONNX, and nothing but Paddle uses a GPU or has other back ends.
-    on_paddle = (
-        given.get("engine") is Runtime.PADDLE
-        or given.get("use_gpu", False)
-        or given.get("backend", Backend.OPENVINO) is not Backend.OPENVINO
-    )
-    return _DEFAULT_PROFILE_ON_PADDLE if on_paddle else _DEFAULT_PROFILE
+    chosen = (given.get("engine", Runtime.AUTO), given.get("backend", Backend.OPENVINO), given.get("use_gpu", False))
+    return _DEFAULT_PROFILE_ON_PADDLE if _needs_paddle(*chosen) else _DEFAULT_PROFILE
+
+
+def _needs_paddle(engine: Runtime, backend: Backend, use_gpu: bool) -> bool:
+    return engine is Runtime.PADDLE or backend is not Backend.OPENVINO or use_gpu
 
 
 def _of_environment(environ: Mapping[str, str]) -> dict[str, Any]:

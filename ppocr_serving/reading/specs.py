@@ -36,7 +36,9 @@ def roles_to_load(settings: Settings, roles: Iterable[Role]) -> tuple[Role, ...]
     if not has_second_recognizer(settings):
         where, remedy = "for a custom model", "set it to 0"
         if settings.models.rec_model_dir is None:
-            where, remedy = f"in profile {settings.models.profile.name}", "set it to 0, or set PPOCR_PROFILE=ppocr-v6"
+            where = f"in profile {settings.models.profile.name}"
+            if not settings.models.needs_paddle():
+                remedy = "set it to 0, or set PPOCR_PROFILE=ppocr-v6"
         raise InvalidSetting(
             f"PPOCR_REREAD_SCORE is {settings.reading.reread_score:g}, but there is no second recogniser {where}; "
             f"{remedy}"

@@ -138,10 +138,21 @@ def test_an_option_that_needs_a_second_recogniser_is_refused_without_one() -> No
     assert reader.pages([], NEVER) == []
 
 
-def test_a_setting_that_needs_a_second_recogniser_is_refused_without_one() -> None:
-    environ = {"PPOCR_PROFILE": "ppocr-v4-mobile", "PPOCR_REREAD_SCORE": "0.97"}
-    with pytest.raises(InvalidSetting, match=r"PPOCR_REREAD_SCORE is 0\.97, but there is no second recogniser"):
-        Reader(settings=load_settings(environ=environ))
+@pytest.mark.parametrize(
+    ("variable", "value", "remedy"),
+    [
+        ("PPOCR_PROFILE", "ppocr-v4-mobile", "set it to 0, or set PPOCR_PROFILE=ppocr-v6"),
+        ("PPOCR_ENGINE", "paddle", "set it to 0"),  # Paddle runs no profile that has one
+    ],
+)
+def test_a_setting_that_needs_a_second_recogniser_is_refused_without_one(
+    variable: str, value: str, remedy: str
+) -> None:
+    with pytest.raises(InvalidSetting) as refused:
+        Reader(settings=load_settings(environ={variable: value, "PPOCR_REREAD_SCORE": "0.97"}))
+    assert str(refused.value) == (
+        f"PPOCR_REREAD_SCORE is 0.97, but there is no second recogniser in profile ppocr-v4-mobile; {remedy}"
+    )
 
 
 def test_a_custom_recogniser_is_not_combined_with_the_profiles_second_one(prepare: Prepare) -> None:
