@@ -45,11 +45,12 @@ COPY --from=build /PaddleOCR/LICENSE /PaddleOCR/NOTICE /PaddleOCR/README.md /Pad
 COPY --from=build /PaddleOCR/scripts/compile_models.py /PaddleOCR/scripts/
 # Caches for input shapes that may never recur would take most of the memory, and a second concurrent picture would only
 # wait for the CPUs.
-ENV ONEDNN_PRIMITIVE_CACHE_CAPACITY=500 \
+ENV ONEDNN_PRIMITIVE_CACHE_CAPACITY=50 \
     PATH=/opt/ppocr/bin:$PATH \
-    PPOCR_KEPT_SHAPES=0 \
+    PPOCR_KEPT_SHAPES=4 \
     PPOCR_MAX_CONCURRENCY=1 \
     PPOCR_PROFILE=${PROFILE} \
+    PPOCR_REC_LANES=1 \
     PYTHONDONTWRITEBYTECODE=1
 WORKDIR /PaddleOCR
 # Numeric, so that `runAsNonRoot` can verify it.
