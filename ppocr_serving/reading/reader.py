@@ -252,6 +252,28 @@ class Reader:
             )
         return pipeline_options(self.settings.reading, options, self.settings.models.profile.det)
 
+    def prepare_usual_widths(self, seen: set[Engine]) -> None:
+        """Prepare the recognisers for lines of the usual widths, as far as they keep what they prepare.
+
+        The first pictures need not do it then.
+
+        Args:
+            seen: Engines that are prepared; the reader's are added.
+
+        Raises:
+            EngineError: A network failed.
+        """
+        for role in self.roles:
+            if role not in ("rec", "reread") or not runs_on_openvino(self.settings, role):
+                continue
+            recognizer = self._recognizer if role == "rec" else self._second_recognizer
+            if self.settings.models.kept_shapes < len(recognizer.usual_widths):
+                continue
+            for engine in self._engines(role):
+                if engine not in seen:
+                    seen.add(engine)
+                    recognizer.prepare_usual_widths(engine)
+
     @cached_property
     def _detector(self) -> TextDetector:
         reading = self.settings.reading

@@ -46,11 +46,22 @@ def _load_quietly(engines: Iterable[Engine]) -> None:
 def try_out(readers: Iterable[Reader]) -> None:
     """Read a small picture with each reader, with which engines do their first-use initialization.
 
+    After this returns, the recognisers are prepared in the background for what most lines need.
+
     Raises:
         EngineError: A model cannot be run.
     """
+    readers = tuple(readers)
     have_run: set[Engine] = set()
     for reader in readers:
         if not have_run.issuperset(reader.engines):  # a reader that shares its engines adds nothing
             reader.try_out(_PAGE)
             have_run.update(reader.engines)
+    threading.Thread(target=_prepare_quietly, args=(readers,), name="prepare-widths").start()
+
+
+def _prepare_quietly(readers: Iterable[Reader]) -> None:
+    prepared: set[Engine] = set()
+    with suppress(EngineError):  # the engine reports it when it is used
+        for reader in readers:
+            reader.prepare_usual_widths(prepared)

@@ -41,6 +41,8 @@ _LONG = (1280, 1600, 2048, 2560, 3200, 4096, 6400)
 """Input widths in pixels of long lines. Wider ones are squeezed: 6400 at a height of 48 are some 300 letters."""
 
 NARROW_WIDTHS = (64, 128, 192, 256, 320, 384, 512, 640, 768, 896, 1024, 1152, *_LONG)
+"""Input widths in pixels."""
+
 COMPATIBLE_WIDTHS = (320, 384, 480, 576, 704, 832, 1024, *_LONG)
 """No line is padded to less than 320 pixels, as in PaddleOCR."""
 
@@ -196,6 +198,23 @@ class TextRecognizer:
                 texts.update(other.result())
         watch.include(watches)
         return [texts[index] for index in range(len(lines))]
+
+    @property
+    def usual_widths(self) -> tuple[int, ...]:
+        """The widths in pixels that ordinary lines are padded to."""
+        return tuple(width for width in self._options.widths if width < _LONG[0])
+
+    def prepare_usual_widths(self, engine: Engine) -> None:
+        """Run an engine on an empty line of each of `usual_widths`.
+
+        Args:
+            engine: One of the recogniser's.
+
+        Raises:
+            EngineError: The network failed.
+        """
+        for width in self.usual_widths:
+            engine.run(np.zeros((1, *self._options.image_shape[:2], width), np.float32), lambda _: None)
 
     def _read(self, place: int, lines: Sequence[BgrImage], queue: "LineQueue", watch: Stopwatch) -> dict[int, Text]:
         engine = self._engines[place]

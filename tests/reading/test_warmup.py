@@ -1,12 +1,16 @@
 """Loading: what every picture needs first, the second recogniser in the background."""
 
 import shutil
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ppocr_serving import Reader, ReadOptions
-from ppocr_serving.engines import EnginePool
+from ppocr_serving.engines import EnginePool, Float32Array
+from ppocr_serving.engines.base import T
+from ppocr_serving.engines.openvino import OpenVinoEngine
 from ppocr_serving.errors import EngineError, ModelNotFound
 from ppocr_serving.models.profile import ROLES, Role
 from ppocr_serving.reading.ahead import load_ahead
@@ -51,6 +55,35 @@ def test_a_second_recogniser_that_cannot_be_loaded_is_an_error_where_it_is_used(
             reader.recognize([UNCLEAR], SOMETIMES)
     with pytest.raises(EngineError, match=f"^{damaged}: "):
         try_out([reader])
+
+
+@pytest.mark.parametrize("kept", [4, 16])
+def test_recognisers_are_prepared_for_the_usual_widths_if_they_keep_them(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    shapes: dict[OpenVinoEngine, set[int]] = {}
+    run = OpenVinoEngine.run
+
+    def noted(engine: OpenVinoEngine, inputs: Float32Array, read: Callable[[Float32Array], T]) -> T:
+        shapes.setdefault(engine, set()).add(inputs.shape[3])
+        return run(engine, inputs, read)
+
+    monkeypatch.setattr(OpenVinoEngine, "run", noted)
+    reader = Reader(settings=prepare("ppocr-v6", kept_shapes=str(kept)), pool=EnginePool())
+    load_engines([reader])
+    try_out([reader])
+    for thread in threading.enumerate():
+        if thread.name == "prepare-widths":
+            thread.join()
+    for role in ("rec", "reread"):
+        of_role = [
+            widths
+            for engine, widths in shapes.items()
+            if engine in reader.engines and engine.model.program.parent.name == role
+        ]
+        assert of_role
+        for widths in of_role:
+            assert widths.issuperset(range(64, 321, 64)) == (kept == 16)
 
 
 def test_a_reader_without_detector_and_recogniser_has_its_model_loaded(copied: Settings) -> None:
