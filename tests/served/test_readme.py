@@ -35,7 +35,8 @@ def test_the_curl_command_gives_the_documented_answer(limited_served: Served) ->
     for line, expected in zip(answer["results"][0], documented["results"][0], strict=True):
         assert list(line) == list(expected)
         assert without_spaces(line["text"]) == without_spaces(expected["text"])  # one before 2026 is a close call
-        assert line["confidence"] == pytest.approx(expected["confidence"], abs=0.02)
+        # That space counts with its own confidence, which is low.
+        assert line["confidence"] == pytest.approx(expected["confidence"], abs=0.06)
         for corner, expected_corner in zip(line["text_region"], expected["text_region"], strict=True):
             assert corner == pytest.approx(expected_corner, abs=3)  # bf16 and float32 differ by a pixel or two
 
