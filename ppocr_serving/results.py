@@ -1,4 +1,4 @@
-"""Results: documents of pages, pages of lines, lines of words.
+"""Results: documents of pages, pages of lines, in paragraphs, and lines of words.
 
 Coordinates are integer pixels of the picture as a viewer shows it (EXIF orientation applied), origin top left, x to the
 right, y down.
@@ -41,12 +41,14 @@ class Line:
         confidence: The mean probability of its characters, in [0, 1].
         box: Its corners.
         words: Its words in reading order; empty unless requested.
+        paragraph: Number of its paragraph on the page, from 0 in natural reading order.
     """
 
     text: str
     confidence: float
     box: Box
     words: tuple[Word, ...] = ()
+    paragraph: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Page:
     Attributes:
         width: Width in pixels.
         height: Height in pixels.
-        lines: The lines, top to bottom; empty if no text was found.
+        lines: The lines, in the order that was asked for; empty if no text was found.
     """
 
     width: int
@@ -67,6 +69,14 @@ class Page:
     def text(self) -> str:
         """The text of all lines, one per row."""
         return "\n".join(line.text for line in self.lines)
+
+    @property
+    def paragraphs(self) -> tuple[tuple[Line, ...], ...]:
+        """The lines of each paragraph, in natural reading order whatever the order of the lines."""
+        paragraphs: dict[int, list[Line]] = {}
+        for line in self.lines:
+            paragraphs.setdefault(line.paragraph, []).append(line)
+        return tuple(tuple(paragraphs[number]) for number in sorted(paragraphs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ __all__ = [
     "Fraction",
     "LimitType",
     "ModelSettings",
+    "ReadingOrder",
     "ReadingSettings",
     "ScoreMode",
     "ServerSettings",
@@ -42,6 +43,7 @@ CloserSideLength = Annotated[int, msgspec.Meta(ge=0, le=4000)]
 UnclipRatio = Annotated[float, msgspec.Meta(ge=0.1, le=10)]
 LimitType = Literal["max", "min"]
 ScoreMode = Literal["fast", "slow"]
+ReadingOrder = Literal["natural", "rows"]
 _PictureShape = tuple[
     Literal[3], Annotated[int, msgspec.Meta(ge=8, le=256)], Annotated[int, msgspec.Meta(ge=8, le=6400)]
 ]
@@ -137,6 +139,8 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
         cls_thresh: Confidence above which a line is rotated.
         drop_score: Lines with less confidence are dropped when entire pictures are read.
         reread_score: Lines with less confidence are read again by the profile's second recogniser: 0 none, 1 all.
+        reading_order: Order of the lines: `natural` reads columns one after the other, `rows` straight across the page.
+            None is `rows` for the four modules, `natural` elsewhere.
         max_pixels: Maximum pixels per picture.
         max_lines: Maximum lines of the pictures of one call together.
         compatible: Order and prepare lines as PaddleOCR 2.10 does, for profiles whose models it has.
@@ -154,6 +158,7 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
     cls_thresh: Fraction = 0.9
     drop_score: Fraction = 0.5
     reread_score: Fraction = 0.98
+    reading_order: ReadingOrder | None = None
     max_pixels: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 50_000_000
     max_lines: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
     compatible: bool = False

@@ -11,6 +11,7 @@ from ppocr_serving.settings import (
     CloserSideLength,
     Fraction,
     LimitType,
+    ReadingOrder,
     ReadingSettings,
     ScoreMode,
     SideLength,
@@ -42,6 +43,7 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
         drop_score: Lines with less confidence than this, in [0, 1], are dropped.
         reread_score: Lines with less confidence than this, in [0, 1], are read again by the profile's second
             recogniser: 0 none, 1 all.
+        reading_order: Order of the lines: `natural` reads columns one after the other, `rows` straight across the page.
 
     Raises:
         InvalidRequest: A value is not allowed; the message names the option, the value and what is allowed.
@@ -59,6 +61,7 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     cls_thresh: Fraction | None = None
     drop_score: Fraction | None = None
     reread_score: Fraction | None = None
+    reading_order: ReadingOrder | None = None
 
     def __post_init__(self) -> None:
         for name, value in self.given().items():
@@ -115,5 +118,6 @@ def pipeline_options(
         cls_thresh=merged.cls_thresh,
         drop_score=merged.drop_score,
         reread_score=merged.reread_score,
+        natural_order=merged.reading_order != "rows" and not merged.compatible,
         max_lines=merged.max_lines,
     )

@@ -24,6 +24,7 @@ from ppocr_serving.settings import Settings, load_settings
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.classification import Angle, ClassificationOptions, TextClassifier
 from ppocr_serving.vision.detection import MAX_LONGER_SIDE, TextDetector
+from ppocr_serving.vision.layout import find_layout
 from ppocr_serving.vision.lines import Normalization
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.pipeline import PipelineOptions, TextSystem, require_lines, to_box
@@ -184,6 +185,8 @@ class Reader:
             boxes = self._detector(image, effective.detection, watch)
             count += len(boxes)
             require_lines(count, effective.max_lines)
+            if effective.natural_order:
+                boxes = boxes[find_layout(boxes).order]
             found.append([to_box(box) for box in boxes])
         return found
 

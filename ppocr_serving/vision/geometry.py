@@ -15,7 +15,16 @@ import numpy.typing as npt
 
 from ppocr_serving.vision.pictures import BgrImage
 
-__all__ = ["BoxArray", "crop_quadrangle", "order_clockwise", "paddleocr_order", "reading_order", "widen"]
+__all__ = [
+    "BoxArray",
+    "crop_quadrangle",
+    "group_rows",
+    "order_clockwise",
+    "paddleocr_order",
+    "page_slope",
+    "reading_order",
+    "widen",
+]
 
 BoxArray = npt.NDArray[np.float32]
 """(N, 4, 2) float32 quadrangles; N may be 0."""
@@ -57,7 +66,7 @@ def reading_order(boxes: BoxArray) -> npt.NDArray[np.intp]:
 
     Two neighbours are in one row if their middles differ in height by less than a quarter of the lower box's height,
     seen along the lines of the page, which may be tilted. So the order does not change with the picture's scale. Pages
-    with several columns are not recognised as such.
+    with several columns are not recognised as such; `layout.find_layout` does that.
 
     Args:
         boxes: (N, 4, 2) float32, clockwise from the top left.
@@ -65,10 +74,19 @@ def reading_order(boxes: BoxArray) -> npt.NDArray[np.intp]:
     Returns:
         (N,) indices into `boxes`.
     """
+    return np.array([index for row in group_rows(boxes) for index in row], dtype=np.intp)
+
+
+def group_rows(boxes: BoxArray) -> list[list[int]]:
+    """Return the rows of `reading_order` from top to bottom, each with indices into `boxes` from left to right.
+
+    Args:
+        boxes: (N, 4, 2) float32, clockwise from the top left.
+    """
     rows = _Rows(boxes)
     for index in rows.from_top_to_bottom:
         rows.add(index)
-    return np.array([index for row in rows.rows for _, index in row], dtype=np.intp)
+    return [[index for _, index in row] for row in rows.rows]
 
 
 class _Rows:
@@ -81,8 +99,8 @@ class _Rows:
 
     def __init__(self, boxes: BoxArray) -> None:
         x, y = boxes[:, :, 0], boxes[:, :, 1]
-        height = np.linalg.norm(boxes[:, [3, 2]] - boxes[:, [0, 1]], axis=2).mean(axis=1)
-        left, middle = x.min(axis=1), (y - _slope(boxes, height) * x).mean(axis=1)
+        height = _heights(boxes)
+        left, middle = x.min(axis=1), (y - page_slope(boxes) * x).mean(axis=1)
         # Lists, because a number of an array takes ten times as long to get at.
         self._left: list[float] = left.tolist()
         self._right: list[float] = x.max(axis=1).tolist()
@@ -131,21 +149,25 @@ class _Rows:
         return max(self._left[first] - self._right[second], self._left[second] - self._right[first])
 
 
-def _slope(boxes: BoxArray, heights: npt.NDArray[np.float32]) -> float:
+def _heights(boxes: BoxArray) -> npt.NDArray[np.float32]:
+    heights: npt.NDArray[np.float32] = np.linalg.norm(boxes[:, [3, 2]] - boxes[:, [0, 1]], axis=2).mean(axis=1)
+    return heights
+
+
+def page_slope(boxes: BoxArray) -> float:
     """Return how many pixels the lines of a page go down per pixel to the right: the median, wide boxes counting most.
 
     The slope of a short box is mostly chance, so few of them, far apart, must not say which is higher.
 
     Args:
         boxes: (N, 4, 2) float32, clockwise from the top left.
-        heights: Pixels of each.
     """
     across = (boxes[:, 1] - boxes[:, 0] + boxes[:, 2] - boxes[:, 3]) / 2
     across = across[np.abs(across[:, 1]) < _MAX_SLOPE * across[:, 0]]
     if not len(across):
         return 0.0
     slopes = np.append(across[:, 1] / across[:, 0], 0)
-    widths = np.append(across[:, 0], _LEVEL * statistics.median(heights.tolist()))
+    widths = np.append(across[:, 0], _LEVEL * statistics.median(_heights(boxes).tolist()))
     order = slopes.argsort()
     sums = widths[order].cumsum()
     return float(slopes[order[sums.searchsorted(sums[-1] / 2)]])

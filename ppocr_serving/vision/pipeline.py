@@ -13,6 +13,7 @@ from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.classification import TextClassifier
 from ppocr_serving.vision.detection import DetectionOptions, TextDetector
 from ppocr_serving.vision.geometry import BoxArray
+from ppocr_serving.vision.layout import find_layout
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.recognition import Text
 from ppocr_serving.vision.rereading import CroppedLine, LineReader, ranges
@@ -33,6 +34,7 @@ class PipelineOptions:
         cls_thresh: Confidence in [0, 1] above which a line counts as upside down.
         drop_score: Lines with less confidence than this, in [0, 1], are dropped.
         reread_score: Lines with less confidence than this, in [0, 1], are read again by the second recogniser.
+        natural_order: Order lines as a person reads them; otherwise they stay in the detector's order.
         max_lines: Maximum number of lines of all pictures together.
     """
 
@@ -41,6 +43,7 @@ class PipelineOptions:
     cls_thresh: float = 0.9
     drop_score: float = 0.5
     reread_score: float = 0.0
+    natural_order: bool = True
     max_lines: int = 10_000
 
 
@@ -71,7 +74,7 @@ class TextSystem:
             watch: Receives the time of every stage.
 
         Returns:
-            One page per picture, in order, with its lines in reading order.
+            One page per picture, in order.
 
         Raises:
             LimitExceeded: The pictures have more lines than `max_lines`.
@@ -101,17 +104,26 @@ class TextSystem:
             _UpsideDownLines(self._classifier, self._reader, options, watch).reread(portion.lines, texts, counts)
         rest = iter(texts)
         return [
-            Page(
-                width,
-                height,
-                tuple(
-                    Line(text.text, text.confidence, to_box(box))
-                    for box, text in zip(boxes, islice(rest, len(boxes)), strict=True)
-                    if text.confidence >= options.drop_score
-                ),
-            )
+            Page(width, height, _lines(boxes, list(islice(rest, len(boxes))), options))
             for (width, height), boxes in zip(portion.sizes, portion.boxes, strict=True)
         ]
+
+
+def _lines(boxes: BoxArray, texts: Sequence[Text], options: PipelineOptions) -> tuple[Line, ...]:
+    """Return the lines of a page that are not dropped.
+
+    Args:
+        boxes: (N, 4, 2) float32.
+        texts: N texts.
+        options: `drop_score` and `natural_order` are used.
+    """
+    kept = [index for index, text in enumerate(texts) if text.confidence >= options.drop_score]
+    layout = find_layout(boxes[kept])
+    lines = [
+        Line(texts[index].text, texts[index].confidence, to_box(boxes[index]), paragraph=paragraph)
+        for index, paragraph in zip(kept, layout.paragraphs.tolist(), strict=True)
+    ]
+    return tuple(lines[place] for place in layout.order.tolist()) if options.natural_order else tuple(lines)
 
 
 class _Portion:

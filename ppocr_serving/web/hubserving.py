@@ -75,12 +75,21 @@ def _region(box: Box) -> list[list[int]]:
     return [[x, y] for x, y in box]
 
 
+def _in_rows(reader: Reader, options: ReadOptions | None) -> ReadOptions:
+    """Return options that keep the contract's order, by rows, unless settings or call ask for another."""
+    options = options or ReadOptions()
+    if options.reading_order or reader.settings.reading.reading_order:
+        return options
+    return msgspec.structs.replace(options, reading_order="rows")
+
+
 def _system(reader: Reader, images: Iterable[BgrImage], options: ReadOptions | None, watch: Stopwatch) -> Results:
-    return [rows_of_page(page) for page in reader.pages(images, options, watch)]
+    return [rows_of_page(page) for page in reader.pages(images, _in_rows(reader, options), watch)]
 
 
 def _det(reader: Reader, images: Iterable[BgrImage], options: ReadOptions | None, watch: Stopwatch) -> Results:
-    return [[{"text_region": _region(box)} for box in boxes] for boxes in reader.detect(images, options, watch)]
+    found = reader.detect(images, _in_rows(reader, options), watch)
+    return [[{"text_region": _region(box)} for box in boxes] for boxes in found]
 
 
 def _cls(reader: Reader, images: Iterable[BgrImage], _: ReadOptions | None, watch: Stopwatch) -> Results:

@@ -39,8 +39,10 @@ def test_the_settings_apply_without_options() -> None:
     assert pipeline_options(defaults, None, DETECTOR) == pipeline_options(defaults, ReadOptions(), DETECTOR)
     assert pipeline_options(defaults, None, DETECTOR) == PipelineOptions(detection, reread_score=0.98)
     in_their_order = replace(detection, paddleocr_order=True)
-    compatible = PipelineOptions(in_their_order, reread_score=0.98)
+    compatible = PipelineOptions(in_their_order, reread_score=0.98, natural_order=False)
     assert pipeline_options(ReadingSettings(compatible=True), None, DETECTOR) == compatible
+    natural = ReadOptions(reading_order="natural")
+    assert pipeline_options(ReadingSettings(compatible=True), natural, DETECTOR) == compatible
 
 
 def test_each_option_reaches_its_stage() -> None:
@@ -57,6 +59,7 @@ def test_each_option_reaches_its_stage() -> None:
         cls_thresh=0.8,
         drop_score=0.1,
         reread_score=0.9,
+        reading_order="rows",
     )
     assert len(options.given()) == len(get_type_hints(ReadOptions))
     detection = DetectionOptions(736, "min", 1280, 0.2, 0.4, 2.0, True, "slow")
