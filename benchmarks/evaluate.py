@@ -30,7 +30,15 @@ from ppocr_serving.values import parse_text
 __all__ = ["Outcome", "format_table"]
 
 _TOGETHER = "together"
-_MEASURES = ("line F1", "word F1", "CER, %", "CER with spaces, %", "detection precision", "detection recall")
+_MEASURES = (
+    "line F1",
+    "word F1",
+    "CER, %",
+    "CER with spaces, %",
+    "order errors, %",
+    "detection precision",
+    "detection recall",
+)
 
 
 class Outcome(NamedTuple):
@@ -78,6 +86,7 @@ def _measures(total: Score) -> Iterator[str]:
     yield f"{total.words.f1:.4f}"
     yield f"{total.characters.percent:.2f}"
     yield f"{total.characters_and_spaces.percent:.2f}"
+    yield f"{total.order.percent:.2f}"
     yield f"{total.detection.precision:.4f}"
     yield f"{total.detection.recall:.4f}"
 

@@ -10,6 +10,9 @@ Word: the words of a picture, separated by white space, as a bag: a read word is
 Character error rate (CER): edit distance (insertions, deletions, substitutions) between the labels and the read lines,
     each in their own order, in percent of the labels' characters; once with all white space removed, once with one
     space between words and between lines. It is above 100 if far too much is read.
+Order: edit distance between the text of the read lines, white space removed, in their own order and in that of the
+    labels, in percent of its characters. A read line belongs to the label that it overlaps most; those without one do
+    not count, nor does what is read wrongly. Lines of one label go from left to right.
 Detection: a label and a read line match when their rectangles have an IoU of at least 0.5, whatever their texts; the
     best pairs are taken first, and each is used once.
 
@@ -77,6 +80,7 @@ class Score(NamedTuple):
         detection: Lines whose place is right.
         characters: Errors with white space removed.
         characters_and_spaces: Errors with spaces.
+        order: Errors of the order alone.
     """
 
     lines: Matches = Matches()
@@ -84,6 +88,7 @@ class Score(NamedTuple):
     detection: Matches = Matches()
     characters: Errors = Errors()
     characters_and_spaces: Errors = Errors()
+    order: Errors = Errors()
 
     def plus(self, other: Self) -> "Score":
         """Return the sum of both counts."""
@@ -93,6 +98,7 @@ class Score(NamedTuple):
             Matches(*map(sum, zip(self.detection, other.detection, strict=True))),
             Errors(*map(sum, zip(self.characters, other.characters, strict=True))),
             Errors(*map(sum, zip(self.characters_and_spaces, other.characters_and_spaces, strict=True))),
+            Errors(*map(sum, zip(self.order, other.order, strict=True))),
         )
 
 
@@ -106,6 +112,7 @@ def score(labels: Sequence[LabelledLine], predictions: Sequence[LabelledLine]) -
         detection=Matches(len(labels), len(predictions), _matching_boxes(labels, predictions)),
         characters=_errors("".join(wanted), "".join(found)),
         characters_and_spaces=_errors(" ".join(wanted), " ".join(found)),
+        order=_order_errors(labels, predictions),
     )
 
 
@@ -168,6 +175,16 @@ def _words(lines: Sequence[LabelledLine]) -> list[str]:
 
 def _errors(wanted: str, found: str) -> Errors:
     return Errors(len(wanted), edit_distance(wanted, found))
+
+
+def _order_errors(labels: Sequence[LabelledLine], predictions: Sequence[LabelledLine]) -> Errors:
+    placed = []
+    for line in predictions:
+        overlaps = [_intersection(label.rectangle, line.rectangle) for label in labels]
+        if any(overlaps):
+            placed.append((overlaps.index(max(overlaps)), line))
+    in_order = sorted(placed, key=lambda each: (each[0], each[1].rectangle[0]))
+    return _errors("".join(line.normalized for _, line in in_order), "".join(line.normalized for _, line in placed))
 
 
 def _matching_boxes(labels: Sequence[LabelledLine], predictions: Sequence[LabelledLine]) -> int:

@@ -88,9 +88,9 @@ def test_drawn_pictures_are_read_without_error_each_folder_in_its_row(pictures: 
     assert result.returncode == 0, result.stderr
     head, _, *table = rows(result.stdout)
     assert head[1:4] == ["pictures", "line F1", "word F1"]
-    assert head[4:6] == ["CER, %", "CER with spaces, %"]
-    assert head[6:] == ["detection precision", "detection recall", "ms per picture"]
-    perfect = ["1.0000", "1.0000", "0.00", "0.00", "1.0000", "1.0000"]
+    assert head[4:7] == ["CER, %", "CER with spaces, %", "order errors, %"]
+    assert head[7:] == ["detection precision", "detection recall", "ms per picture"]
+    perfect = ["1.0000", "1.0000", "0.00", "0.00", "0.00", "1.0000", "1.0000"]
     assert [row[:-1] for row in table] == [
         [str(pictures), "1", *perfect],
         [str(pictures / "more"), "1", *perfect],

@@ -95,6 +95,21 @@ def test_lines_in_the_wrong_order_are_character_errors() -> None:
     assert result.characters == Errors(characters=4, edits=4)
 
 
+def test_only_the_order_of_what_was_read_counts_as_an_error_of_the_order() -> None:
+    labels = [below("abc", 0), below("def", 40), below("gh", 80)]
+    misread, elsewhere = below("xyz", 0), below("more", 900)
+
+    assert score(labels, [misread, below("de", 40), elsewhere, below("gh", 80)]).order == Errors(7, 0)
+    assert score(labels, [below("gh", 80), misread, below("de", 40)]).order == Errors(7, 4)
+
+
+def test_pieces_of_one_label_are_in_order_from_left_to_right() -> None:
+    left, right = line("ab", right=40), line("cd", left=60)
+
+    assert score([line("abcd")], [left, right]).order == Errors(4, 0)
+    assert score([line("abcd")], [right, left]).order.edits > 0
+
+
 def test_far_too_much_text_is_more_than_a_hundred_percent() -> None:
     assert score([line("a")], [line("abc")]).characters.percent == 200.0
 

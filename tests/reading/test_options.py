@@ -63,7 +63,9 @@ def test_each_option_reaches_its_stage() -> None:
     )
     assert len(options.given()) == len(get_type_hints(ReadOptions))
     detection = DetectionOptions(736, "min", 1280, 0.2, 0.4, 2.0, True, "slow")
-    assert pipeline_options(ReadingSettings(), options, DETECTOR) == PipelineOptions(detection, False, 0.8, 0.1, 0.9)
+    assert pipeline_options(ReadingSettings(), options, DETECTOR) == PipelineOptions(
+        detection, False, 0.8, 0.1, 0.9, False
+    )
 
 
 @pytest.mark.parametrize(
