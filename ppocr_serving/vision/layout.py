@@ -16,7 +16,8 @@ __all__ = ["Layout", "find_layout"]
 
 # The unit is the height of a line.
 _CELL_GAP = 1.5  # a row with a gap of this width is one of a table or a receipt
-_EXTRA_GAP = 0.4  # more than usual between the lines of a block
+_EXTRA_STEP = 0.3  # more than usual from line to line of a block
+_MAX_STEP = 2.0
 _INDENT = 0.6
 _SHORT = 0.2  # of the block's width; a line that ends so far from its right edge is the last of a paragraph
 _HEIGHT_RATIO = 1.3  # of text of another size
@@ -119,10 +120,12 @@ def _paragraphs(block: Block) -> Iterator[Block]:
     """Split a block where a line is indented, or has another height, or is further below the one before than usual."""
     parts = [enclosing(row) for row in block]
     cells = [_has_cells(row, part.height) for row, part in zip(block, parts, strict=True)]
-    usual = _usual_gap(parts)
+    usual = _usual_step(parts)
+    around = enclosing(parts)
+    short = around.right - _SHORT * around.width
     start = 0
     for place in range(1, len(block)):
-        if cells[place - 1] or cells[place] or _begins(parts, start, place, usual):
+        if cells[place - 1] or cells[place] or _begins(parts, start, place, usual, short):
             yield block[start:place]
             start = place
     yield block[start:]
@@ -132,23 +135,34 @@ def _has_cells(row: Row, height: float) -> bool:
     return any(right.left - left.right >= _CELL_GAP * height for left, right in pairwise(row))
 
 
-def _usual_gap(parts: list[Part]) -> float:
-    gaps = [(lower.top - upper.bottom) / min(upper.height, lower.height) for upper, lower in pairwise(parts)]
+def _usual_step(parts: list[Part]) -> float:
+    steps = [_step(upper, lower) for upper, lower in pairwise(parts)]
     # Of lines that all are far apart, each is a paragraph.
-    return min(statistics.median_low(gaps), 1.0) if gaps else 0.0
+    return min(statistics.median_low(steps), _MAX_STEP) if steps else 0.0
 
 
-def _begins(parts: list[Part], start: int, place: int, usual: float) -> bool:
-    """Return whether a paragraph begins at `place`; the one before begins at `start`."""
+def _step(upper: Part, lower: Part) -> float:
+    """Return how far two lines are apart, from middle to middle, and by the lower box, as the other may be too high."""
+    return (lower.middle - upper.middle) / min(upper.height, lower.height)
+
+
+def _begins(parts: list[Part], start: int, place: int, usual: float, short: float) -> bool:
+    """Return whether a paragraph begins at a line.
+
+    Args:
+        parts: The lines of a block.
+        start: Where the paragraph before begins.
+        place: The line.
+        usual: How far lines of the block are apart.
+        short: A line that ends to the left of this is the last one of a paragraph.
+    """
     above, line = parts[place - 1], parts[place]
     lower, higher = sorted((above.height, line.height))
-    if higher > _HEIGHT_RATIO * lower or line.top - above.bottom > (usual + _EXTRA_GAP) * lower:
+    if higher > _HEIGHT_RATIO * lower or _step(above, line) > usual + _EXTRA_STEP:
         return True
     step = line.left - above.left
     centred = abs(step + line.right - above.right) <= _INDENT * lower
     if abs(step) <= _INDENT * lower or centred:
         return False
     # The first line of a paragraph may be indented, or all but the first, as in lists; but only its last one is short.
-    around = enclosing(parts)
-    is_short = around.right - above.right > _SHORT * around.width
-    return is_short or place - 1 > start
+    return above.right < short or place - 1 > start
