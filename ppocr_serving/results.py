@@ -59,11 +59,14 @@ class Page:
         width: Width in pixels.
         height: Height in pixels.
         lines: The lines, in the order that was asked for; empty if no text was found.
+        angle: Degrees clockwise by which the picture has to be turned to be upright: 0, 90, 180 or 270. Width, height
+            and boxes are those of the picture as it is.
     """
 
     width: int
     height: int
     lines: tuple[Line, ...] = ()
+    angle: int = 0
 
     @property
     def text(self) -> str:

@@ -141,9 +141,11 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
         reread_score: Lines with less confidence are read again by the profile's second recogniser: 0 none, 1 all.
         reading_order: Order of the lines: `natural` reads columns one after the other, `rows` straight across the page.
             None is `rows` for the four modules, `natural` elsewhere.
+        orientation: Read pictures that lie on their side or upside down as if they were upright.
         max_pixels: Maximum pixels per picture.
         max_lines: Maximum lines of the pictures of one call together.
-        compatible: Order and prepare lines as PaddleOCR 2.10 does, for profiles whose models it has.
+        compatible: Order and prepare lines as PaddleOCR 2.10 does, for profiles whose models it has; `load_settings`
+            then leaves pictures as they lie unless `orientation` is given.
     """
 
     det_limit_side_len: SideLength = 960
@@ -159,6 +161,7 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
     drop_score: Fraction = 0.5
     reread_score: Fraction = 0.98
     reading_order: ReadingOrder | None = None
+    orientation: bool = True
     max_pixels: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 50_000_000
     max_lines: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
     compatible: bool = False
@@ -289,7 +292,8 @@ def load_settings(
     arguments = _of_module("init_args: ", init_args or {})
     given = {**defaults, **variables, **arguments}
     profile = load_profile(given.get("profile") or _default_profile(given))
-    merged = {**_of_profile(profile), **_of_custom_models(given), **given, "profile": profile}
+    mode = {"orientation": False} if given.get("compatible") else {}
+    merged = {**_of_profile(profile), **_of_custom_models(given), **mode, **given, "profile": profile}
     sections: dict[str, dict[str, Any]] = {name: {} for name in Settings.__struct_fields__}
     for name, value in merged.items():
         sections[_FIELDS[name].section][name] = value

@@ -48,6 +48,7 @@ def test_the_defaults_match_the_contract() -> None:
         "use_space_char": True,
         "drop_score": 0.5,
         "reread_score": 0.98,
+        "orientation": True,
         "compatible": False,
         "engine": Runtime.AUTO,
         "backend": Backend.OPENVINO,
@@ -156,6 +157,7 @@ def test_an_empty_variable_counts_as_unset(field: str) -> None:
         ("PPOCR_QUEUE_TIMEOUT", "0.5", 0.5),
         ("PPOCR_MAX_MEMORY_MB", "900", 900),
         ("PPOCR_COMPATIBLE", "true", True),
+        ("PPOCR_ORIENTATION", "false", False),
     ],
 )
 def test_values_are_read_from_text(variable: str, text: str, value: Any) -> None:

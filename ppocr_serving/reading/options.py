@@ -44,6 +44,7 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
         reread_score: Lines with less confidence than this, in [0, 1], are read again by the profile's second
             recogniser: 0 none, 1 all.
         reading_order: Order of the lines: `natural` reads columns one after the other, `rows` straight across the page.
+        orientation: Read pictures that lie on their side or upside down as if they were upright.
 
     Raises:
         InvalidRequest: A value is not allowed; the message names the option, the value and what is allowed.
@@ -62,6 +63,7 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     drop_score: Fraction | None = None
     reread_score: Fraction | None = None
     reading_order: ReadingOrder | None = None
+    orientation: bool | None = None
 
     def __post_init__(self) -> None:
         for name, value in self.given().items():
@@ -120,4 +122,5 @@ def pipeline_options(
         reread_score=merged.reread_score,
         natural_order=merged.reading_order != "rows" and not merged.compatible,
         max_lines=merged.max_lines,
+        orientation=merged.orientation,
     )

@@ -22,7 +22,7 @@ from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.geometry import BoxArray, order_clockwise, paddleocr_order, reading_order
 from ppocr_serving.vision.pictures import BgrImage
 
-__all__ = ["MAX_LONGER_SIDE", "DetectionOptions", "TextDetector", "closer_size", "decode", "prepare"]
+__all__ = ["MAX_LONGER_SIDE", "DetectionOptions", "TextDetector", "box_order", "closer_size", "decode", "prepare"]
 
 _STRIDE = 32  # the network halves its input five times
 _MAX_CANDIDATES = 1000
@@ -257,8 +257,21 @@ def decode(probability_map: Float32Array, height: int, width: int, options: Dete
     found = np.clip(order_clockwise(found), 0, np.array([width - 1, height - 1], dtype=np.float32))
     sides = np.linalg.norm(found[:, [1, 3]] - found[:, :1], axis=2).astype(int)
     found = found[(sides > _MIN_SIDE).all(axis=1)]
-    ordered: BoxArray = found[paddleocr_order(found) if options.paddleocr_order else reading_order(found)]
+    ordered: BoxArray = found[box_order(found, options)]
     return ordered
+
+
+def box_order(boxes: BoxArray, options: DetectionOptions) -> npt.NDArray[np.intp]:
+    """Return the order in which the boxes of a picture are read.
+
+    Args:
+        boxes: (N, 4, 2) float32, clockwise from the top left.
+        options: `paddleocr_order` is used.
+
+    Returns:
+        (N,) indices into `boxes`.
+    """
+    return paddleocr_order(boxes) if options.paddleocr_order else reading_order(boxes)
 
 
 def _text_box(

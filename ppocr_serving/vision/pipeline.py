@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,10 @@ from ppocr_serving.errors import LimitExceeded
 from ppocr_serving.results import Box, Line, Page
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.classification import TextClassifier
-from ppocr_serving.vision.detection import DetectionOptions, TextDetector
-from ppocr_serving.vision.geometry import BoxArray
+from ppocr_serving.vision.detection import DetectionOptions, TextDetector, box_order
+from ppocr_serving.vision.geometry import BoxArray, order_clockwise
 from ppocr_serving.vision.layout import find_layout
+from ppocr_serving.vision.orientation import angle_of_side, turn_boxes, turn_picture, upside_down_pages
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.recognition import Text
 from ppocr_serving.vision.rereading import CroppedLine, LineReader, ranges
@@ -36,6 +37,7 @@ class PipelineOptions:
         reread_score: Lines with less confidence than this, in [0, 1], are read again by the second recogniser.
         natural_order: Order lines as a person reads them; otherwise they stay in the detector's order.
         max_lines: Maximum number of lines of all pictures together.
+        orientation: Read pictures that lie on their side or upside down as if they were upright.
     """
 
     detection: DetectionOptions
@@ -45,6 +47,7 @@ class PipelineOptions:
     reread_score: float = 0.0
     natural_order: bool = True
     max_lines: int = 10_000
+    orientation: bool = True
 
 
 class TextSystem:
@@ -74,7 +77,7 @@ class TextSystem:
             watch: Receives the time of every stage.
 
         Returns:
-            One page per picture, in order.
+            One page per picture, in order; boxes are those of the picture as it is.
 
         Raises:
             LimitExceeded: The pictures have more lines than `max_lines`.
@@ -84,13 +87,20 @@ class TextSystem:
         portion = _Portion()
         count = 0
         for image in images:
+            size = (image.shape[1], image.shape[0])
+            angle = 0
             boxes = self._detector(image, options.detection, watch)
+            if options.orientation:
+                angle = angle_of_side(image, boxes, self._reader, options.reread_score, watch)
+            if angle:
+                image = turn_picture(image, angle)
+                boxes = self._detector(image, options.detection, watch)
             count += len(boxes)
             require_lines(count, options.max_lines)
             with watch("crop"):
                 # Keep only lines scaled to the recogniser's small height: full-size crops may overlap.
                 lines = [self._reader.cut(image, box, options.reread_score) for box in boxes]
-            portion.add((image.shape[1], image.shape[0]), boxes, lines)
+            portion.add(_Picture(size, angle, boxes), lines)
             del image, boxes, lines  # reading may wait for others, with a picture of 150 MB
             if len(portion.lines) >= _PORTION_LINES:
                 pages += self._read(portion, options, watch)
@@ -98,53 +108,89 @@ class TextSystem:
         return pages + self._read(portion, options, watch)
 
     def _read(self, portion: "_Portion", options: PipelineOptions, watch: Stopwatch) -> list[Page]:
-        counts = [len(boxes) for boxes in portion.boxes]
+        counts = [len(picture.boxes) for picture in portion.pictures]
         texts = self._reader(portion.lines, counts, options.reread_score, watch)
+        if options.orientation:
+            for place in upside_down_pages(portion.lines, texts, counts, self._reader, options.reread_score, watch):
+                texts[portion.lines_of(place)] = self._turn(portion, place, options, watch)
         if options.use_angle_cls and self._classifier is not None:
             _UpsideDownLines(self._classifier, self._reader, options, watch).reread(portion.lines, texts, counts)
-        rest = iter(texts)
         return [
-            Page(width, height, _lines(boxes, list(islice(rest, len(boxes))), options))
-            for (width, height), boxes in zip(portion.sizes, portion.boxes, strict=True)
+            _page(picture, texts[portion.lines_of(place)], options) for place, picture in enumerate(portion.pictures)
         ]
 
+    def _turn(self, portion: "_Portion", place: int, options: PipelineOptions, watch: Stopwatch) -> list[Text]:
+        """Turn a picture of a portion by 180°; return what is read from its lines then."""
+        picture, where = portion.pictures[place], portion.lines_of(place)
+        boxes = order_clockwise(turn_boxes(picture.boxes, 180, *picture.upright_size))
+        order = box_order(boxes, options.detection)
+        portion.pictures[place] = picture._replace(angle=(picture.angle + 180) % 360, boxes=boxes[order])
+        lines = portion.lines[where]
+        portion.lines[where] = [lines[index].upside_down() for index in order.tolist()]
+        return self._reader(portion.lines[where], [len(order)], options.reread_score, watch)
 
-def _lines(boxes: BoxArray, texts: Sequence[Text], options: PipelineOptions) -> tuple[Line, ...]:
-    """Return the lines of a page that are not dropped.
 
-    Args:
-        boxes: (N, 4, 2) float32.
-        texts: N texts.
-        options: `drop_score` and `natural_order` are used.
+class _Picture(NamedTuple):
+    """Where the lines of a picture are.
+
+    Attributes:
+        size: Width and height in pixels of the picture as it is.
+        angle: Degrees clockwise by which it was turned: 0, 90, 180 or 270.
+        boxes: (N, 4, 2) float32, pixels of the turned picture.
     """
-    kept = [index for index, text in enumerate(texts) if text.confidence >= options.drop_score]
-    layout = find_layout(boxes[kept])
-    lines = [
-        Line(texts[index].text, texts[index].confidence, to_box(boxes[index]), paragraph=paragraph)
-        for index, paragraph in zip(kept, layout.paragraphs.tolist(), strict=True)
-    ]
-    return tuple(lines[place] for place in layout.order.tolist()) if options.natural_order else tuple(lines)
+
+    size: tuple[int, int]
+    angle: int
+    boxes: BoxArray
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height in pixels of the turned picture."""
+        return self.size if self.angle % 180 == 0 else self.size[::-1]
 
 
 class _Portion:
     """Lines of one or more pictures, to be read together.
 
     Attributes:
-        sizes: Width and height of each picture in pixels.
-        boxes: (N, 4, 2) float32 for each picture.
+        pictures: The pictures.
         lines: All lines of all pictures.
     """
 
     def __init__(self) -> None:
-        self.sizes: list[tuple[int, int]] = []
-        self.boxes: list[BoxArray] = []
+        self.pictures: list[_Picture] = []
         self.lines: list[CroppedLine] = []
+        self._starts: list[int] = []
 
-    def add(self, size: tuple[int, int], boxes: BoxArray, lines: list[CroppedLine]) -> None:
+    def add(self, picture: _Picture, lines: list[CroppedLine]) -> None:
         """Add a picture with its lines."""
-        self.sizes.append(size)
-        self.boxes.append(boxes)
+        self._starts.append(len(self.lines))
+        self.pictures.append(picture)
         self.lines += lines
+
+    def lines_of(self, place: int) -> slice:
+        """Return where the lines of a picture are among those of all."""
+        start = self._starts[place]
+        return slice(start, start + len(self.pictures[place].boxes))
+
+
+def _page(picture: _Picture, texts: Sequence[Text], options: PipelineOptions) -> Page:
+    """Return a page with the lines that are not dropped.
+
+    Args:
+        picture: N boxes.
+        texts: N texts.
+        options: `drop_score` and `natural_order` are used.
+    """
+    kept = [index for index, text in enumerate(texts) if text.confidence >= options.drop_score]
+    layout = find_layout(picture.boxes[kept])
+    boxes = turn_boxes(picture.boxes, -picture.angle % 360, *picture.upright_size)
+    lines = [
+        Line(texts[index].text, texts[index].confidence, to_box(boxes[index]), paragraph=paragraph)
+        for index, paragraph in zip(kept, layout.paragraphs.tolist(), strict=True)
+    ]
+    order = layout.order.tolist() if options.natural_order else range(len(lines))
+    return Page(*picture.size, tuple(lines[place] for place in order), picture.angle)
 
 
 def require_lines(count: int, limit: int) -> None:

@@ -60,12 +60,12 @@ def test_each_option_reaches_its_stage() -> None:
         drop_score=0.1,
         reread_score=0.9,
         reading_order="rows",
+        orientation=False,
     )
     assert len(options.given()) == len(get_type_hints(ReadOptions))
     detection = DetectionOptions(736, "min", 1280, 0.2, 0.4, 2.0, True, "slow")
-    assert pipeline_options(ReadingSettings(), options, DETECTOR) == PipelineOptions(
-        detection, False, 0.8, 0.1, 0.9, False
-    )
+    expected = PipelineOptions(detection, False, 0.8, 0.1, 0.9, natural_order=False, orientation=False)
+    assert pipeline_options(ReadingSettings(), options, DETECTOR) == expected
 
 
 @pytest.mark.parametrize(
