@@ -142,6 +142,7 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
         reading_order: Order of the lines: `natural` reads columns one after the other, `rows` straight across the page.
             None is `rows` for the four modules, `natural` elsewhere.
         orientation: Read pictures that lie on their side or upside down as if they were upright.
+        words: Find the words of each line.
         max_pixels: Maximum pixels per picture.
         max_lines: Maximum lines of the pictures of one call together.
         compatible: Order and prepare lines as PaddleOCR 2.10 does, for profiles whose models it has; `load_settings`
@@ -162,6 +163,7 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
     reread_score: Fraction = 0.98
     reading_order: ReadingOrder | None = None
     orientation: bool = True
+    words: bool = False
     max_pixels: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 50_000_000
     max_lines: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
     compatible: bool = False

@@ -45,6 +45,7 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
             recogniser: 0 none, 1 all.
         reading_order: Order of the lines: `natural` reads columns one after the other, `rows` straight across the page.
         orientation: Read pictures that lie on their side or upside down as if they were upright.
+        words: Find the words of each line.
 
     Raises:
         InvalidRequest: A value is not allowed; the message names the option, the value and what is allowed.
@@ -64,6 +65,7 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     reread_score: Fraction | None = None
     reading_order: ReadingOrder | None = None
     orientation: bool | None = None
+    words: bool | None = None
 
     def __post_init__(self) -> None:
         for name, value in self.given().items():
@@ -123,4 +125,5 @@ def pipeline_options(
         natural_order=merged.reading_order != "rows" and not merged.compatible,
         max_lines=merged.max_lines,
         orientation=merged.orientation,
+        words=merged.words,
     )

@@ -19,6 +19,7 @@ __all__ = [
     "BoxArray",
     "crop_quadrangle",
     "group_rows",
+    "is_turned",
     "order_clockwise",
     "paddleocr_order",
     "page_slope",
@@ -233,11 +234,7 @@ def crop_quadrangle(image: BgrImage, box: npt.NDArray[np.float32]) -> BgrImage:
         (h, w, 3) uint8 with h and w at least 1: the longer of each pair of opposite sides, rounded down.
     """
     corners = [(x, y) for x, y in box.tolist()]
-    # In single precision, as PaddleOCR computes them.
-    top, right, bottom, left = (
-        float(np.float32(math.dist(start, end))) for start, end in zip(corners, (*corners[1:], corners[0]), strict=True)
-    )
-    width, height = max(1, int(max(top, bottom))), max(1, int(max(left, right)))
+    width, height = _crop_size(corners)
     crop = _cut_out(image, corners)
     if crop is None:
         target = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
@@ -246,6 +243,24 @@ def crop_quadrangle(image: BgrImage, box: npt.NDArray[np.float32]) -> BgrImage:
             image, transform, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
         )
     return np.rot90(crop) if height >= TURN_RATIO * width else crop
+
+
+def is_turned(box: npt.NDArray[np.float32]) -> bool:
+    """Return whether `crop_quadrangle` rotates the crop of a quadrangle, so that its second corner is the top left.
+
+    Args:
+        box: (4, 2) float32, clockwise.
+    """
+    width, height = _crop_size([(x, y) for x, y in box.tolist()])
+    return height >= TURN_RATIO * width
+
+
+def _crop_size(corners: Sequence[tuple[float, float]]) -> tuple[int, int]:
+    # In single precision, as PaddleOCR computes them.
+    top, right, bottom, left = (
+        float(np.float32(math.dist(start, end))) for start, end in zip(corners, (*corners[1:], corners[0]), strict=True)
+    )
+    return max(1, int(max(top, bottom))), max(1, int(max(left, right)))
 
 
 def _cut_out(image: BgrImage, corners: Sequence[tuple[float, float]]) -> BgrImage | None:

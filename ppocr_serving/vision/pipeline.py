@@ -1,14 +1,14 @@
 """Pictures in, lines of text out: detection, cropping, classification and recognition in one go."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ppocr_serving.errors import LimitExceeded
-from ppocr_serving.results import Box, Line, Page
+from ppocr_serving.results import Box, Line, Page, Word
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.classification import TextClassifier
 from ppocr_serving.vision.detection import DetectionOptions, TextDetector, box_order
@@ -18,6 +18,7 @@ from ppocr_serving.vision.orientation import angle_of_side, turn_boxes, turn_pic
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.recognition import Text
 from ppocr_serving.vision.rereading import CroppedLine, LineReader, ranges
+from ppocr_serving.vision.words import word_boxes
 
 __all__ = ["PipelineOptions", "TextSystem", "require_lines", "to_box"]
 
@@ -38,6 +39,7 @@ class PipelineOptions:
         natural_order: Order lines as a person reads them; otherwise they stay in the detector's order.
         max_lines: Maximum number of lines of all pictures together.
         orientation: Read pictures that lie on their side or upside down as if they were upright.
+        words: Find the words of each line.
     """
 
     detection: DetectionOptions
@@ -48,6 +50,7 @@ class PipelineOptions:
     natural_order: bool = True
     max_lines: int = 10_000
     orientation: bool = True
+    words: bool = False
 
 
 class TextSystem:
@@ -109,7 +112,7 @@ class TextSystem:
 
     def _read(self, portion: "_Portion", options: PipelineOptions, watch: Stopwatch) -> list[Page]:
         counts = [len(picture.boxes) for picture in portion.pictures]
-        texts = self._reader(portion.lines, counts, options.reread_score, watch)
+        texts = self._reader(portion.lines, counts, options.reread_score, watch, options.words)
         if options.orientation:
             for place in upside_down_pages(portion.lines, texts, counts, self._reader, options.reread_score, watch):
                 texts[portion.lines_of(place)] = self._turn(portion, place, options, watch)
@@ -127,7 +130,7 @@ class TextSystem:
         portion.pictures[place] = picture._replace(angle=(picture.angle + 180) % 360, boxes=boxes[order])
         lines = portion.lines[where]
         portion.lines[where] = [lines[index].upside_down() for index in order.tolist()]
-        return self._reader(portion.lines[where], [len(order)], options.reread_score, watch)
+        return self._reader(portion.lines[where], [len(order)], options.reread_score, watch, options.words)
 
 
 class _Picture(NamedTuple):
@@ -186,7 +189,13 @@ def _page(picture: _Picture, texts: Sequence[Text], options: PipelineOptions) ->
     layout = find_layout(picture.boxes[kept])
     boxes = turn_boxes(picture.boxes, -picture.angle % 360, *picture.upright_size)
     lines = [
-        Line(texts[index].text, texts[index].confidence, to_box(boxes[index]), paragraph=paragraph)
+        Line(
+            texts[index].text,
+            texts[index].confidence,
+            to_box(boxes[index]),
+            _words(texts[index], picture.boxes[index], picture),
+            paragraph,
+        )
         for index, paragraph in zip(kept, layout.paragraphs.tolist(), strict=True)
     ]
     order = layout.order.tolist() if options.natural_order else range(len(lines))
@@ -211,6 +220,22 @@ def to_box(corners: npt.NDArray[np.float32]) -> Box:
     """
     first, second, third, fourth = ((int(x), int(y)) for x, y in corners.tolist())
     return first, second, third, fourth
+
+
+def _words(text: Text, box: npt.NDArray[np.float32], picture: _Picture) -> tuple[Word, ...]:
+    """Return the words of a line of a picture, if they were asked for, with boxes of the picture as it is."""
+    if text.words is None:
+        return ()
+    words = word_boxes(text.words, box, picture.upright_size[::-1])
+    if not words or picture.angle == 0:
+        return words
+    corners = np.array([word.box for word in words], dtype=np.float32)
+    turned = turn_boxes(corners, -picture.angle % 360, *picture.upright_size)
+    return tuple(replace(word, box=to_box(corners)) for word, corners in zip(words, turned, strict=True))
+
+
+def _upside_down(text: Text) -> Text:
+    return text if text.words is None else text._replace(words=text.words.upside_down())
 
 
 class _UpsideDownLines:
@@ -253,5 +278,6 @@ class _UpsideDownLines:
         thresh = self._options.cls_thresh
         chosen = [index for index, angle in zip(indices, angles, strict=True) if angle.is_upside_down(thresh)]
         upright = [lines[index].upside_down() for index in chosen]
-        texts = self._reader(upright, [1] * len(upright), self._options.reread_score, self._watch)
-        return zip(chosen, texts, strict=True)
+        options = self._options
+        texts = self._reader(upright, [1] * len(upright), options.reread_score, self._watch, options.words)
+        return zip(chosen, map(_upside_down, texts), strict=True)

@@ -4,9 +4,10 @@ Reference: Graves et al., "Connectionist Temporal Classification", ICML 2006 (gr
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -24,11 +25,13 @@ from ppocr_serving.vision.lines import (
     scale_line,
 )
 from ppocr_serving.vision.pictures import BgrImage
+from ppocr_serving.vision.words import Character, Spans, find_words
 
 __all__ = [
     "COMPATIBLE_WIDTHS",
     "NARROW_WIDTHS",
     "Batch",
+    "FindWords",
     "LineQueue",
     "Packing",
     "RecognitionOptions",
@@ -50,6 +53,9 @@ _MARGIN = 16
 """Minimum padding in pixels of a line wider than the narrowest width: without any, the network reads the end of a line
 differently."""
 
+FindWords = Callable[[int, Sequence[Character]], Spans]
+"""Find the words of a line of a batch by its place there, and by its characters."""
+
 _MAX_THREADS = 64  # for all requests together; engine calls beyond the number of engines must wait anyway
 
 
@@ -59,10 +65,12 @@ class Text(NamedTuple):
     Attributes:
         text: What was read; may be empty.
         confidence: The mean probability of the kept characters in [0, 1]; 0 for an empty text.
+        words: Its words and where they are; None unless requested.
     """
 
     text: str
     confidence: float
+    words: Spans | None = None
 
 
 class Batch(NamedTuple):
@@ -167,13 +175,14 @@ class TextRecognizer:
             del crop  # it may be as large as a picture, and the next one may wait for others
         return lines
 
-    def __call__(self, crops: Iterable[BgrImage], watch: Stopwatch) -> list[Text]:
+    def __call__(self, crops: Iterable[BgrImage], watch: Stopwatch, words: bool = False) -> list[Text]:
         """Recognise crops.
 
         Args:
             crops: (h, w, 3) uint8 BGR each, single lines of text. Consumed one by one; only lines scaled to the
                 network's height are kept, so that crops decoded on demand take little memory.
             watch: Receives the stages `rec_prepare`, `rec_engine` and `rec_decode`.
+            words: Find the words of each line.
 
         Returns:
             One text per crop, in order.
@@ -185,12 +194,13 @@ class TextRecognizer:
         queue = LineQueue([line.shape[1] for line in lines], self._options, len(self._engines))
         watches = [watch.for_thread() for _ in self._engines[: len(lines)]]
         others = [
-            self._threads.submit(self._read, place, lines, queue, own) for place, own in enumerate(watches[1:], start=1)
+            self._threads.submit(self._read, place, lines, queue, own, words)
+            for place, own in enumerate(watches[1:], start=1)
         ]
         texts: dict[int, Text] = {}
         try:
             if lines:
-                texts.update(self._read(0, lines, queue, watches[0]))
+                texts.update(self._read(0, lines, queue, watches[0], words))
         finally:
             queue.clear()  # if one engine fails, the others need not go on
             wait(others)  # for all of them, before an error in one lets the next request begin
@@ -216,7 +226,9 @@ class TextRecognizer:
         for width in self.usual_widths:
             engine.run(np.zeros((1, *self._options.image_shape[:2], width), np.float32), lambda _: None)
 
-    def _read(self, place: int, lines: Sequence[BgrImage], queue: "LineQueue", watch: Stopwatch) -> dict[int, Text]:
+    def _read(
+        self, place: int, lines: Sequence[BgrImage], queue: "LineQueue", watch: Stopwatch, words: bool
+    ) -> dict[int, Text]:
         engine = self._engines[place]
         texts: dict[int, Text] = {}
         # Half of the engines begin with the narrow lines, half with the wide ones, so that each sees few widths: when
@@ -224,21 +236,26 @@ class TextRecognizer:
         while (batch := queue.take(wide=place % 2 == 1)) is not None:
             with watch(f"{self._options.stages}_prepare"):
                 height = self._options.image_shape[1]
-                tensor = batch_lines(
-                    [lines[index] for index in batch.indices], height, batch.width, self._options.normalization
-                )
+                taken = [lines[index] for index in batch.indices]
+                tensor = batch_lines(taken, height, batch.width, self._options.normalization)
+            find = partial(self._find_words, taken, batch.width) if words else None
             with watch(f"{self._options.stages}_engine"):
                 try:
-                    found = engine.run(tensor, lambda probabilities: self._decode(probabilities, watch))
+                    found = engine.run(tensor, partial(self._decode, watch=watch, find=find))
                 finally:
                     if len(batch.indices) * batch.width > self._options.packing.max_total_width:  # one very long line
                         engine.release_memory()
             texts.update(zip(batch.indices, found, strict=True))
         return texts
 
-    def _decode(self, probabilities: Float32Array, watch: Stopwatch) -> list[Text]:
+    def _decode(self, probabilities: Float32Array, watch: Stopwatch, find: "FindWords | None") -> list[Text]:
         with watch(f"{self._options.stages}_decode"):
-            return decode(probabilities, self._options.characters, use_space=self._options.use_space)
+            return decode(probabilities, self._options.characters, use_space=self._options.use_space, find=find)
+
+    def _find_words(
+        self, lines: Sequence[BgrImage], width: int, position: int, characters: Sequence[Character]
+    ) -> Spans:
+        return Spans(find_words(lines[position], width, characters), self._options.margin)
 
 
 class LineQueue:
@@ -303,13 +320,20 @@ def _padded(width: int, steps: Sequence[int]) -> int:
     return next((step for step in steps if step >= needed), steps[-1])
 
 
-def decode(probabilities: Float32Array, characters: Sequence[str], *, use_space: bool = True) -> list[Text]:
+def decode(
+    probabilities: Float32Array,
+    characters: Sequence[str],
+    *,
+    use_space: bool = True,
+    find: FindWords | None = None,
+) -> list[Text]:
     """Decode texts from the network's output: the best class of each step, repetitions merged, blanks dropped.
 
     Args:
         probabilities: (N, T, classes) float32 in [0, 1].
         characters: Characters of the classes 1, 2, ...
         use_space: If there is one class more, it is the space.
+        find: Finds the words of each line; None if they are not requested.
 
     Returns:
         N texts.
@@ -325,23 +349,37 @@ def decode(probabilities: Float32Array, characters: Sequence[str], *, use_space:
             f"{', to which the blank and the space can be added' if use_space else ' and the blank'}; "
             "set PPOCR_REC_DICT to the dictionary that belongs to the model"
         )
-    return [
-        _decode_line(line, best, characters)
-        for line, best in zip(probabilities, probabilities.argmax(axis=2).tolist(), strict=True)
-    ]
+    lines = zip(probabilities, probabilities.argmax(axis=2).tolist(), strict=True)
+    return [_decode_line(line, best, characters, index, find) for index, (line, best) in enumerate(lines)]
 
 
-def _decode_line(probabilities: Float32Array, best: Sequence[int], characters: Sequence[str]) -> Text:
+def _decode_line(
+    probabilities: Float32Array, best: Sequence[int], characters: Sequence[str], index: int, find: FindWords | None
+) -> Text:
     # A loop over the few steps of a line: right after an engine call, each NumPy call costs some 30 microseconds.
     steps, kept = [], []
     before = 0
-    for step, index in enumerate(best):
-        if index not in (0, before):
+    for step, best_class in enumerate(best):
+        if best_class not in (0, before):
             steps.append(step)
-            kept.append(index)
-        before = index
+            kept.append(best_class)
+        before = best_class
     if not kept:
         return Text("", 0.0)
     count = len(characters)
-    text = "".join([characters[index - 1] if index <= count else " " for index in kept])
-    return Text(text, float(probabilities[steps, kept].mean()))
+    texts = [characters[kept_class - 1] if kept_class <= count else " " for kept_class in kept]
+    found = probabilities[steps, kept]
+    words = None
+    if find is not None:
+        ends = [_end_of_run(best, step) for step in steps]
+        middles = [(first + end) / 2 / len(best) for first, end in zip(steps, ends, strict=True)]
+        words = find(index, list(map(Character, texts, found.tolist(), middles)))
+    return Text("".join(texts), float(found.mean()), words)
+
+
+def _end_of_run(best: Sequence[int], first: int) -> int:
+    """Return the step behind the last one of a run of steps with the same class."""
+    end = first + 1
+    while end < len(best) and best[end] == best[first]:
+        end += 1
+    return end

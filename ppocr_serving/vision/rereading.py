@@ -62,7 +62,12 @@ class LineReader:
         return CroppedLine(first, self._second.cut(image, box))
 
     def __call__(
-        self, lines: Sequence[CroppedLine], counts: Sequence[int], reread_score: float, watch: Stopwatch
+        self,
+        lines: Sequence[CroppedLine],
+        counts: Sequence[int],
+        reread_score: float,
+        watch: Stopwatch,
+        words: bool = False,
     ) -> list[Text]:
         """Read the lines of pictures.
 
@@ -74,6 +79,7 @@ class LineReader:
             reread_score: Lines whose confidence is below this, in [0, 1], are read again; all of them if it is 1, in
                 which case the first recogniser is not needed.
             watch: Receives the stages of both recognisers, and the number of lines that the second one has read.
+            words: Find the words of each line.
 
         Returns:
             One text per line, in order.
@@ -82,14 +88,14 @@ class LineReader:
             EngineError: A network failed.
         """
         if self._second is None or reread_score <= 0:
-            return self._first((line.first for line in lines), watch)
+            return self._first((line.first for line in lines), watch, words)
         first, second = self._first, self._second
         texts: list[Text | None] = [None] * len(lines)
         if reread_score < 1:
             pictures = list(ranges(counts))
             samples = [_sample(picture) for picture in pictures]
             sampled = [index for sample in samples for index in sample]
-            _fill(texts, sampled, first((lines[index].first for index in sampled), watch))
+            _fill(texts, sampled, first((lines[index].first for index in sampled), watch, words))
             rest = [
                 index
                 for picture, sample in zip(pictures, samples, strict=True)
@@ -97,10 +103,10 @@ class LineReader:
                 for index in picture
                 if texts[index] is None
             ]
-            _fill(texts, rest, first((lines[index].first for index in rest), watch))
+            _fill(texts, rest, first((lines[index].first for index in rest), watch, words))
         doubtful = [index for index, text in enumerate(texts) if text is None or text.confidence < reread_score]
         watch.lines_reread += len(doubtful)
-        _fill(texts, doubtful, second((lines[index].second for index in doubtful), watch))
+        _fill(texts, doubtful, second((lines[index].second for index in doubtful), watch, words))
         return [text for text in texts if text is not None]
 
 

@@ -14,7 +14,7 @@ from ppocr_serving.models import Role
 from ppocr_serving.reading.inputs import InputLimits, PictureFiles, check_files, naming_item
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.reading.reader import Reader
-from ppocr_serving.results import Box, Page
+from ppocr_serving.results import Box, Line, Page, Word
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.web.bounded_json import text_of_json, too_many_values
@@ -66,9 +66,24 @@ class PredictRequest(NamedTuple):
     options: ReadOptions | None
 
 
-def rows_of_page(page: Page) -> list[dict[str, Any]]:
-    """Return the lines of a page in the form of `ocr_system`'s answer."""
-    return [{"text": line.text, "confidence": line.confidence, "text_region": _region(line.box)} for line in page.lines]
+def rows_of_page(page: Page, words: bool = False) -> list[dict[str, Any]]:
+    """Return the lines of a page in the form of `ocr_system`'s answer.
+
+    Args:
+        page: The page.
+        words: Whether each line has the key `words`, a list of the same form.
+    """
+    rows = []
+    for line in page.lines:
+        row = _row(line)
+        if words:
+            row["words"] = [_row(word) for word in line.words]
+        rows.append(row)
+    return rows
+
+
+def _row(found: Line | Word) -> dict[str, Any]:
+    return {"text": found.text, "confidence": found.confidence, "text_region": _region(found.box)}
 
 
 def _region(box: Box) -> list[list[int]]:
@@ -84,7 +99,9 @@ def _in_rows(reader: Reader, options: ReadOptions | None) -> ReadOptions:
 
 
 def _system(reader: Reader, images: Iterable[BgrImage], options: ReadOptions | None, watch: Stopwatch) -> Results:
-    return [rows_of_page(page) for page in reader.pages(images, _in_rows(reader, options), watch)]
+    requested = None if options is None else options.words
+    words = reader.settings.reading.words if requested is None else requested
+    return [rows_of_page(page, words) for page in reader.pages(images, _in_rows(reader, options), watch)]
 
 
 def _det(reader: Reader, images: Iterable[BgrImage], options: ReadOptions | None, watch: Stopwatch) -> Results:

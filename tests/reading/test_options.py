@@ -61,10 +61,11 @@ def test_each_option_reaches_its_stage() -> None:
         reread_score=0.9,
         reading_order="rows",
         orientation=False,
+        words=True,
     )
     assert len(options.given()) == len(get_type_hints(ReadOptions))
     detection = DetectionOptions(736, "min", 1280, 0.2, 0.4, 2.0, True, "slow")
-    expected = PipelineOptions(detection, False, 0.8, 0.1, 0.9, natural_order=False, orientation=False)
+    expected = PipelineOptions(detection, False, 0.8, 0.1, 0.9, natural_order=False, orientation=False, words=True)
     assert pipeline_options(ReadingSettings(), options, DETECTOR) == expected
 
 

@@ -8,6 +8,7 @@ import pytest
 from ppocr_serving.engines import Engine, EnginePool, EngineSpec, Runtime
 from ppocr_serving.errors import ModelNotFound
 from ppocr_serving.reading.models import characters_of
+from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.settings import Settings, load_settings
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web.hubserving import MODULES
@@ -31,6 +32,29 @@ def test_system_answers_one_list_per_picture(services: dict[str, Service]) -> No
     for line in first + second:
         assert list(line) == ["text", "confidence", "text_region"]
         assert type(line["confidence"]) is float
+
+
+def test_system_answers_words_only_if_requested(services: dict[str, Service]) -> None:
+    page = draw_page([Placed("Platform 9", 50, 60), Placed("开往北京", 50, 160)], 500, 300)
+    (without,) = services["ocr_system"].run([page], options=ReadOptions(words=False))
+    (lines,) = services["ocr_system"].run([page], options=ReadOptions(words=True))
+    assert without == [{key: value for key, value in line.items() if key != "words"} for line in lines]
+    assert [[word["text"] for word in line["words"]] for line in lines] == [["Platform", "9"], list("开往北京")]
+    for line in lines:
+        assert list(line) == ["text", "confidence", "text_region", "words"]
+        (left, _), (right, _) = line["text_region"][:2]
+        for word in line["words"]:
+            assert list(word) == ["text", "confidence", "text_region"]
+            assert left <= word["text_region"][0][0] < word["text_region"][1][0] <= right
+
+
+def test_a_call_without_words_beats_the_setting(services: dict[str, Service]) -> None:
+    settings = with_values(services["ocr_system"].reader.settings, words=True)
+    service = create_service("ocr_system", settings)
+    ((line,),) = service.run([draw_line("Platform 9")])
+    assert [word["text"] for word in line["words"]] == ["Platform", "9"]
+    ((line,),) = service.run([draw_line("Platform 9")], options=ReadOptions(words=False))
+    assert "words" not in line
 
 
 def test_det_answers_one_list_per_picture_with_the_boxes_of_system(services: dict[str, Service]) -> None:
