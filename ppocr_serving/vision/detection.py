@@ -21,6 +21,7 @@ from ppocr_serving.engines import Engine, Float32Array
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.geometry import BoxArray, order_clockwise, paddleocr_order, reading_order
 from ppocr_serving.vision.pictures import BgrImage
+from ppocr_serving.vision.sparse import MAX_PIECES, find_ink, is_explained, may_be_huge, shows_huge_text
 
 __all__ = ["MAX_LONGER_SIDE", "DetectionOptions", "TextDetector", "box_order", "closer_size", "decode", "prepare"]
 
@@ -43,6 +44,7 @@ _CLOSE_LINE = 28
 _SMALL_SHARE = 0.1
 _MIN_CLOSER = 1.2  # times as close; less gains nothing
 _MAX_CLOSER_SCALE = 2.0  # of pictures that were not shrunk
+_FAR_SIDE = 256  # pixels of the longer side; letters as high as the page are then as high as usual ones
 _CLOSER_STRIDE = 64  # fewer shapes of the input than with 32; each new one costs as much as the look itself
 _MIN_MAP_SIDE = 3  # pixels of the probability map: less is noise
 _MIN_SIDE = 3  # pixels of the picture
@@ -96,7 +98,7 @@ class TextDetector:
         self._usual_pixels = usual_pixels
 
     def __call__(self, image: BgrImage, options: DetectionOptions, watch: Stopwatch) -> BoxArray:
-        """Detect text, with a second look at pictures whose text is small for the network.
+        """Detect text, with a second look at pictures whose text is small or huge for the network.
 
         Args:
             image: (H, W, 3) uint8 BGR, any size from 1x1.
@@ -110,8 +112,40 @@ class TextDetector:
             EngineError: The network failed.
         """
         boxes, scale = self._look(image, None, options, watch)
+        if options.closer_side_len and len(boxes) <= MAX_PIECES:
+            found = self._look_for_extremes(image, boxes, scale, options, watch)
+            if len(found):
+                return found
         closer = closer_size(image.shape[:2], boxes, scale, options)
         return boxes if closer is None else self._look(image, closer, options, watch)[0]
+
+    def _look_for_extremes(
+        self, image: BgrImage, boxes: BoxArray, scale: float, options: DetectionOptions, watch: Stopwatch
+    ) -> BoxArray:
+        """Return the boxes of huge text, tiny text or a very long line, if that is all there is; else none."""
+        nothing: BoxArray = np.zeros((0, 4, 2), dtype=np.float32)
+        with watch("det_prepare"):
+            ink = find_ink(image)
+        if ink is None:
+            return nothing
+        longer, shorter = max(image.shape[:2]), min(image.shape[:2])
+        shrinkable = scale * longer > 2 * _FAR_SIDE and shorter * _FAR_SIDE >= longer * _MIN_SHORTER_SIDE
+        if shrinkable and may_be_huge(ink, boxes, longer):
+            height, width = (_to_stride(int(side * _FAR_SIDE / longer)) for side in image.shape[:2])
+            found = self._look(image, (height, width), options, watch)[0]
+            if shows_huge_text(ink, found, boxes):
+                return found
+        if is_explained(ink, boxes):
+            return nothing
+        part = ink.cut_out(image)
+        if _scale(part.shape[:2], options) >= _MIN_CLOSER * scale:
+            inside: BoxArray = self(part, options, watch) + np.array([ink.left, ink.top], dtype=np.float32)
+            return inside
+        strip = min(_MIN_SHORTER_SIDE / shorter, math.sqrt(_MAX_PIXELS / (longer * shorter)))
+        if not len(boxes) and strip >= _MIN_CLOSER * scale:
+            height, width = (_to_stride(int(side * strip)) for side in image.shape[:2])
+            return self._look(image, (height, width), options, watch)[0]
+        return nothing
 
     def _look(
         self, image: BgrImage, size: tuple[int, int] | None, options: DetectionOptions, watch: Stopwatch
@@ -219,6 +253,11 @@ def _network_size(height: int, width: int, options: DetectionOptions) -> tuple[i
         affordable = min(math.sqrt(max_pixels / (height * width)), max_pixels / (_STRIDE * longer))
         ratio = max(ratio, min(_MIN_SHORTER_SIDE / shorter, _MAX_ENLARGEMENT, affordable))
     return _to_stride(int(height * ratio)), _to_stride(int(width * ratio))
+
+
+def _scale(shape: tuple[int, ...], options: DetectionOptions) -> float:
+    """Return the pixels of the network's input per pixel of a picture of height and width `shape`."""
+    return max(_network_size(shape[0], shape[1], options)) / max(shape)
 
 
 def _to_stride(side: int, stride: int = _STRIDE) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from ppocr_serving.vision.lines import (
     scale_line,
 )
 from ppocr_serving.vision.pictures import BgrImage
+from ppocr_serving.vision.splitting import Piece, join_pieces, split_line
 from ppocr_serving.vision.words import Character, Spans, find_words
 
 __all__ = [
@@ -41,7 +43,7 @@ __all__ = [
 ]
 
 _LONG = (1280, 1600, 2048, 2560, 3200, 4096, 6400)
-"""Input widths in pixels of long lines. Wider ones are squeezed: 6400 at a height of 48 are some 300 letters."""
+"""Input widths in pixels of long lines. Wider ones are split: 6400 at a height of 48 are some 300 letters."""
 
 NARROW_WIDTHS = (64, 128, 192, 256, 320, 384, 512, 640, 768, 896, 1024, 1152, *_LONG)
 """Input widths in pixels."""
@@ -156,10 +158,12 @@ class TextRecognizer:
             crop: (h, w, 3) uint8 BGR, a single line of text.
 
         Returns:
-            (H, w, 3) uint8 BGR with the network's height H.
+            (H, w, 3) uint8 BGR with the network's height H. A line that is longer than the network's input, and will be
+            split, has at most the crop's own width, so that no pixels are kept that the picture has not.
         """
         options = self._options
-        return scale_line(crop, options.image_shape[1], options.widths[-1], options.interpolation)
+        widest = max(options.widths[-1], crop.shape[1])
+        return scale_line(crop, options.image_shape[1], widest, options.interpolation)
 
     def lines(self, crops: Iterable[BgrImage], watch: Stopwatch) -> list[BgrImage]:
         """Scale crops as `line` does.
@@ -190,7 +194,11 @@ class TextRecognizer:
         Raises:
             EngineError: The network failed, or its classes do not fit the dictionary.
         """
-        lines = self.lines(crops, watch)
+        pieces = [split_line(line, self._options.widths[-1]) for line in self.lines(crops, watch)]
+        texts = iter(self._read_all([piece.image for line in pieces for piece in line], watch, words))
+        return [_join(line, list(islice(texts, len(line)))) for line in pieces]
+
+    def _read_all(self, lines: Sequence[BgrImage], watch: Stopwatch, words: bool) -> list[Text]:
         queue = LineQueue([line.shape[1] for line in lines], self._options, len(self._engines))
         watches = [watch.for_thread() for _ in self._engines[: len(lines)]]
         others = [
@@ -318,6 +326,27 @@ class LineQueue:
 def _padded(width: int, steps: Sequence[int]) -> int:
     needed = width if width <= steps[0] else width + _MARGIN
     return next((step for step in steps if step >= needed), steps[-1])
+
+
+def _join(pieces: Sequence[Piece], texts: Sequence[Text]) -> Text:
+    if len(texts) == 1:
+        return texts[0]
+    count = sum(len(text.text) for text in texts)
+    total = sum(text.confidence * len(text.text) for text in texts)
+    return Text(join_pieces(pieces, [text.text for text in texts]), total / max(1, count), _join_words(pieces, texts))
+
+
+def _join_words(pieces: Sequence[Piece], texts: Sequence[Text]) -> Spans | None:
+    spans = [text.words for text in texts if text.words is not None]
+    if not spans:
+        return None
+    length = pieces[-1].start + pieces[-1].image.shape[1]
+    words = [
+        word.inside(piece.start / length, piece.image.shape[1] / length)
+        for piece, found in zip(pieces, spans, strict=True)
+        for word in found.words
+    ]
+    return Spans(tuple(words), spans[0].margin)
 
 
 def decode(

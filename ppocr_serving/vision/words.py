@@ -72,6 +72,15 @@ class Span(NamedTuple):
     start: float
     end: float
 
+    def inside(self, start: float, length: float) -> Self:
+        """Return where the word is in a longer line, of which this line is a part.
+
+        Args:
+            start: Where the part begins, as a share of the longer line's length.
+            length: The part's length, likewise.
+        """
+        return self._replace(start=start + self.start * length, end=start + self.end * length)
+
 
 class Spans(NamedTuple):
     """The words of a line as it was cut out for a recogniser.
