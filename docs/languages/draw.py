@@ -13,6 +13,8 @@ LATIN = FONTS / "dejavu" / "DejaVuSans.ttf"
 EAST_ASIAN = FONTS / "wqy" / "wqy-microhei.ttc"
 FOLDER = Path(__file__).parent
 SIZE, MARGIN, SPACING = 24, 16, 42  # pixels
+VERTICAL = ["国境の長いトンネルを抜けると", "雪国であった", "夜の底が白くなった", "信号所に汽車が止まった"]
+SIDEWAYS = "ー"  # stands upright in a column
 
 TEXTS = {
     "chinese": (
@@ -70,8 +72,32 @@ TEXTS = {
 }
 
 
+def draw_vertical() -> None:
+    """Draw columns from right to left, with a label for each."""
+    font = ImageFont.truetype(EAST_ASIAN, SIZE)
+    size = (SPACING * len(VERTICAL) + MARGIN, SIZE * max(map(len, VERTICAL)) + 2 * MARGIN)
+    picture = Image.new("L", size, "white")
+    rows = []
+    for number, column in enumerate(VERTICAL, start=1):
+        left = picture.width - number * SPACING
+        for place, letter in enumerate(column):
+            tile = Image.new("L", (SIZE, SIZE), "white")
+            ImageDraw.Draw(tile).text((SIZE / 2, SIZE / 2), letter, fill="black", font=font, anchor="mm")
+            picture.paste(tile.rotate(-90) if letter in SIDEWAYS else tile, (left, MARGIN + place * SIZE))
+        right, bottom = left + SIZE, MARGIN + len(column) * SIZE
+        rows.append(f"{left},{MARGIN},{right},{MARGIN},{right},{bottom},{left},{bottom},{column}\n")
+    save("vertical", picture, rows)
+
+
+def save(name: str, picture: Image.Image, rows: list[str]) -> None:
+    """Save a picture and its labels."""
+    picture.quantize(16).save(FOLDER / f"{name}.png", optimize=True)
+    (FOLDER / f"{name}.csv").write_text("".join(rows), encoding="utf-8")
+
+
 def main() -> None:
     """Draw all pictures."""
+    draw_vertical()
     for name, (path, lines) in TEXTS.items():
         font = ImageFont.truetype(path, SIZE)
         width = max(round(font.getlength(line)) for line in lines) + 2 * MARGIN
@@ -83,8 +109,7 @@ def main() -> None:
             left, top, right, bottom = (round(side) for side in pen.textbbox(corner, line, font))
             pen.text(corner, line, fill="black", font=font)
             rows.append(f"{left},{top},{right},{top},{right},{bottom},{left},{bottom},{line}\n")
-        picture.quantize(16).save(FOLDER / f"{name}.png", optimize=True)
-        (FOLDER / f"{name}.csv").write_text("".join(rows), encoding="utf-8")
+        save(name, picture, rows)
 
 
 if __name__ == "__main__":

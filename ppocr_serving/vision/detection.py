@@ -122,7 +122,7 @@ class TextDetector:
     def _look_for_extremes(
         self, image: BgrImage, boxes: BoxArray, scale: float, options: DetectionOptions, watch: Stopwatch
     ) -> BoxArray:
-        """Return the boxes of huge text, tiny text or a very long line, if that is all there is; else none."""
+        """Return the boxes of huge, tiny, very long or light text, if that is all there is; else none."""
         nothing: BoxArray = np.zeros((0, 4, 2), dtype=np.float32)
         with watch("det_prepare"):
             ink = find_ink(image)
@@ -145,6 +145,8 @@ class TextDetector:
         if not len(boxes) and strip >= _MIN_CLOSER * scale:
             height, width = (_to_stride(int(side * strip)) for side in image.shape[:2])
             return self._look(image, (height, width), options, watch)[0]
+        if not len(boxes) and ink.on_dark:  # the network has seen few such pictures
+            return self(255 - image, options, watch)
         return nothing
 
     def _look(

@@ -34,12 +34,14 @@ class InkArea(NamedTuple):
         top: Its upper edge.
         right: One more than its last column.
         bottom: One more than its last row.
+        on_dark: Whether the paper is darker than the middle grey.
     """
 
     left: int
     top: int
     right: int
     bottom: int
+    on_dark: bool
 
     @property
     def width(self) -> int:
@@ -75,6 +77,7 @@ def find_ink(image: BgrImage) -> InkArea | None:
         max(0, top - _MARGIN),
         min(grey.shape[1], left + width + _MARGIN),
         min(grey.shape[0], top + height + _MARGIN),
+        paper < 128,
     )
 
 
