@@ -86,7 +86,7 @@ def draw_vertical() -> None:
             picture.paste(tile.rotate(-90) if letter in SIDEWAYS else tile, (left, MARGIN + place * SIZE))
         right, bottom = left + SIZE, MARGIN + len(column) * SIZE
         rows.append(f"{left},{MARGIN},{right},{MARGIN},{right},{bottom},{left},{bottom},{column}\n")
-    save("vertical", picture, rows)
+    save("vertical/columns", picture, rows)
 
 
 def save(name: str, picture: Image.Image, rows: list[str]) -> None:

@@ -2,10 +2,12 @@
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.labels import read_labels
 from ppocr_serving.engines import Runtime
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.vision.pictures import BgrImage
@@ -53,6 +55,14 @@ def test_columns_next_to_one_another_are_read(read: Read) -> None:
     columns = ["床前明月光", "疑是地上霜", "舉頭望明月", "低頭思故鄉"]
     page = np.hstack([draw_downwards(column, 40, margin=20) for column in reversed(columns)])
     assert sorted(read(page)) == sorted(columns)
+
+
+def test_the_columns_of_the_documentation_are_read_as_shown(reader: Reader) -> None:
+    picture = Path(__file__).parents[2] / "docs" / "languages" / "vertical" / "columns.png"
+    labels = [label.text for label in read_labels(picture.with_suffix(".csv"))]
+    assert sorted(line.text for line in reader.read(picture).lines) == sorted(labels)
+    shown = picture.parents[2].joinpath("languages.md").read_text(encoding="utf-8")
+    assert all(f"\n{label}\n" in shown for label in labels)
 
 
 # ---- long
