@@ -101,7 +101,7 @@ def test_saving_again_replaces_the_previous_file(model: ModelFiles) -> None:
     content = path.read_bytes()
     path.write_bytes(b"damaged")
     assert new_engine(model).save_compiled() == path
-    assert len(path.read_bytes()) == len(content)
+    assert len(path.read_bytes()) == pytest.approx(len(content), rel=0.01)  # names inside it differ in length
     stale = path.rename(path.with_name("inference-0123456789abcdef.blob"))
     other = model.program.with_name("other-0123456789abcdef.blob")
     other.write_bytes(b"of another model")
