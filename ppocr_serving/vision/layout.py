@@ -106,9 +106,10 @@ def _parts(boxes: BoxArray) -> Iterator[_PagePart]:
 def _level(boxes: BoxArray) -> BoxArray:
     """Rotate a page so that its lines are level."""
     angle = math.atan(page_slope(boxes))
-    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    level: BoxArray = (boxes @ turn).astype(np.float32)
-    return level
+    cosine, sine = math.cos(angle), math.sin(angle)
+    x, y = boxes[..., 0], boxes[..., 1]
+    # Not a product of matrices: the lean image has no library for those.
+    return np.stack([x * cosine + y * sine, y * cosine - x * sine], axis=-1).astype(np.float32)
 
 
 def _quarter_turn(boxes: BoxArray) -> BoxArray:
