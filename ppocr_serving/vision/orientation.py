@@ -160,7 +160,8 @@ def set_upright(line: BgrImage) -> BgrImage:
     """
     height, width = line.shape[:2]
     grey = line.mean(axis=2)
-    ink = np.abs(grey - np.median(grey)).mean(axis=0)
+    paper = np.partition(grey, grey.size // 2, axis=None)[grey.size // 2]
+    ink = np.abs(grey - paper).mean(axis=0)
     _, cuts = min(((_ink_at(ink, cuts), cuts) for cuts in _possible_cuts(height, width)), key=_first)
     edges = [0, *cuts[(cuts > height / 4) & (cuts < width - height / 4)].tolist(), width]
     margin = round(_COLUMN_MARGIN * height)
