@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -246,6 +247,18 @@ class Reader:
         if "reread" in self.roles:
             self._second_recognizer([image], Stopwatch())
 
+    def usual_shapes(self) -> Iterator[tuple[Engine, tuple[int, int, int, int]]]:
+        """Yield the recognisers' engines with each shape of their input that most pictures need.
+
+        Paddle's engines are left out, and those that do not keep so many shapes.
+        """
+        for role in self.roles:
+            if role not in ("rec", "reread") or not runs_on_openvino(self.settings, role):
+                continue
+            shapes = (self._recognizer if role == "rec" else self._second_recognizer).usual_shapes
+            if len(shapes) <= self.settings.models.kept_shapes:
+                yield from product(self._engines(role), shapes)
+
     def _effective(self, options: ReadOptions | None) -> PipelineOptions:
         if options is None:
             return self._defaults
@@ -254,28 +267,6 @@ class Reader:
                 f"reread_score is {options.reread_score:g}, but this reader has no second recogniser; leave it out"
             )
         return pipeline_options(self.settings.reading, options, self.settings.models.profile.det)
-
-    def prepare_usual_widths(self, seen: set[Engine]) -> None:
-        """Prepare the recognisers for lines of the usual widths, as far as they keep what they prepare.
-
-        The first pictures need not do it then.
-
-        Args:
-            seen: Engines that are prepared; the reader's are added.
-
-        Raises:
-            EngineError: A network failed.
-        """
-        for role in self.roles:
-            if role not in ("rec", "reread") or not runs_on_openvino(self.settings, role):
-                continue
-            recognizer = self._recognizer if role == "rec" else self._second_recognizer
-            if self.settings.models.kept_shapes < len(recognizer.usual_widths):
-                continue
-            for engine in self._engines(role):
-                if engine not in seen:
-                    seen.add(engine)
-                    recognizer.prepare_usual_widths(engine)
 
     @cached_property
     def _detector(self) -> TextDetector:

@@ -61,7 +61,7 @@ def try_out(readers: Iterable[Reader]) -> None:
 
 
 def _prepare_quietly(readers: Iterable[Reader]) -> None:
-    prepared: set[Engine] = set()
+    usual = dict.fromkeys(pair for reader in readers for pair in reader.usual_shapes())  # readers share engines
     with suppress(EngineError):  # the engine reports it when it is used
-        for reader in readers:
-            reader.prepare_usual_widths(prepared)
+        for engine, shape in usual:
+            engine.run(np.zeros(shape, dtype=np.float32), lambda _: None)

@@ -218,21 +218,10 @@ class TextRecognizer:
         return [texts[index] for index in range(len(lines))]
 
     @property
-    def usual_widths(self) -> tuple[int, ...]:
-        """The widths in pixels that ordinary lines are padded to."""
-        return tuple(width for width in self._options.widths if width < _LONG[0])
-
-    def prepare_usual_widths(self, engine: Engine) -> None:
-        """Run an engine on an empty line of each of `usual_widths`.
-
-        Args:
-            engine: One of the recogniser's.
-
-        Raises:
-            EngineError: The network failed.
-        """
-        for width in self.usual_widths:
-            engine.run(np.zeros((1, *self._options.image_shape[:2], width), np.float32), lambda _: None)
+    def usual_shapes(self) -> list[tuple[int, int, int, int]]:
+        """The shapes of the network's input for single ordinary lines."""
+        channels, height, _ = self._options.image_shape
+        return [(1, channels, height, width) for width in self._options.widths if width < _LONG[0]]
 
     def _read(
         self, place: int, lines: Sequence[BgrImage], queue: "LineQueue", watch: Stopwatch, words: bool
@@ -271,7 +260,7 @@ class LineQueue:
 
     Every new input shape costs time at its first use and memory permanently, and a server sees every possible width. So
     widths are rounded up in steps of about a fifth, and few batch sizes are used: the rest of a request is split
-    (4 = 3 + 1) rather than padded, because an engine call costs little, while an empty line costs as much as a line of
+    (3 = 2 + 1) rather than padded, because an engine call costs little, while an empty line costs as much as a line of
     text.
 
     Args:
