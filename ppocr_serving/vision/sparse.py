@@ -70,7 +70,9 @@ def find_ink(image: BgrImage) -> InkArea | None:
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     samples = grey[::4, ::4].ravel()
     paper = float(np.partition(samples, len(samples) // 2)[len(samples) // 2])
-    left, top, width, height = cv2.boundingRect((cv2.absdiff(grey, (paper,)) > _CONTRAST).astype(np.uint8))
+    cv2.absdiff(grey, (paper,), dst=grey)  # in place: a picture may have 50 MB in grey
+    cv2.threshold(grey, _CONTRAST, 255, cv2.THRESH_BINARY, dst=grey)
+    left, top, width, height = cv2.boundingRect(grey)
     if not width:
         return None
     return InkArea(
