@@ -17,14 +17,17 @@ from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.geometry import BoxArray
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.recognition import Text
-from ppocr_serving.vision.rereading import CroppedLine, LineReader, ranges
+from ppocr_serving.vision.rereading import CroppedLine, LineReader, ranges, spread
 
-__all__ = ["angle_of_side", "set_upright", "turn_boxes", "turn_picture", "upside_down_pages"]
+__all__ = ["CERTAIN", "angle_of_side", "set_upright", "turn_boxes", "turn_picture", "upside_down_pages"]
+
+CERTAIN = 0.9
+"""Confidence at which a line is assumed to be upright. Of the lines of an upside-down page, nineteen in twenty have
+less, of upright ones few; docs/accuracy.md has the measurement for single lines."""
 
 _MIN_LINES = 3  # fewer say little about a page: a sign with a word or two may well run downwards
 _SAMPLE_LINES = 8
 _ELONGATED = 2.0  # times as long as high: such a box has a direction, that of a letter or two has none
-_CERTAIN = 0.9  # of the lines of an upside-down page, nineteen in twenty have less confidence; of upright ones, few
 _READABLE = 0.6  # minimum mean confidence of lines that a page is turned for
 _BETTER = 0.1  # by which upside-down lines must read better once they are turned
 # Columns of upright letters read as well as they do letter by letter (0.05 apart at most), the lines of a page on its
@@ -95,7 +98,7 @@ def angle_of_side(image: BgrImage, boxes: BoxArray, reader: LineReader, reread_s
     if len(high) < _MIN_LINES or len(high) <= np.count_nonzero(along >= _ELONGATED * down):
         return 0
     with watch("crop"):
-        downwards = [reader.cut(image, boxes[index], reread_score) for index in _sample(high.tolist())]
+        downwards = [reader.cut(image, boxes[index], reread_score) for index in spread(high.tolist(), _SAMPLE_LINES)]
 
     def confidence(lines: Sequence[CroppedLine]) -> float:
         return _confidence(reader(lines, [len(lines)], reread_score, watch))
@@ -137,10 +140,10 @@ def upside_down_pages(
         EngineError: A network failed.
     """
     for place, page in enumerate(ranges(counts)):
-        doubtful = [index for index in page if texts[index].confidence < _CERTAIN]
+        doubtful = [index for index in page if texts[index].confidence < CERTAIN]
         if len(page) < _MIN_LINES or 2 * len(doubtful) < len(page):
             continue
-        sample = _sample(doubtful)
+        sample = spread(doubtful, _SAMPLE_LINES)
         turned = reader([lines[index].upside_down() for index in sample], [len(sample)], reread_score, watch)
         before, after = _confidence(texts[index] for index in sample), _confidence(turned)
         if after >= max(_READABLE, before + _BETTER):
@@ -180,12 +183,6 @@ def _possible_cuts(height: int, width: int) -> Iterator[npt.NDArray[np.intp]]:
 
 def _ink_at(ink: npt.NDArray[np.floating], cuts: npt.NDArray[np.intp]) -> float:
     return float(ink[np.minimum(cuts, len(ink) - 1)].mean())
-
-
-def _sample(indices: Sequence[int]) -> list[int]:
-    """Return some of the indices from all over a page; all of them if there are few."""
-    count = min(_SAMPLE_LINES, len(indices))
-    return [indices[len(indices) * place // count] for place in range(count)]
 
 
 def _confidence(texts: Iterable[Text]) -> float:

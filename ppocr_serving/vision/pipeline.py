@@ -14,7 +14,7 @@ from ppocr_serving.vision.classification import TextClassifier
 from ppocr_serving.vision.detection import DetectionOptions, TextDetector, box_order
 from ppocr_serving.vision.geometry import BoxArray, order_clockwise
 from ppocr_serving.vision.layout import find_layout
-from ppocr_serving.vision.orientation import angle_of_side, turn_boxes, turn_picture, upside_down_pages
+from ppocr_serving.vision.orientation import CERTAIN, angle_of_side, turn_boxes, turn_picture, upside_down_pages
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.recognition import Text
 from ppocr_serving.vision.rereading import CroppedLine, LineReader, ranges
@@ -23,7 +23,6 @@ from ppocr_serving.vision.words import word_boxes
 __all__ = ["PipelineOptions", "TextSystem", "require_lines", "to_box"]
 
 _PORTION_LINES = 256  # read together: batches fill well, and a request of many pages does not keep all of its lines
-_CERTAIN = 0.9  # minimum confidence at which a line is assumed to be upright; docs/accuracy.md has the measurement
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,8 @@ class TextSystem:
             if options.orientation:
                 angle = angle_of_side(image, boxes, self._reader, options.reread_score, watch)
             if angle:
-                image = turn_picture(image, angle)
+                with watch("det_prepare"):
+                    image = turn_picture(image, angle)
                 boxes = self._detector(image, options.detection, watch)
             count += len(boxes)
             require_lines(count, options.max_lines)
@@ -261,7 +261,7 @@ class _UpsideDownLines:
             texts: What was read from each line.
             counts: How many lines each picture has.
         """
-        doubtful = [index for index, text in enumerate(texts) if text.confidence < _CERTAIN]
+        doubtful = [index for index, text in enumerate(texts) if text.confidence < CERTAIN]
         rotated = set()
         for index, text in self._read_rotated(doubtful, lines):
             if text.confidence > texts[index].confidence:

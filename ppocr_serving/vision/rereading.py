@@ -10,7 +10,7 @@ from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.recognition import Text, TextRecognizer
 
-__all__ = ["CroppedLine", "LineReader", "ranges"]
+__all__ = ["CroppedLine", "LineReader", "ranges", "spread"]
 
 # Of a picture with enough lines, these are read first: if most of them are doubtful, as on a poor scan, reading the
 # rest twice would take longer than reading it with the second recogniser alone.
@@ -118,6 +118,12 @@ def ranges(counts: Iterable[int]) -> Iterator[range]:
         start += count
 
 
+def spread(indices: Sequence[int], most: int) -> list[int]:
+    """Return at most `most` of the indices, from all over them; all if there are no more."""
+    count = min(most, len(indices))
+    return [indices[len(indices) * place // count] for place in range(count)]
+
+
 def _fill(texts: list[Text | None], indices: Sequence[int], read: Sequence[Text]) -> None:
     for index, text in zip(indices, read, strict=True):
         texts[index] = text
@@ -131,7 +137,7 @@ def _sample(picture: range) -> list[int]:
     """Return some lines from all over a picture; all of them if it has few."""
     if len(picture) < _MIN_LINES:
         return list(picture)
-    return [picture[len(picture) * place // _SAMPLE_LINES] for place in range(_SAMPLE_LINES)]
+    return spread(picture, _SAMPLE_LINES)
 
 
 def _is_mostly_doubtful(sample: Sequence[Text | None], reread_score: float, count: int) -> bool:
