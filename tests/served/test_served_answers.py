@@ -173,3 +173,25 @@ def test_the_root_page_explains_the_service(served: Served) -> None:
     assert answer.headers["Content-Type"].startswith("text/html")
     for path in ("/predict/ocr_system", "/predict/ocr_det", "/predict/ocr_cls", "/predict/ocr_rec", "curl"):
         assert path in answer.text
+
+
+def is_inside(corner: list[int], region: list[list[int]]) -> bool:
+    """Return whether a corner is in the rectangle around a region, or on its edge."""
+    return all(min(sides) <= side <= max(sides) for side, sides in zip(corner, zip(*region, strict=True), strict=True))
+
+
+def test_a_page_on_its_side_is_read_in_natural_order_with_its_words(served: Served) -> None:
+    lines = ["Departures today", "Platform twelve", "Tickets from the machine"]
+    picture = page(lines).rotate(90, expand=True)  # counter-clockwise
+    body = {"images": [as_base64(picture)], "options": {"words": True, "reading_order": "natural"}}
+
+    answer = requests.post(f"{served.url}/predict/ocr_system", json=body, timeout=60)
+
+    assert answer.status_code == 200, answer.text
+    (read,) = answer.json()["results"]
+    assert texts(read) == [text.replace(" ", "") for text in lines]
+    for item, drawn in zip(read, lines, strict=True):
+        assert [word["text"] for word in item["words"]] == drawn.split()
+        tops = [min(y for _, y in word["text_region"]) for word in item["words"]]
+        assert tops == sorted(tops, reverse=True)  # the text runs upwards
+        assert all(is_inside(corner, item["text_region"]) for word in item["words"] for corner in word["text_region"])
