@@ -20,6 +20,7 @@ STAGES = (
     "reread_decode",
     "cls_prepare",
     "cls_engine",
+    "layout",
     "encode",
 )
 """The stages in the order in which a picture passes through them."""

@@ -187,7 +187,8 @@ class Reader:
             count += len(boxes)
             require_lines(count, effective.max_lines)
             if effective.natural_order:
-                boxes = boxes[find_layout(boxes).order]
+                with watch("layout"):
+                    boxes = boxes[find_layout(boxes).order]
             found.append([to_box(box) for box in boxes])
         return found
 

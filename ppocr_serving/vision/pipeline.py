@@ -118,9 +118,11 @@ class TextSystem:
                 texts[portion.lines_of(place)] = self._turn(portion, place, options, watch)
         if options.use_angle_cls and self._classifier is not None:
             _UpsideDownLines(self._classifier, self._reader, options, watch).reread(portion.lines, texts, counts)
-        return [
-            _page(picture, texts[portion.lines_of(place)], options) for place, picture in enumerate(portion.pictures)
-        ]
+        pages = []
+        for place, picture in enumerate(portion.pictures):
+            with watch("layout"):
+                pages.append(_page(picture, texts[portion.lines_of(place)], options))
+        return pages
 
     def _turn(self, portion: "_Portion", place: int, options: PipelineOptions, watch: Stopwatch) -> list[Text]:
         """Turn a picture of a portion by 180°; return what is read from its lines then."""
