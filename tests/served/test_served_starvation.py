@@ -109,6 +109,13 @@ def wait_until_busy(pid: int) -> None:
         time.sleep(0.01)
 
 
+def idle_worker(server: Served) -> int:
+    """Return the only worker, once it computes no more: after its start, it prepares what most lines need."""
+    (worker,) = server.workers()
+    wait_until_idle(worker)
+    return worker
+
+
 def wait_until_idle(pid: int) -> None:
     """Wait until a process computes no more."""
     before, deadline = -1, time.monotonic() + PATIENCE_SECONDS
@@ -243,7 +250,7 @@ def test_a_request_may_take_as_long_as_the_settings_say(launch: Launch) -> None:
 
 @pytest.mark.parametrize("by_reset", [False, True], ids=["close", "reset"])
 def test_nothing_is_computed_for_a_client_that_has_left(single: Served, by_reset: bool) -> None:
-    (worker,) = single.workers()
+    worker = idle_worker(single)
     request_id = f"left-{time.monotonic_ns()}"
     connection = post(single.port, HUGE, f"X-Request-Id: {request_id}")
     wait_until_busy(worker)
@@ -274,7 +281,7 @@ def test_a_client_that_has_sent_all_it_will_is_answered(single: Served) -> None:
 
 
 def test_a_short_request_overtakes_a_huge_one(single: Served) -> None:
-    (worker,) = single.workers()
+    worker = idle_worker(single)
     with closing(post(single.port, HUGE, "Connection: close")) as huge:
         wait_until_busy(worker)
 
@@ -290,7 +297,7 @@ def test_a_short_request_overtakes_a_huge_one(single: Served) -> None:
 def test_sigterm_ends_the_wait_of_those_who_wait_and_answers_those_who_were_begun(launch: Launch) -> None:
     variables = {**ONE_AT_A_TIME, "PPOCR_DRAIN_SECONDS": "1", "PPOCR_GRACEFUL_TIMEOUT": "600"}
     with launch(**variables) as server:
-        (worker,) = server.workers()
+        worker = idle_worker(server)
         with closing(post(server.port, [PAGE] * 12)) as begun:
             wait_until_busy(worker)
             with stopped(worker), closing(server.begin("ocr_system", [PAGE])) as waiting:
@@ -315,7 +322,7 @@ def test_sigterm_ends_the_wait_of_those_who_wait_and_answers_those_who_were_begu
 
 def test_a_process_that_is_killed_loses_no_request(launch: Launch) -> None:
     with launch(**ONE_AT_A_TIME) as server:
-        (worker,) = server.workers()
+        worker = idle_worker(server)
         connections = [post(server.port, [PAGE] * 4, "Connection: close") for _ in range(4)]
         wait_until_busy(worker)
         server.wait_until_all_is_read()
