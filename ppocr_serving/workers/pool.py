@@ -111,8 +111,13 @@ class WorkerPool:
         self._refusal = error
         self._refused.set()
         self._roster.close()
-        for task in self._tasks():
-            if not task.has_begun:
+        for task in self._queue:
+            _fail(task, error)
+        for member in self._roster.members:
+            waiting = [task for task in member.tasks.values() if not task.has_begun]
+            # The first ones begin at once where there is a free turn, but have not said so yet.
+            free = max(0, self._running_per_process - (len(member.tasks) - len(waiting)))
+            for task in waiting[free:]:
                 _fail(task, error)
 
     def fail_all(self, error: OcrError) -> None:
@@ -209,6 +214,10 @@ class WorkerPool:
         if all(member.is_loaded for member in self._roster.members):
             return self._limits.max_jobs
         # What waits is left for those that are still loading.
+        return self._running_per_process
+
+    @property
+    def _running_per_process(self) -> int:
         return self._limits.max_running // self._limits.processes
 
     def _withdraw(self, task: Task) -> None:

@@ -34,6 +34,7 @@ __all__ = [
     "launch_hub",
     "launch_lean",
     "loading",
+    "processor_time",
     "running",
     "serving",
 ]
@@ -51,6 +52,8 @@ MULTIPROCESS = ("--use_multiprocess", "--workers", "2")
 # Nothing is asserted about these: they only bound how long a failing test hangs.
 _START_SECONDS = 120
 _STOP_SECONDS = 60
+
+_SETTLED_SECONDS = 0.5
 
 
 def free_port() -> int:
@@ -70,6 +73,12 @@ def has_ended(pid: int) -> bool:
         return True
     # The main thread can be a zombie while others still run.
     return state in ("Z", "X") and threads == 1
+
+
+def processor_time(pid: int) -> int:
+    """Return the processor time that a process has used, in units of the kernel."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
@@ -170,6 +179,14 @@ class Served:
                 return
             assert time.monotonic() < deadline, f"the server does not read what was sent: {self.log()}"
             time.sleep(0.02)
+
+    def wait_until_idle(self) -> None:
+        """Wait until the workers compute no more: after their start, they prepare what most lines need."""
+        before, deadline = -1, time.monotonic() + _START_SECONDS
+        while (now := sum(map(processor_time, self.workers()))) > before + 1:
+            assert time.monotonic() < deadline, f"the workers are never idle: {self.log()}"
+            before = now
+            time.sleep(_SETTLED_SECONDS)
 
     def workers(self) -> list[int]:
         """Return the processes that answer requests: children of the one that was started."""

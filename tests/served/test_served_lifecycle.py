@@ -56,12 +56,14 @@ def test_an_unreaped_process_counts_as_ended() -> None:
 def test_sigterm_under_load_finishes_the_running_requests(launch: Launch, workers: int, group: bool) -> None:
     with launch(workers, **LONG) as server:
         assert server.results("ocr_system", LARGE)
+        server.wait_until_idle()  # a process that is still loading would keep its request waiting
         # An idle connection, as proxies keep them.
         with requests.Session() as idle:
             idle.get(f"{server.url}/healthz", timeout=60)
             begun = [server.begin("ocr_system", LARGE) for _ in range(2)]
             answered, _, _ = select.select([connection.sock for connection in begun], [], [], 0)
             assert len(answered) < len(begun)
+            idle.get(f"{server.url}/healthz", timeout=60)  # by now, both requests have been handed over
             processes = server.workers()
 
             (os.killpg if group else os.kill)(server.process.pid, signal.SIGTERM)

@@ -16,7 +16,7 @@ import requests
 
 from tests.served.attackers import attacking, head, leave, post, receive
 from tests.served.samples import as_base64, line, page
-from tests.served.server import PYTHON, WAYS, Launch, Served, free_port, launch_lean, running
+from tests.served.server import PYTHON, WAYS, Launch, Served, free_port, launch_lean, processor_time, running
 
 pytestmark = pytest.mark.skipif("lean" not in WAYS, reason="only PPOCR_TEST_HUB is set and tested")
 
@@ -29,7 +29,6 @@ ONE_AT_A_TIME = {"PPOCR_MAX_CONCURRENCY": "1", "PPOCR_REQUEST_TIMEOUT": "600"}
 
 UNDER_ATTACK_SECONDS = 10  # generous: without protection, there is no answer for minutes
 PATIENCE_SECONDS = 120  # bounds how long a failing test hangs
-SETTLED_SECONDS = 0.5
 
 Start = Callable[..., AbstractContextManager[Served]]
 
@@ -95,34 +94,19 @@ def assert_answers(server: Served) -> None:
     assert answer.status_code == 200, answer.text
 
 
-def ticks(pid: int) -> int:
-    """Return the processor time that a process has used, in units of the kernel."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
-
-
 def wait_until_busy(pid: int) -> None:
     """Wait until an idle process computes."""
-    before, deadline = ticks(pid), time.monotonic() + PATIENCE_SECONDS
-    while ticks(pid) < before + 5:
+    before, deadline = processor_time(pid), time.monotonic() + PATIENCE_SECONDS
+    while processor_time(pid) < before + 5:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
 def idle_worker(server: Served) -> int:
-    """Return the only worker, once it computes no more: after its start, it prepares what most lines need."""
+    """Return the only worker, once it computes no more."""
+    server.wait_until_idle()
     (worker,) = server.workers()
-    wait_until_idle(worker)
     return worker
-
-
-def wait_until_idle(pid: int) -> None:
-    """Wait until a process computes no more."""
-    before, deadline = -1, time.monotonic() + PATIENCE_SECONDS
-    while (now := ticks(pid)) > before + 1:
-        assert time.monotonic() < deadline
-        before = now
-        time.sleep(SETTLED_SECONDS)
 
 
 @contextmanager
@@ -218,7 +202,7 @@ def test_a_request_may_take_as_long_as_its_client_says(single: Served) -> None:
     (worker,) = single.workers()
 
     late = single.post("ocr_system", HUGE, **{"X-Request-Timeout": "0.5"})
-    wait_until_idle(worker)
+    single.wait_until_idle()
     with stopped(worker):
         never_begun = single.post("ocr_rec", [HELLO], **{"X-Request-Timeout": "0.3"})
     wrong = single.post("ocr_rec", [HELLO], **{"X-Request-Timeout": "soon"})
@@ -238,7 +222,7 @@ def test_a_request_may_take_as_long_as_the_settings_say(launch: Launch) -> None:
     with launch(PPOCR_REQUEST_TIMEOUT="1") as server:
         (worker,) = server.workers()
         late = server.post("ocr_system", HUGE, **{"X-Request-Timeout": "60"})
-        wait_until_idle(worker)
+        server.wait_until_idle()
         with stopped(worker):
             never_begun = server.post("ocr_rec", [HELLO])
 
@@ -254,7 +238,7 @@ def test_nothing_is_computed_for_a_client_that_has_left(single: Served, by_reset
     request_id = f"left-{time.monotonic_ns()}"
     connection = post(single.port, HUGE, f"X-Request-Id: {request_id}")
     wait_until_busy(worker)
-    before = ticks(worker)
+    before = processor_time(worker)
 
     leave(connection, by_reset=by_reset)
 
@@ -262,12 +246,12 @@ def test_nothing_is_computed_for_a_client_that_has_left(single: Served, by_reset
     (entry,) = [entry for entry in log.splitlines() if f"id={request_id} " in entry]
     assert " module=ocr_system status=499 " in entry
     assert entry.endswith(" error=cancelled")
-    wait_until_idle(worker)
-    cancelled = ticks(worker) - before
+    single.wait_until_idle()
+    cancelled = processor_time(worker) - before
     assert single.results("ocr_rec", [HELLO])
-    before = ticks(worker)
+    before = processor_time(worker)
     assert len(single.results("ocr_system", HUGE)) == len(HUGE)
-    assert cancelled < (ticks(worker) - before) / 2
+    assert cancelled < (processor_time(worker) - before) / 2
 
 
 def test_a_client_that_has_sent_all_it_will_is_answered(single: Served) -> None:

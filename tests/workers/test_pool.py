@@ -624,6 +624,22 @@ def test_a_stopping_pool_finishes_what_has_begun_and_refuses_the_rest(marks: Mar
     asyncio.run(run())
 
 
+def test_a_stopping_pool_answers_a_job_that_an_idle_process_has_just_been_given() -> None:
+    async def run() -> None:
+        async with running(upper) as served:
+            (pid,) = served.pids
+            os.kill(pid, signal.SIGSTOP)
+            given, waiting = served.begin(b"a"), served.begin(b"b")
+            await asyncio.sleep(0.01)
+            served.pool.refuse(Overloaded("stopping"))
+            os.kill(pid, signal.SIGCONT)
+            assert (await given).body == b"A"
+            with pytest.raises(Overloaded, match="stopping"):
+                await waiting
+
+    asyncio.run(run())
+
+
 def test_a_stopping_pool_refuses_the_job_of_its_last_process_when_that_dies(marks: Marks) -> None:
     async def run() -> None:
         async with running(marks.answer) as served:
