@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -140,7 +141,12 @@ class Reader:
                 yield Document((), _name(source), error)
 
     def pages(
-        self, images: Iterable[BgrImage], options: ReadOptions | None = None, watch: Stopwatch | None = None
+        self,
+        images: Iterable[BgrImage],
+        options: ReadOptions | None = None,
+        watch: Stopwatch | None = None,
+        *,
+        paragraphs: bool = True,
     ) -> list[Page]:
         """Read decoded pictures together, which costs less than one by one if they are small.
 
@@ -149,6 +155,7 @@ class Reader:
                 memory at a time.
             options: Options of this call.
             watch: Receives the time of every stage.
+            paragraphs: Find paragraphs also where lines stay in rows; without, those pages take a hundredth less time.
 
         Returns:
             One page per picture, in order.
@@ -157,7 +164,7 @@ class Reader:
             LimitExceeded: The pictures have more lines than `max_lines`.
             EngineError: A network failed.
         """
-        effective = self._effective(options)
+        effective = replace(self._effective(options), paragraphs=paragraphs)
         classifier = self._classifier if effective.use_angle_cls else None
         system = TextSystem(self._detector, classifier, self._line_reader)
         return system(images, effective, watch or Stopwatch())

@@ -36,6 +36,7 @@ class PipelineOptions:
         drop_score: Lines with less confidence than this, in [0, 1], are dropped.
         reread_score: Lines with less confidence than this, in [0, 1], are read again by the second recogniser.
         natural_order: Order lines as a person reads them; otherwise they stay in the detector's order.
+        paragraphs: Find the paragraphs of lines that stay in the detector's order, too; otherwise they are all in one.
         max_lines: Maximum number of lines of all pictures together.
         orientation: Read pictures that lie on their side or upside down as if they were upright.
         words: Find the words of each line.
@@ -47,6 +48,7 @@ class PipelineOptions:
     drop_score: float = 0.5
     reread_score: float = 0.0
     natural_order: bool = True
+    paragraphs: bool = True
     max_lines: int = 10_000
     orientation: bool = True
     words: bool = False
@@ -185,10 +187,15 @@ def _page(picture: _Picture, texts: Sequence[Text], options: PipelineOptions) ->
     Args:
         picture: N boxes.
         texts: N texts.
-        options: `drop_score` and `natural_order` are used.
+        options: `drop_score`, `natural_order` and `paragraphs` are used.
     """
     kept = [index for index, text in enumerate(texts) if text.confidence >= options.drop_score]
-    layout = find_layout(picture.boxes[kept])
+    order, paragraphs = list(range(len(kept))), [0] * len(kept)
+    if options.natural_order or options.paragraphs:
+        layout = find_layout(picture.boxes[kept])
+        paragraphs = layout.paragraphs.tolist()
+        if options.natural_order:
+            order = layout.order.tolist()
     boxes = turn_boxes(picture.boxes, -picture.angle % 360, *picture.upright_size)
     lines = [
         Line(
@@ -198,9 +205,8 @@ def _page(picture: _Picture, texts: Sequence[Text], options: PipelineOptions) ->
             _words(texts[index], picture.boxes[index], picture),
             paragraph,
         )
-        for index, paragraph in zip(kept, layout.paragraphs.tolist(), strict=True)
+        for index, paragraph in zip(kept, paragraphs, strict=True)
     ]
-    order = layout.order.tolist() if options.natural_order else range(len(lines))
     return Page(*picture.size, tuple(lines[place] for place in order), picture.angle)
 
 

@@ -75,6 +75,15 @@ def test_paragraphs_are_the_same_in_rows(services: dict[str, Service]) -> None:
     assert [set(paragraph) for paragraph in rows.paragraphs] == [set(paragraph) for paragraph in natural.paragraphs]
 
 
+def test_paragraphs_of_rows_may_be_left_out(services: dict[str, Service]) -> None:
+    reader, image = services["ocr_system"].reader, picture_of(MIXED_BY_ROWS)
+    (with_paragraphs,) = reader.pages([image], ROWS)
+    (page,) = reader.pages([image], ROWS, paragraphs=False)
+    assert page.paragraphs == (page.lines,)
+    assert [(line.text, line.box) for line in page.lines] == [(line.text, line.box) for line in with_paragraphs.lines]
+    assert reader.pages([image], NATURAL, paragraphs=False) == reader.pages([image], NATURAL)
+
+
 # ---- who asks for which order
 
 
