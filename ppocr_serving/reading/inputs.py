@@ -134,9 +134,12 @@ def decode_pictures(files: Iterable[bytes], max_pixels: int, watch: Stopwatch) -
         ImageDecodeError: A picture is damaged; the message names which.
     """
     for index, data in enumerate(files):
-        with naming_item(f"images[{index}]:"), watch("decode"):
-            image = decode_picture(data, max_pixels)
-        yield image
+        yield _decode_item(index, data, max_pixels, watch)  # kept in no variable here, so that its user can let it go
+
+
+def _decode_item(index: int, data: bytes, max_pixels: int, watch: Stopwatch) -> BgrImage:
+    with naming_item(f"images[{index}]:"), watch("decode"):
+        return decode_picture(data, max_pixels)
 
 
 def read_source(source: Source, max_pixels: int) -> BgrImage:

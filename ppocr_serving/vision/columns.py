@@ -23,6 +23,10 @@ _EDGE_BAND = 1.2  # nor does a single row, such as a running head, belong to wha
 _LOOSE_BAND = 1.0  # where there are no columns, what is above and below such a strip may have some by itself
 _MAX_COLUMNS = 16  # beside each other; rows of more are those of a table
 _MAX_DEPTH = 16  # columns within columns
+# How often each line of a page may be looked at, on average, in search of columns. Receipts and pages need up to 5;
+# with bands that are almost wide enough, a page of 1000 lines would keep a processor busy for seconds. What is left
+# stays in rows.
+_MAX_EFFORT = 20
 
 # Prose: a column of text, whose lines follow each other closely and mostly fill its width.
 _PROSE_ROWS = 3
@@ -109,9 +113,26 @@ def cut_blocks(boxes: BoxArray) -> list[Block]:
     return list(_Cutter(boxes).blocks(lines, _MAX_DEPTH))
 
 
+class _Effort:
+    """How much may still be looked at in search of columns on a page.
+
+    Args:
+        lines: Number of lines of the page.
+    """
+
+    def __init__(self, lines: int) -> None:
+        self._left = _MAX_EFFORT * lines
+
+    def allows(self, rows: Iterable[Row]) -> bool:
+        """Return whether rows may be looked at, and count that."""
+        self._left -= sum(map(len, rows))
+        return self._left >= 0
+
+
 class _Cutter:
     def __init__(self, boxes: BoxArray) -> None:
         self._boxes = boxes
+        self._effort = _Effort(len(boxes))
 
     def blocks(self, lines: Row, depth: int) -> Iterator[Block]:
         """Cut a part of the page that has no more than `depth` levels of columns."""
@@ -122,7 +143,7 @@ class _Cutter:
             yield rows
             return
         plain: Block = []
-        for piece, columns in _pieces(rows, nested=True):
+        for piece, columns in _pieces(rows, self._effort, nested=True):
             if not columns:
                 plain += piece
                 continue
@@ -135,11 +156,12 @@ class _Cutter:
             yield plain
 
 
-def _pieces(rows: list[Row], nested: bool) -> Iterator[tuple[list[Row], list[Row]]]:
+def _pieces(rows: list[Row], effort: _Effort, nested: bool) -> Iterator[tuple[list[Row], list[Row]]]:
     """Cut rows into pieces with columns and pieces without.
 
     Args:
         rows: From top to bottom.
+        effort: That of the page.
         nested: Look for columns within columns.
 
     Yields:
@@ -155,7 +177,7 @@ def _pieces(rows: list[Row], nested: bool) -> Iterator[tuple[list[Row], list[Row
         first = _start_of_run(rows, start, begin, end, unit)
         if first > begin:
             yield rows[begin:first], []
-        yield from _pieces_of_run(rows[first:end], unit, nested)
+        yield from _pieces_of_run(rows[first:end], unit, effort, nested)
         begin = start = end
     if begin < len(rows):
         yield rows[begin:], []
@@ -212,7 +234,7 @@ def _start_of_run(rows: Sequence[Row], start: int, earliest: int, end: int, unit
     return start
 
 
-def _pieces_of_run(run: list[Row], unit: float, nested: bool) -> Iterator[tuple[list[Row], list[Row]]]:
+def _pieces_of_run(run: list[Row], unit: float, effort: _Effort, nested: bool) -> Iterator[tuple[list[Row], list[Row]]]:
     """Cut a run at free strips across it, with arguments and results as above."""
     waiting = [run]
     while waiting:
@@ -221,8 +243,9 @@ def _pieces_of_run(run: list[Row], unit: float, nested: bool) -> Iterator[tuple[
         at_edge = cut in (1, len(piece) - 1)
         columns: list[Row] = []
         if height < (_EDGE_BAND if at_edge else _BAND) * unit:
-            columns = _columns(piece, unit, nested)
-            if columns or height < _LOOSE_BAND * unit:
+            is_allowed = effort.allows(piece)
+            columns = _columns(piece, unit, effort, nested) if is_allowed else []
+            if columns or not is_allowed or height < _LOOSE_BAND * unit:
                 yield piece, columns
                 continue
         waiting += [piece[cut:], piece[:cut]]
@@ -241,14 +264,14 @@ def _highest_band(rows: Sequence[Row]) -> tuple[int, float]:
     return best, height
 
 
-def _columns(rows: Sequence[Row], unit: float, nested: bool) -> list[Row]:
+def _columns(rows: Sequence[Row], unit: float, effort: _Effort, nested: bool) -> list[Row]:
     """Return the lines of each column of text from left to right; none if there are not at least two columns."""
-    columns = [_Column(rows, span, nested) for span in _spans(rows, unit)]
+    columns = [_Column(rows, span, effort, nested) for span in _spans(rows, unit)]
     while refused := [place for place, beside in enumerate(pairwise(columns)) if not _are_columns(*beside)]:
         # Numbers of a list and what they number, for example, are one column that may be beside others.
         place = min(refused, key=lambda place: columns[place + 1].span.left - columns[place].span.right)
         joined = _Span(columns[place].span.left, columns[place + 1].span.right)
-        columns[place : place + 2] = [_Column(rows, joined, nested)]
+        columns[place : place + 2] = [_Column(rows, joined, effort, nested)]
     return [column.lines for column in columns] if len(columns) > 1 else []
 
 
@@ -258,6 +281,7 @@ class _Column:
     Args:
         rows: The rows of the run.
         span: The strip.
+        effort: That of the page.
         nested: It may have columns itself.
 
     Attributes:
@@ -266,7 +290,7 @@ class _Column:
         rows: What each row has of it.
     """
 
-    def __init__(self, rows: Sequence[Row], span: _Span, nested: bool) -> None:
+    def __init__(self, rows: Sequence[Row], span: _Span, effort: _Effort, nested: bool) -> None:
         self.span = span
         inside = [[part for part in row if span.left <= part.centre <= span.right] for row in rows]
         inside = [row for row in inside if row]
@@ -280,6 +304,7 @@ class _Column:
         gaps = [lower.top - upper.bottom for upper, lower in pairwise(self.rows)]
         self._tight = sum(gap <= _TIGHT * self._unit for gap in gaps) / len(gaps) if gaps else 0.0
         self._nested = inside if nested else []
+        self._effort = effort
 
     @cached_property
     def is_prose(self) -> bool:
@@ -301,7 +326,7 @@ class _Column:
     def _has_columns(self) -> bool:
         if not self._nested:
             return False
-        cut = sum(len(piece) for piece, columns in _pieces(self._nested, nested=False) if columns)
+        cut = sum(len(piece) for piece, columns in _pieces(self._nested, self._effort, nested=False) if columns)
         return cut >= _PROSE_FULL * len(self._nested)
 
     def is_aligned(self, other: "_Column") -> bool:

@@ -46,6 +46,7 @@ _MIN_CLOSER = 1.2  # times as close; less gains nothing
 _MAX_CLOSER_SCALE = 2.0  # of pictures that were not shrunk
 _FAR_SIDE = 256  # pixels of the longer side; letters as high as the page are then as high as usual ones
 _CLOSER_STRIDE = 64  # fewer shapes of the input than with 32; each new one costs as much as the look itself
+_MAX_NESTING = 2  # a light line in the middle of a large dark page: its part of the page, and that part inverted
 _MIN_MAP_SIDE = 3  # pixels of the probability map: less is noise
 _MIN_SIDE = 3  # pixels of the picture
 
@@ -111,16 +112,20 @@ class TextDetector:
         Raises:
             EngineError: The network failed.
         """
+        return self._detect(image, options, watch, _MAX_NESTING)
+
+    def _detect(self, image: BgrImage, options: DetectionOptions, watch: Stopwatch, nesting: int) -> BoxArray:
+        """Detect text in a picture or a part of one, of which at most `nesting` parts within parts are cut out."""
         boxes, scale = self._look(image, None, options, watch)
-        if options.closer_side_len and len(boxes) <= MAX_PIECES:
-            found = self._look_for_extremes(image, boxes, scale, options, watch)
+        if options.closer_side_len and nesting and len(boxes) <= MAX_PIECES:
+            found = self._look_for_extremes(image, boxes, scale, options, watch, nesting - 1)
             if len(found):
                 return found
         closer = closer_size(image.shape[:2], boxes, scale, options)
         return boxes if closer is None else self._look(image, closer, options, watch)[0]
 
     def _look_for_extremes(
-        self, image: BgrImage, boxes: BoxArray, scale: float, options: DetectionOptions, watch: Stopwatch
+        self, image: BgrImage, boxes: BoxArray, scale: float, options: DetectionOptions, watch: Stopwatch, nesting: int
     ) -> BoxArray:
         """Return the boxes of huge, tiny, very long or light text, if that is all there is; else none."""
         nothing: BoxArray = np.zeros((0, 4, 2), dtype=np.float32)
@@ -139,14 +144,16 @@ class TextDetector:
             return nothing
         part = ink.cut_out(image)
         if _scale(part.shape[:2], options) >= _MIN_CLOSER * scale:
-            inside: BoxArray = self(part, options, watch) + np.array([ink.left, ink.top], dtype=np.float32)
+            inside: BoxArray = self._detect(part, options, watch, nesting) + np.array(
+                [ink.left, ink.top], dtype=np.float32
+            )
             return inside
-        strip = min(_MIN_SHORTER_SIDE / shorter, math.sqrt(_MAX_PIXELS / (longer * shorter)))
+        strip = min(_MIN_SHORTER_SIDE / shorter, _affordable(longer, shorter, _MAX_PIXELS))
         if not len(boxes) and strip >= _MIN_CLOSER * scale:
             height, width = (_to_stride(int(side * strip)) for side in image.shape[:2])
             return self._look(image, (height, width), options, watch)[0]
         if not len(boxes) and ink.on_dark:  # the network has seen few such pictures
-            return self(255 - image, options, watch)
+            return self._detect(255 - image, options, watch, nesting)
         return nothing
 
     def _look(
@@ -250,11 +257,14 @@ def _network_size(height: int, width: int, options: DetectionOptions) -> tuple[i
             max(1.0, options.limit_side_len / shorter), MAX_LONGER_SIDE / longer, math.sqrt(largest / (height * width))
         )
     if shorter * ratio < _MIN_SHORTER_SIDE:
-        max_pixels = options.limit_side_len**2
-        # The shorter side has at least 32 pixels whatever the ratio, which the second bound accounts for.
-        affordable = min(math.sqrt(max_pixels / (height * width)), max_pixels / (_STRIDE * longer))
+        affordable = _affordable(longer, shorter, options.limit_side_len**2)
         ratio = max(ratio, min(_MIN_SHORTER_SIDE / shorter, _MAX_ENLARGEMENT, affordable))
     return _to_stride(int(height * ratio)), _to_stride(int(width * ratio))
+
+
+def _affordable(longer: int, shorter: int, max_pixels: int) -> float:
+    """Return the largest scale at which a picture has at most `max_pixels`; its shorter side then has at least 32."""
+    return min(math.sqrt(max_pixels / (longer * shorter)), max_pixels / (_STRIDE * longer))
 
 
 def _scale(shape: tuple[int, ...], options: DetectionOptions) -> float:

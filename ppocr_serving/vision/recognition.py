@@ -58,6 +58,8 @@ differently."""
 FindWords = Callable[[int, Sequence[Character]], Spans]
 """Find the words of a line of a batch by its place there, and by its characters."""
 
+_MAX_LINE_WIDTH = 2**16  # pixels of a line that is split: some 3,000 letters, and 9 MB
+
 _MAX_THREADS = 64  # for all requests together; engine calls beyond the number of engines must wait anyway
 
 
@@ -159,10 +161,11 @@ class TextRecognizer:
 
         Returns:
             (H, w, 3) uint8 BGR with the network's height H. A line that is longer than the network's input, and will be
-            split, has at most the crop's own width, so that no pixels are kept that the picture has not.
+            split, has at most the crop's own width, so that no pixels are kept that the picture has not, and at most
+            65,536 pixels: a strip of one row has few pixels, and would have many times as many.
         """
         options = self._options
-        widest = max(options.widths[-1], crop.shape[1])
+        widest = max(options.widths[-1], min(crop.shape[1], _MAX_LINE_WIDTH))
         return scale_line(crop, options.image_shape[1], widest, options.interpolation)
 
     def lines(self, crops: Iterable[BgrImage], watch: Stopwatch) -> list[BgrImage]:

@@ -30,8 +30,8 @@ class InkArea(NamedTuple):
     """The rectangle around all ink, with a margin, within its picture.
 
     Attributes:
-        left: Pixels, as all of them.
-        top: Its upper edge.
+        left: Left edge in pixels, like the other edges.
+        top: Upper edge.
         right: One more than its last column.
         bottom: One more than its last row.
         on_dark: Whether the paper is darker than the middle grey.
@@ -54,8 +54,8 @@ class InkArea(NamedTuple):
         return self.bottom - self.top
 
     def cut_out(self, image: BgrImage) -> BgrImage:
-        """Return this part of a picture, contiguous."""
-        return np.ascontiguousarray(image[self.top : self.bottom, self.left : self.right])
+        """Return this part of a picture, without copying it."""
+        return image[self.top : self.bottom, self.left : self.right]
 
 
 def find_ink(image: BgrImage) -> InkArea | None:

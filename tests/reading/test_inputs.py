@@ -1,6 +1,7 @@
 """Base64-encoded picture files: tolerated and rejected input."""
 
 import base64
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -8,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppocr_serving.errors import ImageDecodeError
-from ppocr_serving.reading.inputs import decode_base64
+from ppocr_serving.reading.inputs import decode_base64, decode_pictures
+from ppocr_serving.timing import Stopwatch
+from tests.served.samples import file_of, page
 
 
 @given(st.binary(min_size=1, max_size=100))
@@ -49,3 +52,12 @@ def test_empty_base64_is_refused(text: str) -> None:
 def test_invalid_base64_is_refused(text: str) -> None:
     with pytest.raises(ImageDecodeError, match=r"^is not valid base64 \(.+\); send the base64 of a picture file$"):
         decode_base64(text)
+
+
+def test_a_decoded_picture_can_be_let_go_before_the_next_one() -> None:
+    pictures = decode_pictures([file_of(page(["A line"]))] * 2, 10**7, Stopwatch())
+    image = next(pictures)
+    first = weakref.ref(image if image.base is None else image.base)
+    del image
+    assert first() is None
+    assert next(pictures).size

@@ -10,7 +10,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppocr_serving.engines import Float32Array
+from ppocr_serving.engines import Engine, Float32Array
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.detection import DetectionOptions, TextDetector, closer_size, decode, prepare
 from ppocr_serving.vision.geometry import BoxArray, order_clockwise, reading_order
@@ -272,6 +272,47 @@ def test_decoding_does_not_modify_the_map() -> None:
 @pytest.fixture(scope="session")
 def detector(services: dict[str, Service]) -> TextDetector:
     return TextDetector(services["ocr_det"].engines[0])
+
+
+class _Recorder:
+    """An engine that remembers the shapes of its inputs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.load = engine.load
+        self.run = engine.run
+        self.release_memory = engine.release_memory
+        self.shapes: list[tuple[int, ...]] = []
+
+    def __call__(self, inputs: Float32Array) -> Float32Array:
+        self.shapes.append(inputs.shape[2:])
+        return self._engine(inputs)
+
+
+@pytest.fixture
+def recorder(services: dict[str, Service]) -> _Recorder:
+    return _Recorder(services["ocr_det"].engines[0])
+
+
+CLOSER = DetectionOptions(closer_side_len=1600)
+
+
+@pytest.mark.parametrize("shape", [(1, 1_000_000), (4, 1_000_000), (300_000, 2), (40, 60_000)])
+def test_strips_stay_within_the_limit_of_pixels(recorder: _Recorder, shape: tuple[int, int]) -> None:
+    image = blank(*shape)
+    image[:1, :1] = image[-1:, -1:] = 0  # ink at both ends
+    TextDetector(recorder)(image, CLOSER, Stopwatch())
+    assert recorder.shapes
+    assert max(height * width for height, width in recorder.shapes) <= 6_000_000  # 4 million before sides are rounded
+
+
+def test_pictures_within_pictures_are_looked_at_a_few_times(recorder: _Recorder) -> None:
+    image = blank(6000, 6000)
+    for level in range(1, 12):  # each a rectangle in the middle of the one before, dark and light in turn
+        edge = round(3000 * (1 - 1 / 1.3**level))
+        image[edge:-edge, edge:-edge] = 255 * (level % 2 == 0)
+    TextDetector(recorder)(image, CLOSER, Stopwatch())
+    assert 1 < len(recorder.shapes) <= 9
 
 
 @pytest.mark.parametrize("size", [12, 20, 40, 80])

@@ -26,7 +26,7 @@ def test_a_few_pixels_contain_no_text(services: dict[str, Service], name: str, h
         assert services[name].run([image], Stopwatch()) == [[]]
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (1, 20_000)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (1, 20_000), (1, 1_000_000)])
 def test_line_models_accept_crops_of_any_shape(services: dict[str, Service], shape: tuple[int, int]) -> None:
     image = np.full((*shape, 3), 255, dtype=np.uint8)
     assert len(services["ocr_rec"].run([image], Stopwatch())[0]) == 1

@@ -1,12 +1,15 @@
 """Reading order and paragraphs, of the boxes of typeset pages and of any boxes."""
 
+from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ppocr_serving.vision import columns as cutting
 from ppocr_serving.vision.geometry import BoxArray, reading_order
 from ppocr_serving.vision.layout import find_layout
 from tests.typesetting import TypesetLine, boxes_of, column, tilt
@@ -173,3 +176,26 @@ def test_a_thousand_boxes_in_steps_end() -> None:
     # Each pair of them might be two columns.
     boxes = np.array([rectangle(40 * step, 40 * step, 30, 25) for step in range(1000)], dtype=np.float32)
     assert [index for paragraph in paragraphs_of(boxes) for index in paragraph] == list(range(1000))
+
+
+def test_columns_are_looked_for_within_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Groups of three rows in four ragged columns, as far apart as groups of a page that are still read together.
+    boxes = np.array(
+        [
+            rectangle(260 * column + 100, 30 * row + 22 * (row // 3) + 20, 200 if row % 3 == 0 else 40 + row % 7, 20)
+            for row in range(250)
+            for column in range(4)
+        ],
+        dtype=np.float32,
+    )
+    looked_at = 0
+    find_columns = cutting._columns
+
+    def count(rows: Sequence[cutting.Row], *rest: Any) -> list[cutting.Row]:
+        nonlocal looked_at
+        looked_at += sum(map(len, rows))
+        return find_columns(rows, *rest)
+
+    monkeypatch.setattr(cutting, "_columns", count)
+    paragraphs_of(boxes)
+    assert len(boxes) < looked_at <= cutting._MAX_EFFORT * len(boxes)

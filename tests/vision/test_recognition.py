@@ -256,6 +256,11 @@ def test_a_blank_crop_gives_an_empty_text(recognizer: TextRecognizer) -> None:
     assert recognizer([np.full((48, 320, 3), 255, dtype=np.uint8)], Stopwatch()) == [Text("", 0.0)]
 
 
+def test_a_line_keeps_few_pixels_whatever_its_shape(recognizer: TextRecognizer) -> None:
+    crop = np.full((1, 1_000_000, 3), 255, dtype=np.uint8)
+    assert recognizer.line(crop).nbytes < 10e6
+
+
 # ---- several engines at once
 
 
