@@ -2,7 +2,8 @@
 
 Each folder with labels is a row of the table, and so is each of its sub-folders; the last row has all pictures
 together. The forms of labels are described in benchmarks/labels.py, the measures in benchmarks/metrics.py. Times are
-medians over the pictures of a row, each read once by models that are loaded: from the file's bytes to the lines.
+medians over the pictures of a row, each read once by models that are loaded: from the file's bytes to the lines. With
+--turn, pictures and labels are turned before.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from benchmarks.drawing import draw_comparison, require_font
 from benchmarks.labels import LabelledLine, LabelledPicture, labelled_line, labelled_pictures
 from benchmarks.metrics import Score, score
 from benchmarks.rows import add_split, row_name
+from benchmarks.turning import turn_labelled
 from ppocr_serving import Reader, ReadOptions
 from ppocr_serving.errors import InvalidRequest, OcrError
 from ppocr_serving.values import parse_text
@@ -150,16 +152,17 @@ def _client(url: str, options: ReadOptions) -> Callable[[bytes], _Read]:
 
 
 def _evaluate(
-    rows: Mapping[str, Sequence[LabelledPicture]], read: Callable[[bytes], _Read]
+    rows: Mapping[str, Sequence[LabelledPicture]], read: Callable[[bytes], _Read], degrees: int
 ) -> Iterator[tuple[str, list[Outcome]]]:
     for name, pictures in rows.items():
         outcomes = []
         for picture in pictures:
             try:
-                lines, milliseconds = read(picture.path.read_bytes())
+                data, labels = turn_labelled(picture.path.read_bytes(), picture.labels, degrees)
+                lines, milliseconds = read(data)
             except (OcrError, ValueError) as error:
                 raise ValueError(f"{picture.path}: {error}") from error
-            outcomes.append(Outcome(picture, lines, score(picture.labels, lines), milliseconds))
+            outcomes.append(Outcome(picture._replace(labels=labels), lines, score(labels, lines), milliseconds))
         yield name, outcomes
 
 
@@ -201,12 +204,22 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME=VALUE",
         help="an option of each call, such as drop_score=0.5; repeatable",
     )
+    parser.add_argument(
+        "--turn",
+        type=int,
+        default=0,
+        choices=(0, 90, 180, 270),
+        metavar="DEGREES",
+        help="turn the pictures clockwise by 90, 180 or 270 degrees before they are read",
+    )
     add_split(parser)
     parser.add_argument("--worst", type=int, metavar="N", help="list the N pictures that are read worst")
     parser.add_argument("--draw", type=Path, metavar="DIR", help="draw these, with labels and what was read, into DIR")
     options = parser.parse_args(arguments)
     if options.worst is not None and options.worst < 1:
         parser.error("--worst must be at least 1")
+    if options.draw is not None and options.turn:
+        parser.error("--draw draws pictures as they are; leave out --turn")
     if options.draw is not None and options.worst is None:
         parser.error("--draw needs --worst N: how many pictures to draw")
     return options
@@ -221,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = _find(options.folders, options.split)
         call = _parse_options(options.assignments)
         read = _client(options.url, call) if options.url else _reader(options.profile, call)
-        outcomes = dict(_evaluate(rows, read))
+        outcomes = dict(_evaluate(rows, read, options.turn))
         print(format_table(outcomes))
         if options.worst is not None:
             _show_worst([each for row in outcomes.values() for each in row], options.worst, options.draw)

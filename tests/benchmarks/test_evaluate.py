@@ -110,6 +110,24 @@ def test_options_and_rows_by_file_name(pictures: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("degrees", [90, 180])
+def test_turned_pictures_are_compared_with_turned_labels(tmp_path: Path, degrees: int) -> None:
+    lines = [Placed(f"Line {number} of the page", 40, 20 + 50 * number, 24) for number in range(4)]
+    picture = save(tmp_path / "page.png", lines)
+    add_labels(picture, lines)
+
+    as_drawn, turned = run(tmp_path), run(tmp_path, "--turn", str(degrees))
+    as_they_lie = ("--set", "orientation=false", "--set", "reading_order=rows")
+    not_understood = run(tmp_path, "--turn", str(degrees), *as_they_lie)
+
+    assert [result.returncode for result in (as_drawn, turned, not_understood)] == [0, 0, 0], turned.stderr
+    assert (
+        rows(turned.stdout)[-1][2:7] == rows(as_drawn.stdout)[-1][2:7] == ["1.0000", "1.0000", "0.00", "0.00", "0.00"]
+    )
+    assert rows(turned.stdout)[-1][7:9] == ["1.0000", "1.0000"]
+    assert float(rows(not_understood.stdout)[-1][6]) > 0
+
+
 def test_a_server_reads_as_well_and_gets_the_options(pictures: Path, tmp_path: Path) -> None:
     with serving([sys.executable, "-m", "ppocr_serving"], tmp_path) as (process, url):
         wait_until_ready(process, url, tmp_path / "log")
@@ -237,6 +255,8 @@ def test_a_wrong_option_is_a_one_line_error(pictures: Path, arguments: tuple[str
     [
         (("--split", "("), "argument --split: '(' is not a regular expression: "),
         (("--worst", "0"), "--worst must be at least 1"),
+        (("--turn", "45"), "argument --turn: invalid choice: 45"),
+        (("--draw", "drawn", "--worst", "1", "--turn", "90"), "--draw draws pictures as they are; leave out --turn"),
         (("--draw", "drawn"), "--draw needs --worst N: how many pictures to draw"),
         (("--url", "http://127.0.0.1:9", "--profile", "x"), "argument --profile: not allowed with argument --url"),
     ],
