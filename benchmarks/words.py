@@ -25,6 +25,7 @@ from ppocr_serving import Line, Reader, ReadOptions
 from ppocr_serving.errors import OcrError
 from ppocr_serving.settings import load_settings
 from ppocr_serving.vision.pictures import BgrImage
+from ppocr_serving.vision.scripts import is_unspaced
 
 __all__ = ["DrawnPage", "Fit", "Kind", "draw", "fit", "kinds"]
 
@@ -176,7 +177,7 @@ def _words_of(text: str) -> Iterator[tuple[int, str]]:
     """Yield the words of a line, with the index of the first character of each."""
     word = ""
     for index, character in enumerate(f"{text} "):
-        apart = character.isspace() or ord(character) > 0x2E7F  # Chinese and Japanese from here on
+        apart = character.isspace() or is_unspaced(character)
         if word and apart:
             yield index - len(word), word
             word = ""

@@ -26,8 +26,9 @@ from ppocr_serving.vision.lines import (
     scale_line,
 )
 from ppocr_serving.vision.pictures import BgrImage
-from ppocr_serving.vision.splitting import Piece, join_pieces, split_line
-from ppocr_serving.vision.words import Character, Spans, find_words
+from ppocr_serving.vision.scripts import is_unspaced
+from ppocr_serving.vision.splitting import Piece, are_apart, join_pieces, split_line
+from ppocr_serving.vision.words import Character, Span, Spans, find_words
 
 __all__ = [
     "COMPATIBLE_WIDTHS",
@@ -197,7 +198,8 @@ class TextRecognizer:
         Raises:
             EngineError: The network failed, or its classes do not fit the dictionary.
         """
-        pieces = [split_line(line, self._options.widths[-1]) for line in self.lines(crops, watch)]
+        widest = self._options.widths[-1] - _MARGIN
+        pieces = [split_line(line, widest) for line in self.lines(crops, watch)]
         texts = iter(self._read_all([piece.image for line in pieces for piece in line], watch, words))
         return [_join(line, list(islice(texts, len(line)))) for line in pieces]
 
@@ -329,16 +331,24 @@ def _join(pieces: Sequence[Piece], texts: Sequence[Text]) -> Text:
 
 
 def _join_words(pieces: Sequence[Piece], texts: Sequence[Text]) -> Spans | None:
-    spans = [text.words for text in texts if text.words is not None]
-    if not spans:
+    if texts[0].words is None:
         return None
     length = pieces[-1].start + pieces[-1].image.shape[1]
-    words = [
-        word.inside(piece.start / length, piece.image.shape[1] / length)
-        for piece, found in zip(pieces, spans, strict=True)
-        for word in found.words
-    ]
-    return Spans(tuple(words), spans[0].margin)
+    words: list[Span] = []
+    before = ""
+    for piece, text in zip(pieces, texts, strict=True):
+        own = text.words.words if text.words is not None else ()
+        found = [word.inside(piece.start / length, piece.image.shape[1] / length) for word in own]
+        if words and found and not are_apart(before, piece, text.text) and _is_one_word(before, text.text):
+            words[-1:] = [words[-1].joined_with(found.pop(0))]
+        words += found
+        before = text.text or before
+    return Spans(tuple(words), texts[0].words.margin)
+
+
+def _is_one_word(before: str, after: str) -> bool:
+    """Return whether a word goes on from the text of one piece to that of the next, if there is no space between."""
+    return not any(character.isspace() or is_unspaced(character) for character in before[-1:] + after[:1])
 
 
 def decode(
@@ -386,7 +396,7 @@ def _decode_line(
             kept.append(best_class)
         before = best_class
     if not kept:
-        return Text("", 0.0)
+        return Text("", 0.0, None if find is None else find(index, ()))
     count = len(characters)
     texts = [characters[kept_class - 1] if kept_class <= count else " " for kept_class in kept]
     found = probabilities[steps, kept]

@@ -7,14 +7,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ppocr_serving.vision.ink import without_rules
 from ppocr_serving.vision.pictures import BgrImage
+from ppocr_serving.vision.scripts import is_unspaced
 
-__all__ = ["Piece", "join_pieces", "split_line"]
+__all__ = ["Piece", "are_apart", "join_pieces", "split_line"]
 
 _REACH = 5.0  # heights of the line, to both sides of an even cut: more than a word
 _BLANK = 0.25  # a column whose samples differ by less than this share of what the others' do has no ink
 _SPACE = 0.2  # least width of a gap between words, as a share of the line's height
-_FIRST_WIDE = "\u2e80"  # from here on Unicode has the scripts that are written without spaces
 
 
 class Piece(NamedTuple):
@@ -54,6 +55,18 @@ def split_line(line: BgrImage, max_width: int) -> list[Piece]:
     return [*pieces, Piece(line[:, start:], start, after_space)]
 
 
+def are_apart(before: str, piece: Piece, after: str) -> bool:
+    """Return whether a space belongs between what was read from two neighbouring pieces of a line.
+
+    Args:
+        before: The text of the first one.
+        piece: The second one.
+        after: Its text.
+    """
+    between = before[-1:] + after[:1]
+    return piece.after_space and len(between) == 2 and not any(map(_needs_no_space, between))
+
+
 def join_pieces(pieces: Sequence[Piece], texts: Sequence[str]) -> str:
     """Join what was read from the pieces of a line, with a space where there is one between words.
 
@@ -63,15 +76,17 @@ def join_pieces(pieces: Sequence[Piece], texts: Sequence[str]) -> str:
     """
     joined = ""
     for piece, text in zip(pieces, texts, strict=True):
-        between = joined[-1:] + text[:1]
-        spaced = piece.after_space and len(between) == 2 and max(between) < _FIRST_WIDE and " " not in between
-        joined += f" {text}" if spaced else text
+        joined += f" {text}" if are_apart(joined, piece, text) else text
     return joined
+
+
+def _needs_no_space(character: str) -> bool:
+    return character.isspace() or is_unspaced(character)
 
 
 def _widest_gap(part: BgrImage) -> tuple[int, int]:
     """Return the first column and the width of the widest gap; without any, the column with the least ink and 1."""
-    grey = cv2.cvtColor(part, cv2.COLOR_BGR2GRAY)
+    grey = without_rules(cv2.cvtColor(part, cv2.COLOR_BGR2GRAY))
     contrast: npt.NDArray[np.int16] = grey.max(axis=0).astype(np.int16) - grey.min(axis=0)
     blank = np.concatenate(([False], contrast < _BLANK * contrast.max(), [False]))
     edges = np.flatnonzero(blank[1:] != blank[:-1])

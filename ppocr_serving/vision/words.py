@@ -17,28 +17,17 @@ import numpy.typing as npt
 
 from ppocr_serving.results import Box, Word
 from ppocr_serving.vision.geometry import is_turned, widen
+from ppocr_serving.vision.ink import without_rules
 from ppocr_serving.vision.pictures import BgrImage
+from ppocr_serving.vision.scripts import is_unspaced
 
 __all__ = ["Character", "Span", "Spans", "find_words", "word_boxes"]
 
-# Characters of scripts without spaces are words by themselves. Hangul has spaces.
-_UNSPACED = (
-    (0x2E80, 0x312F),  # radicals, punctuation, kana, bopomofo
-    (0x31A0, 0x9FFF),  # strokes, more kana, enclosed characters, Han
-    (0xF900, 0xFAFF),  # Han for compatibility
-    (0xFE30, 0xFE4F),  # punctuation of vertical text
-    (0xFF01, 0xFF9F),  # full-width letters and punctuation, half-width kana
-    (0x1F200, 0x1F2FF),  # enclosed Han
-    (0x20000, 0x3FFFF),  # rare Han
-)
 
 _INK = 0.16  # of the usual contrast between ink and paper: columns with less are paper
 _NEIGHBOURS = 3  # characters on each side that say where one of even pitch should be
 _UNEVEN = 0.2  # of the pitch: a character further than this from where it should be is where it was seen
 _REACH = 0.3  # of the pitch: how far from the middle between two characters the gap between them may be
-_RULE = 0.75  # of its columns: a row with ink in more of them is a rule
-_RULE_INK = 0.4  # of the usual contrast: a rule is as dark as the text
-_MAX_RULES = 0.25  # of the rows: where more of them look like rules, they are not
 
 _UNIT = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], dtype=np.float32)
 
@@ -47,7 +36,7 @@ class Character(NamedTuple):
     """A character as the recogniser has seen it.
 
     Attributes:
-        text: The character; may be a space.
+        text: The character; may be a space, or what a dictionary has in place of one, an empty entry included.
         probability: In [0, 1].
         middle: Where it is, as a share of the width of the network's input.
     """
@@ -55,6 +44,11 @@ class Character(NamedTuple):
     text: str
     probability: float
     middle: float
+
+    @property
+    def is_unspaced(self) -> bool:
+        """Whether it is a word by itself."""
+        return is_unspaced(self.text[:1])
 
 
 class Span(NamedTuple):
@@ -80,6 +74,16 @@ class Span(NamedTuple):
             length: The part's length, likewise.
         """
         return self._replace(start=start + self.start * length, end=start + self.end * length)
+
+    def joined_with(self, rest: Self) -> Self:
+        """Return the word that this one, where a line was split, and the rest of it behind the split are together.
+
+        Args:
+            rest: The rest; its place is that in the same line.
+        """
+        total = self.confidence * len(self.text) + rest.confidence * len(rest.text)
+        text = self.text + rest.text
+        return self._replace(text=text, confidence=total / len(text), end=rest.end)
 
 
 class Spans(NamedTuple):
@@ -119,7 +123,7 @@ def find_words(line: BgrImage, width: int, characters: Sequence[Character]) -> t
     borders = [0]
     for before, after in pairwise(range(len(words))):
         left, right = words[before][-1], words[after][0]
-        if _is_unspaced(left) or _is_unspaced(right):
+        if left.is_unspaced or right.is_unspaced:
             middle = (middles.get(before, left.middle) + middles.get(after, right.middle)) / 2
             border = columns.gap_near(middle, _REACH * (pitch or line.shape[0]))
         else:
@@ -183,10 +187,6 @@ def _rounded(corners: npt.NDArray[np.float64]) -> Box:
     return first, second, third, fourth
 
 
-def _is_unspaced(character: Character) -> bool:
-    return any(first <= ord(character.text[0]) <= last for first, last in _UNSPACED)
-
-
 def _group(characters: Sequence[Character]) -> list[list[Character]]:
     """Return the characters of each word."""
     words: list[list[Character]] = []
@@ -194,9 +194,9 @@ def _group(characters: Sequence[Character]) -> list[list[Character]]:
     for character in characters:
         if character.text.isspace():
             joined = False
-        elif _is_unspaced(character) or not joined:
+        elif character.is_unspaced or not joined:
             words.append([character])
-            joined = not _is_unspaced(character)
+            joined = not character.is_unspaced
         else:
             words[-1].append(character)
     return words
@@ -213,7 +213,7 @@ def _even_middles(words: Sequence[Sequence[Character]]) -> tuple[dict[int, float
     Returns:
         The middles by the index of the word, and the distance; 0 if there are no two neighbours.
     """
-    seen = {index: word[0].middle for index, word in enumerate(words) if _is_unspaced(word[0])}
+    seen = {index: word[0].middle for index, word in enumerate(words) if word[0].is_unspaced}
     distances = [seen[index + 1] - seen[index] for index in seen if index + 1 in seen]
     if not distances:
         return seen, 0.0
@@ -240,7 +240,7 @@ class _Columns:
 
     def __init__(self, line: BgrImage) -> None:
         grey = cv2.cvtColor(line, cv2.COLOR_BGR2GRAY)
-        rows = grey[~_is_rule(grey)]
+        rows = without_rules(grey)
         # Light or dark ink, on paper that may be shaded: what a column has is contrast.
         self._contrast = rows.max(axis=0).astype(np.float32) - rows.min(axis=0)
         # Not `np.percentile`: parts of NumPy that it needs are left out of the lean image.
@@ -274,27 +274,3 @@ class _Columns:
         """Return where the ink between two columns begins and ends; the columns if there is none."""
         inked = np.flatnonzero(self._ink[first:last]).tolist()
         return (first + inked[0], first + inked[-1] + 1) if inked else (first, last)
-
-
-def _is_rule(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Return which rows belong to a rule along the line, such as an underline, which would fill the gaps with ink.
-
-    Args:
-        grey: (H, w) uint8.
-
-    Returns:
-        (H,); no row if it would be most of them.
-    """
-    middle = (int(grey.max()) + int(grey.min())) // 2
-    is_dark = 2 * np.count_nonzero(grey <= middle) > grey.size  # there is more paper than ink
-    paper = (grey.min if is_dark else grey.max)(axis=0, keepdims=True)
-    deviation = cv2.absdiff(grey, np.repeat(paper, len(grey), axis=0))
-    # As `np.percentile` does, in a fraction of its time.
-    usual = np.bincount(deviation.ravel(), minlength=256).cumsum().searchsorted(0.95 * grey.size)
-    inked = deviation > _RULE_INK * usual
-    rule = (inked.mean(axis=1) > _RULE).astype(np.uint8)
-    if rule.mean() > _MAX_RULES:
-        rule[:] = 0
-    # With a row above and below, which are grey.
-    wider: npt.NDArray[np.uint8] = cv2.dilate(rule[:, np.newaxis], np.ones((3, 1), np.uint8))[:, 0]
-    return wider.astype(bool)

@@ -18,6 +18,7 @@ from ppocr_serving.reading.models import characters_of
 from ppocr_serving.reading.specs import engine_specs
 from ppocr_serving.settings import Settings
 from ppocr_serving.timing import Stopwatch
+from ppocr_serving.vision.lines import scale_line
 from ppocr_serving.vision.recognition import (
     COMPATIBLE_WIDTHS,
     Batch,
@@ -254,6 +255,26 @@ def test_no_crops_give_no_answers(recognizer: TextRecognizer) -> None:
 
 def test_a_blank_crop_gives_an_empty_text(recognizer: TextRecognizer) -> None:
     assert recognizer([np.full((48, 320, 3), 255, dtype=np.uint8)], Stopwatch()) == [Text("", 0.0)]
+
+
+def test_words_of_a_split_line_with_a_blank_piece(recognizer: TextRecognizer) -> None:
+    first, last = (scale_line(draw_line(words, margin=6), 48, WIDEST) for words in ("boats sail", "past the harbour"))
+    blank = np.full((48, 15_000, 3), 255, dtype=np.uint8)
+    (text,) = recognizer([np.hstack([first, blank, last])], Stopwatch(), words=True)
+    assert text.words is not None
+    assert [word.text for word in text.words.words] == text.text.split()
+    assert text.words.words[0].start < 0.1
+    assert text.words.words[-1].end > 0.9
+
+
+def test_words_of_a_split_line_are_those_of_its_text(recognizer: TextRecognizer) -> None:
+    # Letters without gaps, as far as the splitting can tell: the words are split.
+    line = draw_line("boatssailslowlypasttheoldharbour" * 14, margin=6)
+    (text,) = recognizer([line], Stopwatch(), words=True)
+    assert text.words is not None
+    assert [word.text for word in text.words.words] == text.text.split()
+    (without,) = recognizer([line], Stopwatch())
+    assert (without.text, without.words) == (text.text, None)
 
 
 def test_a_line_keeps_few_pixels_whatever_its_shape(recognizer: TextRecognizer) -> None:

@@ -35,6 +35,14 @@ def test_words_are_not_cut() -> None:
         assert LINE[:, part.start - 1 : part.start + 2].min() > 200
 
 
+def test_words_of_an_underlined_line_are_not_cut() -> None:
+    underlined = LINE.copy()
+    underlined[-6:-4] = 0
+    for part in split_line(underlined, WIDEST)[1:]:
+        assert part.after_space
+        assert LINE[:, part.start - 1 : part.start + 2].min() > 200
+
+
 def test_a_line_without_gaps_is_cut_anywhere() -> None:
     noise = np.random.default_rng(1).integers(0, 256, (48, 5000, 3), dtype=np.uint8)
     pieces = split_line(noise, WIDEST)
@@ -48,3 +56,4 @@ def test_texts_are_joined_with_the_spaces_of_their_gaps() -> None:
     assert join_pieces([piece(), piece(True)], ["old ", "wall"]) == "old wall"
     assert join_pieces([piece(), piece(True), piece(True)], ["老人", "公园", "x"]) == "老人公园x"
     assert join_pieces([piece(), piece(True)], ["", "wall"]) == "wall"
+    assert join_pieces([piece(), piece(True)], ["모든", "인간은"]) == "모든 인간은"
