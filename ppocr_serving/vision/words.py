@@ -82,8 +82,8 @@ class Span(NamedTuple):
             rest: The rest; its place is that in the same line.
         """
         total = self.confidence * len(self.text) + rest.confidence * len(rest.text)
-        text = self.text + rest.text
-        return self._replace(text=text, confidence=total / len(text), end=rest.end)
+        text = self.text + rest.text  # of empty entries of a dictionary, empty
+        return self._replace(text=text, confidence=total / max(1, len(text)), end=rest.end)
 
 
 class Spans(NamedTuple):

@@ -72,6 +72,12 @@ def test_an_empty_entry_of_a_dictionary_belongs_to_its_word() -> None:
     assert words_of(line, ("a", 20), ("", 32), ("b", 44)) == [("ab", 10, 50)]
 
 
+def test_the_parts_of_a_split_word_are_joined_even_if_both_are_empty_entries() -> None:
+    empty, part = Span("", 0.9, 0.0, 0.5), Span("ab", 0.5, 0.5, 1.0)
+    assert empty.joined_with(part) == Span("ab", 0.5, 0.0, 1.0)
+    assert empty.joined_with(empty._replace(start=0.5, end=1.0)) == Span("", 0.0, 0.0, 1.0)
+
+
 @pytest.mark.parametrize("colours", [(BLACK, WHITE), (WHITE, BLACK), ((120, 120, 120), (160, 160, 160))])
 def test_words_begin_and_end_with_their_ink(colours: tuple[Colour, Colour]) -> None:
     line = bars((10, 30), (34, 50), (70, 90), (96, 120), colours=colours)
