@@ -109,7 +109,7 @@ def angle_of_side(image: BgrImage, boxes: BoxArray, reader: LineReader, reread_s
     if best < _READABLE:
         return 0
     with watch("crop"):
-        letters = [CroppedLine(set_upright(line.first), set_upright(line.second)) for line in lines]
+        letters = [line.changed(set_upright) for line in lines]
     return angle if best >= confidence(letters) + _BETTER_THAN_COLUMNS else 0
 
 

@@ -1,6 +1,6 @@
 """Reading with two recognisers: a fast one for every line, and an accurate one for the lines that it is unsure of."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -30,9 +30,14 @@ class CroppedLine(NamedTuple):
     first: BgrImage
     second: BgrImage
 
+    def changed(self, change: Callable[[BgrImage], BgrImage]) -> Self:
+        """Return the line with its pictures changed; once if both recognisers get the same one."""
+        first = change(self.first)
+        return self._replace(first=first, second=first if self.second is self.first else change(self.second))
+
     def upside_down(self) -> Self:
         """Return the line rotated by 180°."""
-        return self._replace(first=_rotate(self.first), second=_rotate(self.second))
+        return self.changed(_rotate)
 
 
 class LineReader:

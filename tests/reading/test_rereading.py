@@ -136,7 +136,10 @@ def test_the_second_recogniser_gets_a_wider_strip_of_the_picture(score: float, a
         assert not line.second[:, [0, -1]].any()
     else:
         assert line.second is line.first
-    assert (line.upside_down().second == np.rot90(line.second, 2)).all()
+    turned = line.upside_down()
+    assert (turned.first == np.rot90(line.first, 2)).all()
+    assert (turned.second == np.rot90(line.second, 2)).all()
+    assert (turned.second is turned.first) == (not again)
 
 
 def test_an_option_that_needs_a_second_recogniser_is_refused_without_one() -> None:
