@@ -95,24 +95,25 @@ class LineReader:
         if self._second is None or reread_score <= 0:
             return self._first((line.first for line in lines), watch, words)
         first, second = self._first, self._second
-        texts: list[Text | None] = [None] * len(lines)
+        texts: dict[int, Text] = {}
         if reread_score < 1:
             pictures = list(ranges(counts))
             samples = [_sample(picture) for picture in pictures]
             sampled = [index for sample in samples for index in sample]
-            _fill(texts, sampled, first((lines[index].first for index in sampled), watch, words))
+            texts |= _by_index(sampled, first((lines[index].first for index in sampled), watch, words))
             rest = [
                 index
                 for picture, sample in zip(pictures, samples, strict=True)
                 if not _is_mostly_doubtful([texts[index] for index in sample], reread_score, len(picture))
                 for index in picture
-                if texts[index] is None
+                if index not in texts
             ]
-            _fill(texts, rest, first((lines[index].first for index in rest), watch, words))
-        doubtful = [index for index, text in enumerate(texts) if text is None or text.confidence < reread_score]
+            texts |= _by_index(rest, first((lines[index].first for index in rest), watch, words))
+        every = range(len(lines))
+        doubtful = [index for index in every if index not in texts or texts[index].confidence < reread_score]
         watch.lines_reread += len(doubtful)
-        _fill(texts, doubtful, second((lines[index].second for index in doubtful), watch, words))
-        return [text for text in texts if text is not None]
+        texts |= _by_index(doubtful, second((lines[index].second for index in doubtful), watch, words))
+        return [texts[index] for index in every]
 
 
 def ranges(counts: Iterable[int]) -> Iterator[range]:
@@ -129,9 +130,8 @@ def spread(indices: Sequence[int], most: int) -> list[int]:
     return [indices[len(indices) * place // count] for place in range(count)]
 
 
-def _fill(texts: list[Text | None], indices: Sequence[int], read: Sequence[Text]) -> None:
-    for index, text in zip(indices, read, strict=True):
-        texts[index] = text
+def _by_index(indices: Sequence[int], read: Sequence[Text]) -> dict[int, Text]:
+    return dict(zip(indices, read, strict=True))
 
 
 def _rotate(line: BgrImage) -> BgrImage:
@@ -145,6 +145,6 @@ def _sample(picture: range) -> list[int]:
     return spread(picture, _SAMPLE_LINES)
 
 
-def _is_mostly_doubtful(sample: Sequence[Text | None], reread_score: float, count: int) -> bool:
-    doubtful = sum(text is not None and text.confidence < reread_score for text in sample)
+def _is_mostly_doubtful(sample: Sequence[Text], reread_score: float, count: int) -> bool:
+    doubtful = sum(text.confidence < reread_score for text in sample)
     return count > len(sample) and doubtful >= _MOSTLY * len(sample)
