@@ -120,7 +120,7 @@ def upside_down_pages(
     reader: LineReader,
     reread_score: float,
     watch: Stopwatch,
-) -> Iterator[int]:
+) -> list[int]:
     """Find the pages that are upside down.
 
     At least half of the lines of such a page read badly, and these read better once they are turned by 180°.
@@ -133,12 +133,13 @@ def upside_down_pages(
         reread_score: The score that it reads with.
         watch: Receives the stages of reading these lines.
 
-    Yields:
-        The positions of these pages.
+    Returns:
+        The positions of these pages, in ascending order.
 
     Raises:
         EngineError: A network failed.
     """
+    found = []
     for place, page in enumerate(ranges(counts)):
         doubtful = [index for index in page if texts[index].confidence < CERTAIN]
         if len(page) < _MIN_LINES or 2 * len(doubtful) < len(page):
@@ -147,7 +148,8 @@ def upside_down_pages(
         turned = reader([lines[index].upside_down() for index in sample], [len(sample)], reread_score, watch)
         before, after = _confidence(texts[index] for index in sample), _confidence(turned)
         if after >= max(_READABLE, before + _BETTER):
-            yield place
+            found.append(place)
+    return found
 
 
 def set_upright(line: BgrImage) -> BgrImage:
