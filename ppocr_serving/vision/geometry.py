@@ -16,6 +16,8 @@ import numpy.typing as npt
 from ppocr_serving.vision.pictures import BgrImage
 
 __all__ = [
+    "ROW_TOLERANCE",
+    "TURN_RATIO",
     "BoxArray",
     "crop_quadrangle",
     "group_rows",
