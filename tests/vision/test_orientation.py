@@ -114,6 +114,20 @@ def test_boxes_refer_to_the_picture_as_sent_and_begin_at_the_texts_top_left(read
     assert (boxes < [page.width, page.height]).all()
 
 
+@pytest.mark.parametrize("angle", ANGLES)
+def test_boxes_of_words_turn_with_the_page(reader: Reader, angle: int) -> None:
+    options = ReadOptions(words=True)
+    (upright,), (page,) = reader.pages([PAGE], options), reader.pages([laid(PAGE, angle)], options)
+    assert page.angle == angle
+    expected = [word for line in upright.lines for word in line.words]
+    words = [word for line in page.lines for word in line.words]
+    assert [word.text for word in words] == [word.text for word in expected]
+    boxes = np.array([word.box for word in words], dtype=np.float32)
+    turned = turn_boxes(boxes, angle, page.width, page.height)
+    # The detector sees other pixels in a page on its side, so boxes differ by a few.
+    assert np.abs(turned - np.array([word.box for word in expected])).max() < LINES[0].size / 3
+
+
 def test_each_picture_of_a_call_has_its_own_angle(reader: Reader, read: Read) -> None:
     blank = np.full((200, 300, 3), 255, dtype=np.uint8)
     pictures = [laid(PAGE, 180), PAGE, blank, laid(PAGE, 90), columns(), laid(PAGE, 270), draw_line("Exit 24")]
