@@ -2,7 +2,8 @@
 
 Angles are degrees clockwise by which a picture has to be turned to be upright. A page on its side shows in the shape of
 its boxes, before anything is read; one that is upside down shows in the confidence of what was read anyway. So an
-upright page costs nothing.
+upright page that reads well costs nothing; of one that reads badly, or has columns of upright letters, a few lines are
+read again.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +32,7 @@ _ELONGATED = 2.0  # times as long as high: such a box has a direction, that of a
 _READABLE = 0.6  # minimum mean confidence of lines that a page is turned for
 _BETTER = 0.1  # by which upside-down lines must read better once they are turned
 # Columns of upright letters read as well as they do letter by letter (0.05 apart at most), the lines of a page on its
-# side better by 0.3 or more. docs/accuracy.md has the measurement.
+# side better by 0.3 or more.
 _BETTER_THAN_COLUMNS = 0.2
 _COLUMN_MARGIN = 0.075  # on each side, as a share of a column's width: about what a box is grown by
 _LEAST_DISTANCE, _MOST_DISTANCE, _DISTANCES = 0.6, 1.1, 21  # of letters, as shares of a column's width

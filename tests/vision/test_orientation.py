@@ -136,7 +136,7 @@ def test_each_picture_of_a_call_has_its_own_angle(reader: Reader, read: Read) ->
     assert [outline(page) for page in together] == [outline(read(picture)) for picture in pictures]
 
 
-def test_an_upright_page_costs_nothing_beyond_reading_it(reader: Reader) -> None:
+def test_an_upright_page_that_reads_well_costs_nothing_beyond_reading_it(reader: Reader) -> None:
     stages: dict[bool, list[str]] = {}
     for orientation in (False, True):
         begun = stages.setdefault(orientation, [])
