@@ -6,6 +6,7 @@ the ink says where exactly.
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
@@ -22,7 +23,6 @@ from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.scripts import is_unspaced
 
 __all__ = ["Character", "Span", "Spans", "find_words", "word_boxes"]
-
 
 _INK = 0.16  # of the usual contrast between ink and paper: columns with less are paper
 _NEIGHBOURS = 3  # characters on each side that say where one of even pitch should be
@@ -249,18 +249,27 @@ class _Columns:
         self._ink = self._contrast > least + _INK * (most - least)
         self.width = len(self._ink)
         edges = np.flatnonzero(np.diff(self._ink, prepend=True, append=True)).tolist()
-        self._gaps: list[tuple[int, int]] = list(zip(edges[::2], edges[1::2], strict=True))
+        # In ascending order; a long line has hundreds, so those near a column are found by bisection.
+        self._starts: list[int] = edges[::2]
+        self._ends: list[int] = edges[1::2]
 
     def widest_gap(self, low: float, high: float) -> float:
         """Return the middle of the widest gap between two columns; where there is none, the middle between them."""
-        gaps = [(max(low, first), min(high, last)) for first, last in self._gaps if first < high and last > low]
+        between = slice(bisect_right(self._ends, low), bisect_left(self._starts, high))
+        edges = zip(self._starts[between], self._ends[between], strict=True)
+        gaps = [(max(low, first), min(high, last)) for first, last in edges]
         first, last = max(gaps, key=lambda gap: gap[1] - gap[0], default=(low, high))
         return (first + last) / 2
 
     def gap_near(self, column: float, reach: float) -> float:
         """Return the middle of the gap next to a column; if none is in reach, the column with the least ink."""
+        after = bisect_right(self._starts, column)
+        near = slice(max(0, after - 1), after + 1)  # the gap that begins before the column, and the next one
         distance, middle = min(
-            ((max(first - column, column - last, 0.0), (first + last) / 2) for first, last in self._gaps),
+            (
+                (max(first - column, column - last, 0.0), (first + last) / 2)
+                for first, last in zip(self._starts[near], self._ends[near], strict=True)
+            ),
             default=(math.inf, column),
         )
         if distance <= reach:
