@@ -81,19 +81,14 @@ def test_pixels_come_back_as_they_are_stored() -> None:
         (progressive_jpeg((7000, 7000), 1000), "time than its 49000000"),
         (progressive_jpeg((7000, 7000), 1000, 0xCA), "time than its 49000000"),  # arithmetic codes
         (empty_png_blocks(coded_block(False)), "time than its 64"),
+        # libtiff itself refuses more than 100 scans. Of a picture of this size they take twice the time that it gets.
+        (tiff((7000, 7000), 7, progressive_jpeg((7000, 7000), 5000)), "time than its 49000000"),
         (tiff((1, 1), 8, zlib.compress(bytes(20_000 * 20_000)), tile=(20_000, 20_000)), "memory than its 1"),
     ],
-    ids=["scans", "arithmetic scans", "empty blocks", "large tile"],
+    ids=["scans", "arithmetic scans", "empty blocks", "scans in a TIFF", "large tile"],
 )
 def test_what_takes_far_too_much_is_refused(data: bytes, what: str) -> None:
     with pytest.raises(ImageDecodeError, match=f"takes far more {what} pixels should; save it again as a plain PNG"):
-        decode_picture(data, PIXELS)
-
-
-def test_scans_in_a_tiff_file_are_refused() -> None:
-    data = tiff((4000, 4000), 7, progressive_jpeg((4000, 4000), 5000))
-    # On a busy machine, which is given more time, libtiff's own limit of scans comes first.
-    with pytest.raises(ImageDecodeError, match=r"far more time than its 16000000 pixels|\(decoder error -2\)"):
         decode_picture(data, PIXELS)
 
 
