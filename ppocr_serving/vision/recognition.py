@@ -26,8 +26,7 @@ from ppocr_serving.vision.lines import (
     scale_line,
 )
 from ppocr_serving.vision.pictures import BgrImage
-from ppocr_serving.vision.scripts import is_unspaced
-from ppocr_serving.vision.splitting import Piece, are_apart, join_pieces, split_line
+from ppocr_serving.vision.splitting import Piece, is_one_word, join_pieces, split_line
 from ppocr_serving.vision.words import Character, Span, Spans, find_words
 
 __all__ = [
@@ -339,16 +338,11 @@ def _join_words(pieces: Sequence[Piece], texts: Sequence[Text]) -> Spans | None:
     for piece, text in zip(pieces, texts, strict=True):
         own = text.words.words if text.words is not None else ()
         found = [word.inside(piece.start / length, piece.image.shape[1] / length) for word in own]
-        if words and found and not are_apart(before, piece, text.text) and _is_one_word(before, text.text):
+        if words and found and is_one_word(before, piece, text.text):
             words[-1:] = [words[-1].joined_with(found.pop(0))]
         words += found
         before = text.text or before
     return Spans(tuple(words), texts[0].words.margin)
-
-
-def _is_one_word(before: str, after: str) -> bool:
-    """Return whether a word goes on from the text of one piece to that of the next, if there is no space between."""
-    return not any(character.isspace() or is_unspaced(character) for character in before[-1:] + after[:1])
 
 
 def decode(

@@ -11,7 +11,7 @@ from ppocr_serving.vision.ink import without_rules
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.scripts import is_unspaced
 
-__all__ = ["Piece", "are_apart", "join_pieces", "split_line"]
+__all__ = ["Piece", "is_one_word", "join_pieces", "split_line"]
 
 _REACH = 5.0  # heights of the line, to both sides of an even cut: more than a word
 _BLANK = 0.25  # a column whose samples differ by less than this share of what the others' do has no ink
@@ -55,16 +55,15 @@ def split_line(line: BgrImage, max_width: int) -> list[Piece]:
     return [*pieces, Piece(line[:, start:], start, after_space)]
 
 
-def are_apart(before: str, piece: Piece, after: str) -> bool:
-    """Return whether a space belongs between what was read from two neighbouring pieces of a line.
+def is_one_word(before: str, piece: Piece, after: str) -> bool:
+    """Return whether a word goes on from a piece of a line to the next one.
 
     Args:
         before: The text of the first one.
         piece: The second one.
         after: Its text.
     """
-    between = before[-1:] + after[:1]
-    return piece.after_space and len(between) == 2 and not any(map(_needs_no_space, between))
+    return not _are_apart(before, piece, after) and not _stands_alone(before[-1:] + after[:1])
 
 
 def join_pieces(pieces: Sequence[Piece], texts: Sequence[str]) -> str:
@@ -76,12 +75,19 @@ def join_pieces(pieces: Sequence[Piece], texts: Sequence[str]) -> str:
     """
     joined = ""
     for piece, text in zip(pieces, texts, strict=True):
-        joined += f" {text}" if are_apart(joined, piece, text) else text
+        joined += f" {text}" if _are_apart(joined, piece, text) else text
     return joined
 
 
-def _needs_no_space(character: str) -> bool:
-    return character.isspace() or is_unspaced(character)
+def _are_apart(before: str, piece: Piece, after: str) -> bool:
+    """Return whether a space belongs between two texts, the second of which was read from a piece."""
+    between = before[-1:] + after[:1]
+    return piece.after_space and len(between) == 2 and not _stands_alone(between)
+
+
+def _stands_alone(characters: str) -> bool:
+    """Return whether one of some characters is a space, or a word by itself."""
+    return any(character.isspace() or is_unspaced(character) for character in characters)
 
 
 def _widest_gap(part: BgrImage) -> tuple[int, int]:
