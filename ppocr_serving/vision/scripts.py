@@ -1,4 +1,4 @@
-"""How scripts write words."""
+"""Scripts, in the sense of writing systems: which of them put no spaces between words."""
 
 __all__ = ["is_unspaced"]
 
