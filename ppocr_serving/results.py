@@ -5,10 +5,14 @@ right, y down.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ppocr_serving.errors import OcrError
 
-__all__ = ["Box", "Document", "Line", "Page", "Point", "Word"]
+__all__ = ["Box", "Document", "Line", "Page", "Point", "TextSource", "Word"]
+
+TextSource = Literal["ocr", "pdf"]
+"""Where the text of a page came from: it was recognised, or is the text that a PDF holds itself."""
 
 Point = tuple[int, int]
 """x and y."""
@@ -61,12 +65,20 @@ class Page:
         lines: The lines, in the order that was asked for; empty if no text was found.
         angle: Degrees clockwise by which the picture has to be turned to be upright: 0, 90, 180 or 270. Width, height
             and boxes are those of the picture as it is.
+        number: Its number in the document, from 1.
+        dpi: Pixels per inch at which a page of a PDF was rendered; None for pictures.
+        text_source: Where the text came from: `ocr`, or `pdf` for the text that a PDF holds itself.
+        error: Why the page could not be read (it then has no lines, and its size may be 0); None if it was read.
     """
 
     width: int
     height: int
     lines: tuple[Line, ...] = ()
     angle: int = 0
+    number: int = 1
+    dpi: float | None = None
+    text_source: TextSource = "ocr"
+    error: OcrError | None = None
 
     @property
     def text(self) -> str:
