@@ -15,7 +15,7 @@ from ppocr_serving.workers.worker import MAX_PAUSED, Work, run_worker
 
 if TYPE_CHECKING:
     from ppocr_serving.reading.reader import Reader
-    from ppocr_serving.web.prediction import Prediction
+    from ppocr_serving.web.answers import Answers
 
 __all__ = ["serve"]
 
@@ -80,14 +80,14 @@ class _Reading:
         try_out(self._readers.values())
 
     def answer(self, job: Job, body: memoryview, watch: Stopwatch) -> Reply:
-        return self._prediction(job, body, watch)
+        return self._answers(job, body, watch)
 
     @cached_property
     def _readers(self) -> "Mapping[str, Reader]":
         return self._assemble()
 
     @cached_property
-    def _prediction(self) -> "Prediction":
-        from ppocr_serving.web.prediction import Prediction
+    def _answers(self) -> "Answers":
+        from ppocr_serving.web.answers import Answers
 
-        return Prediction(self._readers, self._settings)
+        return Answers(self._readers, self._settings)

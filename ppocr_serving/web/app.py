@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from importlib.resources import files as resources
 from typing import Any, NamedTuple
@@ -17,19 +18,18 @@ from ppocr_serving.errors import (
     MethodNotAllowed,
     NotReady,
     OcrError,
-    PathNotServed,
     RequestCancelled,
     RequestTimedOut,
-    UnsupportedMediaType,
 )
 from ppocr_serving.reading.budget import Budget
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.web.contract import MODULE_NAMES, encode_answer, require_module
+from ppocr_serving.web.doors import EVENT, PREDICT, PREDICT_PREFIX, Door, door_at, unknown_path
 from ppocr_serving.web.events import invocation_response, refuse_event
 from ppocr_serving.web.log import LogStream, RequestRecord
 from ppocr_serving.web.requests import BodyLimits, Receive, Request, SpooledBody
 from ppocr_serving.web.responses import Response, error_code, error_response, json_response, text_response
-from ppocr_serving.workers.messages import Job
+from ppocr_serving.workers.messages import Head, Job
 from ppocr_serving.workers.pool import WorkerPool
 from ppocr_serving.workers.refusals import not_ready
 
@@ -41,7 +41,6 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 """ASGI's sink for messages about a response."""
 
 _BUFFERED_BODIES = 8  # per process: bodies of the maximum size that may be in memory; far more of the usual size fit
-_PREDICT = "/predict/"
 _CLOSE = ("Connection", "close")
 
 
@@ -52,11 +51,13 @@ class _Route(NamedTuple):
         methods: Allowed methods.
         answer: Answers a request.
         is_logged: Whether its requests appear in the log.
+        refuse: Returns an error in the form that its clients expect, given the request's id.
     """
 
     methods: tuple[str, ...]
     answer: "Callable[[Request, RequestRecord], Awaitable[Response]]"
     is_logged: bool = True
+    refuse: Callable[[BaseException, str], Response] = error_response
 
 
 class Application:
@@ -84,13 +85,10 @@ class Application:
             "/": _Route(("GET", "HEAD"), self._index, is_logged=False),
             "/healthz": _Route(("GET", "HEAD"), self._healthz, is_logged=False),
             "/readyz": _Route(("GET", "HEAD"), self._readyz, is_logged=False),
-            # Aliyun Function Compute calls the next three during an instance's life, and sends events to `/invoke`;
-            # Tencent SCF sends events to `/event-invoke`.
+            # Aliyun Function Compute calls these during an instance's life.
             "/initialize": _Route(("POST",), self._initialize),
             "/pre-stop": _Route(("GET", "HEAD"), self._lifecycle),
             "/pre-freeze": _Route(("GET", "HEAD"), self._lifecycle),
-            "/invoke": _Route(("POST",), self._invoke),
-            "/event-invoke": _Route(("POST",), self._invoke),
         }
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -103,17 +101,19 @@ class Application:
         )
         if mark:
             self._output.write(f"FC Invoke Start {mark}")
-        is_logged = True
+        route = self._route(request)
         try:
-            route = self._route(request)
-            is_logged = route.is_logged
+            if request.method not in route.methods:
+                raise MethodNotAllowed(
+                    f"{request.method[:20]} is not allowed at {request.path[:80]!r}; use {route.methods[0]}"
+                )
             response = await route.answer(request, record)
         except Exception as error:
             record.error = error_code(error)
-            response = error_response(error, request.request_id)
+            response = route.refuse(error, request.request_id)
             if isinstance(error, MethodNotAllowed):
-                response = response._replace(headers=(*response.headers, ("Allow", self._allowed(request))))
-        if is_logged:
+                response = response._replace(headers=(*response.headers, ("Allow", route.methods[0])))
+        if route.is_logged:
             _log.info(record.line(response.status))
         if mark:
             self._output.write(f"FC Invoke End {mark}")
@@ -140,33 +140,27 @@ class Application:
         await send({"type": "http.response.body", "body": response.body})
 
     def _route(self, request: Request) -> _Route:
-        route = self._routes.get(request.path)
-        if route is None and _names_module(request.path):
-            route = _Route(("POST",), self._predict)
-        if route is None:
-            raise PathNotServed(f"the path {request.path[:80]!r} is unknown; post pictures to /predict/ocr_system")
-        if request.method not in route.methods:
-            raise MethodNotAllowed(
-                f"{request.method[:20]} is not allowed at {request.path[:80]!r}; use {self._allowed(request)}"
-            )
-        return route
+        door = door_at(request.path)
+        if door is None:
+            return self._routes.get(request.path) or _Route((request.method,), _nowhere)
+        if door is EVENT:
+            return _Route(("POST",), self._invoke)
+        return _Route(("POST",), partial(self._read, door), refuse=door.refuse)
 
-    def _allowed(self, request: Request) -> str:
-        route = self._routes.get(request.path)
-        return "POST" if route is None else route.methods[0]
-
-    async def _predict(self, request: Request, record: RequestRecord) -> Response:
-        name = request.path.removeprefix(_PREDICT)
-        if name in MODULE_NAMES:  # arbitrary input does not belong in the log
-            record.module = name
-        require_module(name, self._served)
-        _require_json(request)
-        async with self._job(name, request) as (job, body):
+    async def _read(self, door: Door, request: Request, record: RequestRecord) -> Response:
+        if door is PREDICT:
+            name = request.path.removeprefix(PREDICT_PREFIX)
+            if name in MODULE_NAMES:  # arbitrary input does not belong in the log
+                record.module = name
+            require_module(name, self._served)
+        head = request.head()
+        door.check(head)
+        async with self._job(head, request) as (job, body):
             return await self._compute(job, body, request, record)
 
     async def _invoke(self, request: Request, record: RequestRecord) -> Response:
         try:
-            async with self._job("", request) as (job, body):
+            async with self._job(Head(request.path), request) as (job, body):
                 try:
                     return await self._compute(job, body, request, record)
                 except RequestCancelled:
@@ -181,13 +175,13 @@ class Application:
             return invocation_response(error_response(error, request.request_id))
 
     @asynccontextmanager
-    async def _job(self, module: str, request: Request) -> AsyncIterator[tuple[Job, SpooledBody]]:
+    async def _job(self, head: Head, request: Request) -> AsyncIterator[tuple[Job, SpooledBody]]:
         """Receive the body of a request, which is held until the end of the block."""
         seconds = self._seconds(request.headers.get("x-request-timeout"))
         if self._refusal is not None:
             raise self._refusal
         async with request.body(self._budget, self._limits) as body:
-            yield Job(next(self._numbers), module, request.request_id, time.perf_counter(), seconds), body
+            yield Job(next(self._numbers), head, request.request_id, time.perf_counter(), seconds), body
 
     async def _compute(self, job: Job, body: SpooledBody, request: Request, record: RequestRecord) -> Response:
         """Have a worker answer a request, as long as its client waits for it."""
@@ -241,16 +235,5 @@ def _done() -> Response:
     return json_response(encode_answer(""), headers=(("x-fc-status", str(HTTPStatus.OK.value)),))
 
 
-def _names_module(path: str) -> bool:
-    name = path.removeprefix(_PREDICT)
-    return path.startswith(_PREDICT) and name != "" and "/" not in name
-
-
-def _require_json(request: Request) -> None:
-    media_type = request.media_type
-    if media_type != "application/json" and not (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    ):
-        raise UnsupportedMediaType(
-            f"the content type is {media_type[:80]!r}; send the header Content-Type: application/json"
-        )
+async def _nowhere(request: Request, _record: RequestRecord) -> Response:
+    raise unknown_path(request.path)

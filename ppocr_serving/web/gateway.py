@@ -8,7 +8,7 @@ import msgspec
 from ppocr_serving.errors import InvalidRequest
 from ppocr_serving.web.bounded_json import text_of_json, too_many_values
 
-__all__ = ["GatewayEvent", "is_event", "parse_event"]
+__all__ = ["GatewayEvent", "event_path", "parse_event"]
 
 _MAX_PATH_BYTES = 4096
 _NOT_AN_EVENT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -53,8 +53,8 @@ def parse_event(payload: bytes | memoryview) -> GatewayEvent | None:
         return None
 
 
-def is_event(payload: bytes | memoryview) -> bool:
-    """Return whether something is a gateway's event, without decoding the request's body in it.
+def event_path(payload: bytes | memoryview) -> str | None:
+    """Return the path of the request in a gateway's event, without decoding its body; None if it is something else.
 
     Copies nothing, and takes about as long as receiving it: 1 to 2 ms per MiB.
 
@@ -64,11 +64,11 @@ def is_event(payload: bytes | memoryview) -> bool:
     try:
         event = _decode(payload)
         if event is None:
-            return False
-        _path(event)
-        return bytes(memoryview(event.body)[:1]) in (b'"', b"n")
+            return None
+        path = _path(event)
+        return path if bytes(memoryview(event.body)[:1]) in (b'"', b"n") else None
     except _NOT_AN_EVENT:
-        return False
+        return None
 
 
 def _decode(payload: bytes | memoryview) -> _Event | None:

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from ppocr_serving.errors import LimitExceeded, Overloaded, RequestCancelled, RequestTimedOut
+from ppocr_serving.errors import InvalidRequest, LimitExceeded, Overloaded, RequestCancelled, RequestTimedOut
 from ppocr_serving.reading.budget import Budget, Share
-from ppocr_serving.workers.messages import close_file, contents, memory_file, write_all
+from ppocr_serving.workers.messages import Head, close_file, contents, memory_file, write_all
 
 __all__ = ["BodyLimits", "Receive", "Request", "SpooledBody"]
 
@@ -24,6 +24,9 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SPOOL_BYTES = 2**18
 # So much of a body that nobody wants is skipped; with more to come the connection is closed.
 _SKIPPED_BYTES = 2**16
+# Many times what all options and formats need; a worker gets all of it in one message.
+_MAX_QUERY_BYTES = 2**13
+_MAX_HEADER_BYTES = 2**11
 
 
 class SpooledBody:
@@ -96,6 +99,7 @@ class Request:
     Attributes:
         method: HTTP method.
         path: Path, without the query.
+        query: The query as it was sent, without the question mark.
         headers: The first value of each header, by lower-case name.
         request_id: The platform's or the client's id of the request, or one of ours.
         must_close: Whether so much of a body is still to come that the connection cannot be used for another request.
@@ -104,6 +108,7 @@ class Request:
     def __init__(self, scope: Mapping[str, Any], receive: Receive) -> None:
         self.method: str = scope["method"]
         self.path = _without_host(scope["path"])
+        self.query: str = scope.get("query_string", b"").decode("latin-1")
         self.headers: dict[str, str] = {}
         for name, value in scope["headers"]:
             self.headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
@@ -113,10 +118,21 @@ class Request:
         )
         self._receive = receive
 
-    @property
-    def media_type(self) -> str:
-        """The content type in lower case, without parameters."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+    def head(self) -> Head:
+        """Return what matters to the answer.
+
+        Raises:
+            InvalidRequest: The query or a header is far longer than any that has a meaning.
+        """
+        content_type, accept = (self.headers.get(name, "") for name in ("content-type", "accept"))
+        for name, text, largest in (
+            ("query", self.query, _MAX_QUERY_BYTES),
+            ("header Content-Type", content_type, _MAX_HEADER_BYTES),
+            ("header Accept", accept, _MAX_HEADER_BYTES),
+        ):
+            if len(text) > largest:
+                raise InvalidRequest(f"the {name} has {len(text)} bytes; the limit is {largest}")
+        return Head(self.path, self.query, content_type, accept)
 
     @asynccontextmanager
     async def body(self, budget: Budget, limits: BodyLimits) -> AsyncIterator[SpooledBody]:

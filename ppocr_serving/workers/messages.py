@@ -14,6 +14,7 @@ __all__ = [
     "Cancel",
     "Channel",
     "Dropped",
+    "Head",
     "Job",
     "Loaded",
     "Message",
@@ -31,19 +32,35 @@ __all__ = [
 _MAX_MESSAGE_BYTES = 2**16  # messages have a few hundred bytes; bodies and answers are in files
 
 
+class Head(msgspec.Struct, frozen=True):
+    """What matters to the answer of all that a request says before its body.
+
+    Attributes:
+        path: Its path, as the server knows it.
+        query: What follows the question mark, as it was sent.
+        content_type: Header `Content-Type`; empty if there is none.
+        accept: Header `Accept`; empty if there is none.
+    """
+
+    path: str
+    query: str = ""
+    content_type: str = ""
+    accept: str = ""
+
+
 class Job(msgspec.Struct, frozen=True, tag=True):
     """To a worker: answer a request, whose body is in the file.
 
     Attributes:
         number: Unique in the life of the server.
-        module: One of the four modules; empty for a platform's event, which names the module itself.
+        head: What the request asks for; a platform's event carries a request in its body.
         request_id: For the log.
         arrival: When its body was complete, in seconds of `time.perf_counter`, which all processes share.
         seconds: How long it may take from then on.
     """
 
     number: int
-    module: str
+    head: Head
     request_id: str
     arrival: float
     seconds: float

@@ -14,7 +14,7 @@ from ppocr_serving.server import run
 from ppocr_serving.settings import load_settings
 from ppocr_serving.reading import warmup
 from ppocr_serving.reading.reader import Reader
-from ppocr_serving.web.prediction import Prediction
+from ppocr_serving.web.answers import Answers
 reader = Reader(settings=load_settings())
 warmup.load_engines([reader])
 reader.read("docs/example.png")

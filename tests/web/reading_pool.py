@@ -21,10 +21,10 @@ from ppocr_serving.engines import EnginePool
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.reading.warmup import load_engines, try_out
 from ppocr_serving.settings import ServerSettings, Settings
+from ppocr_serving.web.answers import Answers
 from ppocr_serving.web.app import Application
 from ppocr_serving.web.hubserving import MODULES
 from ppocr_serving.web.log import LogStream
-from ppocr_serving.web.prediction import Prediction
 from ppocr_serving.workers.members import PoolLimits
 from ppocr_serving.workers.messages import Channel
 from ppocr_serving.workers.pool import WorkerPool
@@ -142,7 +142,7 @@ def work(channel: int, arguments: str) -> NoReturn:
     own_work = Work(
         load=lambda: load_engines(readers.values()),
         try_out=lambda: try_out(readers.values()),
-        answer=Prediction(readers, settings),
+        answer=Answers(readers, settings),
         max_concurrency=settings.max_concurrency,
         max_jobs=_MAX_JOBS,
     )

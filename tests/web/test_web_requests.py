@@ -34,7 +34,7 @@ def size(job: Job, body: memoryview, watch: Stopwatch) -> Reply:
         if bytes(body) == b"wrong":
             response = error_response(InvalidRequest("wrong"), job.request_id)
             return Reply(WorkersAnswer(job.number, response.status, response.headers), response.body)
-        return reply(job, json.dumps({"module": job.module, "bytes": len(body)}).encode())
+        return reply(job, json.dumps({"path": job.head.path, "bytes": len(body)}).encode())
 
 
 class Served(NamedTuple):
@@ -87,7 +87,7 @@ def test_a_body_may_come_in_pieces(count: int, tmp_path: Path) -> None:
         async with serving(tmp_path) as served:
             answer = await ask(served.application, *PREDICT, [b"a" * 10_000] * count, JSON)
             assert answer is not None
-            assert (answer.status, answer.json) == (200, {"module": "ocr_rec", "bytes": 10_000 * count})
+            assert (answer.status, answer.json) == (200, {"path": "/predict/ocr_rec", "bytes": 10_000 * count})
             assert "Connection" not in answer.headers
 
     asyncio.run(run())

@@ -12,7 +12,7 @@ from typing import NoReturn
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web.requests import SpooledBody
 from ppocr_serving.workers.members import PoolLimits
-from ppocr_serving.workers.messages import Answer, Channel, Job, Reply
+from ppocr_serving.workers.messages import Answer, Channel, Head, Job, Reply
 from ppocr_serving.workers.pool import WorkerPool
 from ppocr_serving.workers.process import Crew, WorkerProcess
 from ppocr_serving.workers.worker import Work, run_worker
@@ -74,7 +74,9 @@ class Running:
         number = next(self._numbers)
         try:
             async with asyncio.timeout(_HANG_SECONDS):
-                return await self.pool.answer(Job(number, "", f"job-{number}", time.perf_counter(), seconds), body)
+                return await self.pool.answer(
+                    Job(number, Head(""), f"job-{number}", time.perf_counter(), seconds), body
+                )
         finally:
             body.close()
 

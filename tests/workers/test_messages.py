@@ -11,6 +11,7 @@ from ppocr_serving.workers.messages import (
     Cancel,
     Channel,
     Dropped,
+    Head,
     Job,
     Loaded,
     Message,
@@ -24,7 +25,7 @@ from ppocr_serving.workers.messages import (
     write_all,
 )
 
-JOB = Job(7, "ocr_system", "id-7", 12.5, 60.0)
+JOB = Job(7, Head("/predict/ocr_system"), "id-7", 12.5, 60.0)
 ANSWER = Answer(
     7, 200, (("Content-Type", "application/json"),), "ocr_rec", 1, 200, 3, "", {"decode": 0.25}, memory_mb=100.5
 )

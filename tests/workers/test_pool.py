@@ -17,7 +17,7 @@ from ppocr_serving.web.requests import SpooledBody
 from ppocr_serving.workers import pool as pool_module
 from ppocr_serving.workers import roster as roster_module
 from ppocr_serving.workers.memory import resident_mb
-from ppocr_serving.workers.messages import Job, Reply
+from ppocr_serving.workers.messages import Head, Job, Reply
 from tests.workers.pools import appears, reply, running, until
 
 
@@ -336,7 +336,7 @@ def test_the_body_of_a_job_that_nobody_waits_for_is_not_handed_over(tmp_path: Pa
         async with running(upper, load=load, until_ready=False) as served:
             bodies = [Body(), Body()]
             jobs = [
-                asyncio.create_task(served.pool.answer(Job(number, "", "", time.perf_counter(), 60), body))
+                asyncio.create_task(served.pool.answer(Job(number, Head(""), "", time.perf_counter(), 60), body))
                 for number, body in enumerate(bodies)
             ]
             bodies[0].other = jobs[1]

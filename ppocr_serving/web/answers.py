@@ -1,0 +1,75 @@
+"""From the body of a request to its response, in a worker process."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ppocr_serving.reading.reader import Reader
+from ppocr_serving.settings import ServerSettings
+from ppocr_serving.timing import Stopwatch
+from ppocr_serving.web.call import Call, Record
+from ppocr_serving.web.doors import EVENT, PREDICT, door_at, unknown_path
+from ppocr_serving.web.events import answer_event
+from ppocr_serving.web.prediction import predict
+from ppocr_serving.web.responses import Response, error_code, error_response
+from ppocr_serving.workers.messages import Answer, Job, Reply
+
+__all__ = ["Answers"]
+
+_BEHIND: Final[Mapping[str, Callable[[Call], Response]]] = {PREDICT.name: predict}
+
+
+class Answers:
+    """Answer the requests to all doors.
+
+    Args:
+        readers: Reader of each served module.
+        settings: Limits.
+    """
+
+    def __init__(self, readers: Mapping[str, Reader], settings: ServerSettings) -> None:
+        self._readers = readers
+        self._settings = settings
+
+    def __call__(self, job: Job, body: memoryview, watch: Stopwatch) -> Reply:
+        """Answer one job; every error becomes an answer.
+
+        Args:
+            job: A request, or an event that contains one.
+            body: Its body.
+            watch: Receives the time of every stage.
+        """
+        record = Record()
+        call = Call(job.head, body, job.request_id, self._readers, self._settings, watch, record)
+        response = _respond(call)
+        answer = Answer(
+            number=job.number,
+            status=response.status,
+            headers=response.headers,
+            module=record.module,
+            pictures=record.pictures,
+            pixels=record.pixels,
+            lines=record.lines,
+            reread=watch.lines_reread,
+            error=record.error,
+            stages=watch.seconds,
+        )
+        return Reply(answer, response.body)
+
+
+def _respond(call: Call) -> Response:
+    if door_at(call.head.path) is EVENT:
+        return answer_event(call, _respond_to_request)
+    return _respond_to_request(call)
+
+
+def _respond_to_request(call: Call) -> Response:
+    path = call.head.path
+    door = door_at(path)
+    refuse = error_response if door is None else door.refuse
+    try:
+        if door is None or door is EVENT:  # no event contains another one
+            raise unknown_path(path)
+        return _BEHIND[door.name](call)
+    except Exception as error:  # any failure becomes an answer
+        call.record.error = error_code(error)
+        return refuse(error, call.request_id)
