@@ -20,6 +20,7 @@ __all__ = [
     "NotReady",
     "OcrError",
     "Overloaded",
+    "PageDeadlineExceeded",
     "PathNotServed",
     "RequestCancelled",
     "RequestTimedOut",
@@ -89,6 +90,12 @@ class DeadlineExceeded(OcrError):
     """A request has begun to compute and was not finished in the time that it may take."""
 
     code = "deadline_exceeded"
+
+
+class PageDeadlineExceeded(DeadlineExceeded):
+    """A page was not read in the time that one page may take; other pages of its document may be read."""
+
+    code = "page_deadline_exceeded"
 
 
 class RequestTimedOut(OcrError):

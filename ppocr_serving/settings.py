@@ -182,7 +182,10 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         max_concurrency: Requests per process that run at the same time; the rest wait.
         max_queue: Requests per process that may wait before further ones are refused.
         queue_timeout: Seconds that a request may wait.
-        request_timeout: Seconds that a request may take, its waiting included; the client may ask for less.
+        request_timeout: Seconds that a request for pictures may take, its waiting included, and that a page of a
+            document may be computed for; the client may ask for less.
+        document_timeout: Seconds that a request for a document may take, its waiting included; the client may ask for
+            less.
         header_timeout: Seconds that a client may take to send the head of a request, from the connection's start on.
         body_timeout: Seconds within which a body must grow by 64 KiB, or end.
         idle_timeout: Seconds for which a connection is kept between two requests. Proxies that pool connections must
@@ -202,6 +205,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_queue: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 64
     queue_timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
     request_timeout: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 60.0
+    document_timeout: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 600.0
     header_timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 10.0
     body_timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 30.0
     idle_timeout: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 3600.0

@@ -214,6 +214,7 @@ SERVER_FIELDS = {
     "max_queue",
     "queue_timeout",
     "request_timeout",
+    "document_timeout",
     "header_timeout",
     "body_timeout",
     "idle_timeout",

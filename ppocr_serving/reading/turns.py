@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ppocr_serving.reading.deadline import Deadline
@@ -43,11 +43,7 @@ class Turns:
         """
         with self._lock:
             turn.belongs_to(self)
-            if self._free and not self._waiting:
-                self._free -= 1
-                turn.start()
-            else:
-                self._waiting.append(turn)
+            self._enter(turn)
         try:
             turn.wait()
             yield
@@ -74,6 +70,33 @@ class Turns:
         # The other threads of the request wait here, too.
         turn.wait()
 
+    @contextmanager
+    def without(self, turn: "Turn") -> Iterator[None]:
+        """Let others compute while a request waits for something else in the enclosed block, then wait for its turn.
+
+        Args:
+            turn: Of a request that computes. No other thread of it may compute now.
+
+        Raises:
+            RequestCancelled: Nobody waits for the answer any more.
+            DeadlineExceeded: The request's time was over before its next turn.
+        """
+        with self._lock:
+            if turn.is_running:
+                turn.stop()
+                self._start_next()
+        yield
+        with self._lock:
+            self._enter(turn)
+        turn.wait()
+
+    def _enter(self, turn: "Turn") -> None:
+        if self._free and not self._waiting:
+            self._free -= 1
+            turn.start()
+        else:
+            self._waiting.append(turn)
+
     def _should_pause(self, turn: "Turn") -> bool:
         if turn.current_seconds < _MIN_TURN_SECONDS:
             return False
@@ -85,7 +108,7 @@ class Turns:
             if turn.is_running:
                 turn.stop()
                 self._start_next()
-            else:  # its time was over while it waited
+            elif turn in self._waiting:  # its time was over while it waited
                 self._waiting.remove(turn)
 
     def _start_next(self) -> None:
@@ -106,11 +129,13 @@ class Turn:
 
     Args:
         deadline: Until when the request may wait and compute.
+        tell: Called with False when the request stops computing, to let others compute, and with True when it goes on.
     """
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, tell: Callable[[bool], None] | None = None) -> None:
         self._turns: Turns | None = None
         self._deadline = deadline
+        self._tell = tell
         self._arrival = time.monotonic()
         self._computed = 0.0
         self._since: float | None = None
@@ -142,6 +167,28 @@ class Turn:
         if stage in _PAUSES and self._turns is not None:
             self._turns.pause(self)
 
+    def next_page(self) -> None:
+        """Begin another page, which has its own deadline, and give way to others.
+
+        Raises:
+            RequestCancelled: Nobody waits for the answer any more.
+            DeadlineExceeded: The request's time is over.
+        """
+        self._deadline.next_page()
+        if self._turns is not None:
+            self._turns.pause(self)
+
+    @contextmanager
+    def given_away(self) -> Iterator[None]:
+        """Let others compute while the request waits for something else in the enclosed block; see `Turns.without`."""
+        if self._turns is None:
+            yield
+            return
+        self._announce(computes=False)
+        with self._turns.without(self):
+            yield
+        self._announce(computes=True)
+
     def cancel(self) -> None:
         """End the request where it waits, or before its next stage: nobody waits for the answer any more."""
         self._deadline.cancel()
@@ -160,6 +207,7 @@ class Turn:
     def stop(self) -> None:
         """Take the turn away; called by `Turns`, under its lock."""
         self._computed += self.current_seconds
+        self._deadline.pause()
         self._since = None
         self._may_go_on.clear()
         if self._deadline.is_cancelled:
@@ -171,6 +219,15 @@ class Turn:
         Raises:
             RequestCancelled, DeadlineExceeded, Overloaded: It will not come.
         """
+        pauses = self._deadline.has_begun and not self._may_go_on.is_set()
+        if pauses:
+            self._announce(computes=False)
         if not self._may_go_on.wait(min(max(0.0, self._deadline.remaining), threading.TIMEOUT_MAX)):
             raise self._deadline.expired()
-        self._deadline.check()
+        self._deadline.check_whole()
+        if pauses:
+            self._announce(computes=True)
+
+    def _announce(self, *, computes: bool) -> None:
+        if self._tell is not None:
+            self._tell(computes)

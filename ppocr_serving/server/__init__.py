@@ -10,6 +10,7 @@ from ppocr_serving.settings import ServerSettings, warn_of_unknown_variables
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web.log import configure_logging
 from ppocr_serving.workers.messages import Channel, Job, Reply
+from ppocr_serving.workers.outlet import Outlet
 from ppocr_serving.workers.process import Crew, WorkerProcess
 from ppocr_serving.workers.worker import MAX_PAUSED, Work, run_worker
 
@@ -79,8 +80,8 @@ class _Reading:
 
         try_out(self._readers.values())
 
-    def answer(self, job: Job, body: memoryview, watch: Stopwatch) -> Reply:
-        return self._answers(job, body, watch)
+    def answer(self, job: Job, body: memoryview, watch: Stopwatch, outlet: Outlet) -> Reply:
+        return self._answers(job, body, watch, outlet)
 
     @cached_property
     def _readers(self) -> "Mapping[str, Reader]":

@@ -175,6 +175,11 @@ class Connection(H11Protocol):
         if self.is_answering and not self.cycle.response_started and not self.transport.is_closing():
             self.transport.write(_INTERIM)
 
+    def resume_writing(self) -> None:
+        """Go on with an answer, of which the client has taken nearly all that was there."""
+        self._last_sent = time.monotonic()  # the next part may be larger than what it has taken
+        super().resume_writing()
+
     def on_response_complete(self) -> None:
         """Begin to wait for the next request."""
         self._idle_since = time.monotonic()

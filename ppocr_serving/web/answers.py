@@ -1,6 +1,7 @@
 """From the body of a request to its response, in a worker process."""
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Final
 
 from ppocr_serving.reading.reader import Reader
@@ -10,7 +11,8 @@ from ppocr_serving.web.call import Call, Record
 from ppocr_serving.web.doors import EVENT, PREDICT, door_at, unknown_path
 from ppocr_serving.web.events import answer_event
 from ppocr_serving.web.prediction import predict
-from ppocr_serving.web.responses import Response, error_code, error_response
+from ppocr_serving.web.responses import Response, error_code, error_record, error_response
+from ppocr_serving.web.sinks import Gathering, Outlet
 from ppocr_serving.workers.messages import Answer, Job, Reply
 
 __all__ = ["Answers"]
@@ -30,16 +32,17 @@ class Answers:
         self._readers = readers
         self._settings = settings
 
-    def __call__(self, job: Job, body: memoryview, watch: Stopwatch) -> Reply:
+    def __call__(self, job: Job, body: memoryview, watch: Stopwatch, outlet: Outlet) -> Reply:
         """Answer one job; every error becomes an answer.
 
         Args:
             job: A request, or an event that contains one.
             body: Its body.
             watch: Receives the time of every stage.
+            outlet: The way for what leaves before this returns.
         """
         record = Record()
-        call = Call(job.head, body, job.request_id, self._readers, self._settings, watch, record)
+        call = Call(job.head, body, job.request_id, self._readers, self._settings, watch, record, outlet)
         response = _respond(call)
         answer = Answer(
             number=job.number,
@@ -58,18 +61,25 @@ class Answers:
 
 def _respond(call: Call) -> Response:
     if door_at(call.head.path) is EVENT:
-        return answer_event(call, _respond_to_request)
+        return answer_event(call, _respond_in_one_piece)
     return _respond_to_request(call)
+
+
+def _respond_in_one_piece(call: Call) -> Response:
+    gathering = Gathering(call.outlet)
+    return gathering.whole(_respond_to_request(call._replace(outlet=gathering)))
 
 
 def _respond_to_request(call: Call) -> Response:
     path = call.head.path
     door = door_at(path)
-    refuse = error_response if door is None else door.refuse
+    refuse, stream_error = (error_response, error_record) if door is None else (door.refuse, door.stream_error)
     try:
         if door is None or door is EVENT:  # no event contains another one
             raise unknown_path(path)
         return _BEHIND[door.name](call)
     except Exception as error:  # any failure becomes an answer
         call.record.error = error_code(error)
+        if call.outlet.has_sent:
+            return Response(HTTPStatus.OK, (), stream_error(error, call.request_id))
         return refuse(error, call.request_id)

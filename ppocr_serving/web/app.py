@@ -13,6 +13,7 @@ from importlib.resources import files as resources
 from typing import Any, NamedTuple
 
 from ppocr_serving.errors import (
+    DeadlineExceeded,
     InvalidRequest,
     LimitExceeded,
     MethodNotAllowed,
@@ -28,20 +29,29 @@ from ppocr_serving.web.doors import EVENT, PREDICT, PREDICT_PREFIX, Door, door_a
 from ppocr_serving.web.events import invocation_response, refuse_event
 from ppocr_serving.web.log import LogStream, RequestRecord
 from ppocr_serving.web.requests import BodyLimits, Receive, Request, SpooledBody
-from ppocr_serving.web.responses import Response, error_code, error_response, json_response, text_response
+from ppocr_serving.web.responses import (
+    Response,
+    error_code,
+    error_record,
+    error_response,
+    json_response,
+    text_response,
+)
+from ppocr_serving.web.streams import ResponseStream, Send
 from ppocr_serving.workers.messages import Head, Job
+from ppocr_serving.workers.parts import Parts
 from ppocr_serving.workers.pool import WorkerPool
 from ppocr_serving.workers.refusals import not_ready
 
-__all__ = ["Application", "Send"]
+__all__ = ["Application"]
 
 _log = logging.getLogger(__name__)
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-"""ASGI's sink for messages about a response."""
-
 _BUFFERED_BODIES = 8  # per process: bodies of the maximum size that may be in memory; far more of the usual size fit
 _CLOSE = ("Connection", "close")
+# A client has this long after the deadline, or after the end of a job whose answer cannot be completed, to take the
+# parts of the answer that it has not taken.
+_LAST_PARTS_SECONDS = 10.0
 
 
 class _Route(NamedTuple):
@@ -52,12 +62,14 @@ class _Route(NamedTuple):
         answer: Answers a request.
         is_logged: Whether its requests appear in the log.
         refuse: Returns an error in the form that its clients expect, given the request's id.
+        stream_error: Returns what ends an answer of which parts have been sent.
     """
 
     methods: tuple[str, ...]
     answer: "Callable[[Request, RequestRecord], Awaitable[Response]]"
     is_logged: bool = True
     refuse: Callable[[BaseException, str], Response] = error_response
+    stream_error: Callable[[BaseException, str], bytes] = error_record
 
 
 class Application:
@@ -101,7 +113,8 @@ class Application:
         )
         if mark:
             self._output.write(f"FC Invoke Start {mark}")
-        route = self._route(request)
+        stream = ResponseStream(partial(self._start, request, send), send)
+        route = self._route(request, stream)
         try:
             if request.method not in route.methods:
                 raise MethodNotAllowed(
@@ -110,15 +123,24 @@ class Application:
             response = await route.answer(request, record)
         except Exception as error:
             record.error = error_code(error)
-            response = route.refuse(error, request.request_id)
+            if stream.has_begun:
+                response = Response(stream.status, (), route.stream_error(error, request.request_id))
+            else:
+                response = route.refuse(error, request.request_id)
             if isinstance(error, MethodNotAllowed):
                 response = response._replace(headers=(*response.headers, ("Allow", route.methods[0])))
         if route.is_logged:
             _log.info(record.line(response.status))
         if mark:
             self._output.write(f"FC Invoke End {mark}")
-        if record.error != RequestCancelled.code:
-            await self._send(request, response, send)
+        if record.error == RequestCancelled.code:
+            return
+        if stream.has_begun:
+            await stream.end(response.body)
+            return
+        headers = (*response.headers, ("Content-Length", str(len(response.body))))
+        await self._start(request, send, response.status, headers)
+        await send({"type": "http.response.body", "body": response.body})
 
     def announce_stop(self) -> None:
         """Stop being ready, so that load balancers send no more requests; requests are still answered."""
@@ -131,23 +153,26 @@ class Application:
         self._budget.refuse_arriving(error)
         self._pool.refuse(error)
 
-    async def _send(self, request: Request, response: Response, send: Send) -> None:
-        headers = [*response.headers, ("X-Request-Id", request.request_id), ("Content-Length", str(len(response.body)))]
+    async def _start(
+        self, request: Request, send: Send, status: int, response_headers: tuple[tuple[str, str], ...]
+    ) -> None:
+        """Send the head of a response."""
+        headers = [*response_headers, ("X-Request-Id", request.request_id)]
         if request.must_close or self._refusal is not None:
             headers.append(_CLOSE)
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-        await send({"type": "http.response.start", "status": response.status, "headers": encoded})
-        await send({"type": "http.response.body", "body": response.body})
+        await send({"type": "http.response.start", "status": status, "headers": encoded})
 
-    def _route(self, request: Request) -> _Route:
+    def _route(self, request: Request, stream: ResponseStream) -> _Route:
         door = door_at(request.path)
         if door is None:
             return self._routes.get(request.path) or _Route((request.method,), _nowhere)
         if door is EVENT:
-            return _Route(("POST",), self._invoke)
-        return _Route(("POST",), partial(self._read, door), refuse=door.refuse)
+            return _Route(("POST",), partial(self._invoke, stream))
+        read = partial(self._read, door, stream)
+        return _Route(("POST",), read, refuse=door.refuse, stream_error=door.stream_error)
 
-    async def _read(self, door: Door, request: Request, record: RequestRecord) -> Response:
+    async def _read(self, door: Door, stream: ResponseStream, request: Request, record: RequestRecord) -> Response:
         if door is PREDICT:
             name = request.path.removeprefix(PREDICT_PREFIX)
             if name in MODULE_NAMES:  # arbitrary input does not belong in the log
@@ -155,14 +180,14 @@ class Application:
             require_module(name, self._served)
         head = request.head()
         door.check(head)
-        async with self._job(head, request) as (job, body):
-            return await self._compute(job, body, request, record)
+        async with self._job(door, head, request) as (job, body):
+            return await self._compute(job, body, request, record, stream)
 
-    async def _invoke(self, request: Request, record: RequestRecord) -> Response:
+    async def _invoke(self, stream: ResponseStream, request: Request, record: RequestRecord) -> Response:
         try:
-            async with self._job(Head(request.path), request) as (job, body):
+            async with self._job(EVENT, Head(request.path), request) as (job, body):
                 try:
-                    return await self._compute(job, body, request, record)
+                    return await self._compute(job, body, request, record, stream)
                 except RequestCancelled:
                     raise
                 except Exception as error:
@@ -175,40 +200,50 @@ class Application:
             return invocation_response(error_response(error, request.request_id))
 
     @asynccontextmanager
-    async def _job(self, head: Head, request: Request) -> AsyncIterator[tuple[Job, SpooledBody]]:
+    async def _job(self, door: Door, head: Head, request: Request) -> AsyncIterator[tuple[Job, SpooledBody]]:
         """Receive the body of a request, which is held until the end of the block."""
-        seconds = self._seconds(request.headers.get("x-request-timeout"))
+        page_seconds = self._settings.request_timeout
+        allowed = self._settings.document_timeout if door.takes_documents else page_seconds
+        seconds = _seconds(request.headers.get("x-request-timeout"), allowed)
         if self._refusal is not None:
             raise self._refusal
         async with request.body(self._budget, self._limits) as body:
-            yield Job(next(self._numbers), head, request.request_id, time.perf_counter(), seconds), body
+            arrival = time.perf_counter()
+            yield Job(next(self._numbers), head, request.request_id, arrival, seconds, page_seconds), body
 
-    async def _compute(self, job: Job, body: SpooledBody, request: Request, record: RequestRecord) -> Response:
-        """Have a worker answer a request, as long as its client waits for it."""
-        answering = asyncio.ensure_future(self._pool.answer(job, body))
+    async def _compute(
+        self, job: Job, body: SpooledBody, request: Request, record: RequestRecord, stream: ResponseStream
+    ) -> Response:
+        """Have a worker answer a request, as long as its client waits for it.
+
+        Returns:
+            The answer, or what is left of it once `stream` has begun.
+        """
+        parts = Parts()
+        answering = asyncio.ensure_future(self._pool.answer(job, body, parts))
+        sending = asyncio.ensure_future(stream.forward(parts))
         leaving = asyncio.ensure_future(request.hang_up())
         try:
-            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done():
+            await asyncio.wait({answering, sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():  # it has failed, or the answer is as good as there
+                sending.result()
+                await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if answering.done():
+                failed = answering.exception() is not None
+                rest = 0.0 if failed else max(0.0, job.arrival + job.seconds - time.perf_counter())
+                seconds = rest + _LAST_PARTS_SECONDS
+                await asyncio.wait({sending, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if leaving.done() and not (answering.done() and sending.done()):
                 raise RequestCancelled("the client has left before its request was answered")
+            all_is_taken = sending.done()
         finally:
-            leaving.cancel()
-            answering.cancel()
+            for task in (answering, sending, leaving):
+                task.cancel()
+            await asyncio.wait({sending})  # so that nothing else is sent meanwhile
         record.answer, answer_body = answering.result()
-        return Response(record.answer.status, record.answer.headers, answer_body)
-
-    def _seconds(self, requested: str | None) -> float:
-        """Return how long a request may take: as the settings say, or less if the client asks for that."""
-        allowed = self._settings.request_timeout
-        if requested is None:
-            return allowed
-        try:
-            seconds = float(requested)
-        except ValueError:
-            seconds = math.nan
-        if not seconds > 0:
-            raise InvalidRequest(f"X-Request-Timeout must be a number of seconds above 0, got {requested[:40]!r}")
-        return min(seconds, allowed)
+        if not all_is_taken:
+            raise DeadlineExceeded(f"the answer was not taken within {job.seconds:g} seconds; take it faster")
+        return Response(stream.status or record.answer.status, record.answer.headers, answer_body)
 
     async def _index(self, _request: Request, _record: RequestRecord) -> Response:
         return text_response(self._page, "html")
@@ -237,3 +272,16 @@ def _done() -> Response:
 
 async def _nowhere(request: Request, _record: RequestRecord) -> Response:
     raise unknown_path(request.path)
+
+
+def _seconds(requested: str | None, allowed: float) -> float:
+    """Return how long a request may take: as the settings say, or less if the client asks for that."""
+    if requested is None:
+        return allowed
+    try:
+        seconds = float(requested)
+    except ValueError:
+        seconds = math.nan
+    if not seconds > 0:
+        raise InvalidRequest(f"X-Request-Timeout must be a number of seconds above 0, got {requested[:40]!r}")
+    return min(seconds, allowed)

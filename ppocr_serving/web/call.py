@@ -6,6 +6,7 @@ from typing import NamedTuple
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.timing import Stopwatch
+from ppocr_serving.web.sinks import Outlet, Sink
 from ppocr_serving.workers.messages import Head
 
 __all__ = ["Call", "Record"]
@@ -41,6 +42,7 @@ class Call(NamedTuple):
         settings: Limits.
         watch: Receives the time of every stage.
         record: Receives what is logged.
+        outlet: The way for what leaves before the answer is complete; see `stream` and `next_page`.
     """
 
     head: Head
@@ -50,3 +52,27 @@ class Call(NamedTuple):
     settings: ServerSettings
     watch: Stopwatch
     record: Record
+    outlet: Outlet
+
+    def stream(self, status: int, headers: tuple[tuple[str, str], ...]) -> Sink:
+        """Begin an answer in parts.
+
+        Until the first part is sent, an error becomes an answer of its own; after that, what the door's `stream_error`
+        makes of it is the last part.
+
+        Args:
+            status: HTTP status.
+            headers: HTTP headers, names and values, without the length.
+        """
+        return Sink(self.outlet, status, headers)
+
+    def next_page(self) -> None:
+        """Begin another page of a document; to be called before each one, with no decoded picture in memory.
+
+        The page then has a deadline of its own, and shorter requests may come first.
+
+        Raises:
+            RequestCancelled: Nobody waits for the answer any more.
+            DeadlineExceeded: The time of the whole request is over.
+        """
+        self.outlet.next_page()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ppocr_serving.errors import PathNotServed, UnsupportedMediaType
-from ppocr_serving.web.responses import Response, error_response
+from ppocr_serving.web.responses import Response, error_record, error_response
 from ppocr_serving.workers.messages import Head
 
 __all__ = ["EVENT", "PREDICT", "PREDICT_PREFIX", "Door", "door_at", "unknown_path"]
@@ -23,11 +23,16 @@ class Door(NamedTuple):
         name: Unique, for the log and the table of what answers.
         check: Refuses a request before its body arrives. Raises OcrError.
         refuse: Returns an error in the form that clients of this door expect, given the request's id.
+        stream_error: Returns what ends an answer of which parts have been sent, given the error and the request's id.
+        takes_documents: Whether a request may have many pages: each then has the time of a request, and all of them
+            that of a document.
     """
 
     name: str
     check: Callable[[Head], None]
     refuse: Callable[[BaseException, str], Response]
+    stream_error: Callable[[BaseException, str], bytes] = error_record
+    takes_documents: bool = False
 
 
 def _require_json(head: Head) -> None:

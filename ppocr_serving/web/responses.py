@@ -8,7 +8,7 @@ from ppocr_serving.errors import OcrError
 from ppocr_serving.web.contract import encode_error
 from ppocr_serving.web.errors import to_http
 
-__all__ = ["Response", "error_code", "error_response", "json_response", "text_response"]
+__all__ = ["Response", "error_code", "error_record", "error_response", "json_response", "text_response"]
 
 _log = logging.getLogger(__name__)
 
@@ -62,3 +62,13 @@ def error_response(error: BaseException, request_id: str) -> Response:
         message = str(error)
     retry = (_RETRY_AFTER,) if http_form.http_status == HTTPStatus.SERVICE_UNAVAILABLE else ()
     return json_response(encode_error(message, http_form.status), http_form.http_status, retry)
+
+
+def error_record(error: BaseException, request_id: str) -> bytes:
+    """Return an error as a line that ends an answer whose status has been sent; otherwise as `error_response`.
+
+    Args:
+        error: Any error.
+        request_id: The request's id.
+    """
+    return error_response(error, request_id).body + b"\n"

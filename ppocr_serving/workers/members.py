@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from ppocr_serving.workers.messages import Job, Reply
+from ppocr_serving.workers.parts import Parts
 from ppocr_serving.workers.process import WorkerProcess
 
 __all__ = ["Body", "Member", "PoolLimits", "Task", "wait_for_exit"]
@@ -48,18 +49,22 @@ class Task:
         job: The job.
         body: Its body.
         answer: Receives the answer, or an error.
+        parts: Receives the parts of it that come before.
 
     Attributes:
         has_begun: Whether a process computes for it, or has paused it.
+        computes: Whether it computes, rather than wait for its turn or its client.
         deaths: How many processes have died while they computed for it.
         member: The process that has it; None while it waits for one.
     """
 
-    def __init__(self, job: Job, body: Body, answer: "asyncio.Future[Reply]") -> None:
+    def __init__(self, job: Job, body: Body, answer: "asyncio.Future[Reply]", parts: Parts) -> None:
         self.job = job
         self.body = body
         self.answer = answer
+        self.parts = parts
         self.has_begun = False
+        self.computes = False
         self.deaths = 0
         self.member: Member | None = None
         self._watchdog: asyncio.TimerHandle | None = None

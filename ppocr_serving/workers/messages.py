@@ -18,9 +18,12 @@ __all__ = [
     "Job",
     "Loaded",
     "Message",
+    "Part",
+    "Progress",
     "Ready",
     "Received",
     "Reply",
+    "Taken",
     "TryOut",
     "close_file",
     "contents",
@@ -57,6 +60,7 @@ class Job(msgspec.Struct, frozen=True, tag=True):
         request_id: For the log.
         arrival: When its body was complete, in seconds of `time.perf_counter`, which all processes share.
         seconds: How long it may take from then on.
+        page_seconds: How long it may compute for one page.
     """
 
     number: int
@@ -64,10 +68,17 @@ class Job(msgspec.Struct, frozen=True, tag=True):
     request_id: str
     arrival: float
     seconds: float
+    page_seconds: float
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
     """To a worker: nobody waits for the answer of a job any more."""
+
+    number: int
+
+
+class Taken(msgspec.Struct, frozen=True, tag=True):
+    """To a worker: the client has taken the oldest part of a job's answer that it had not taken yet."""
 
     number: int
 
@@ -96,12 +107,43 @@ class Begun(msgspec.Struct, frozen=True, tag=True):
     number: int
 
 
-class Answer(msgspec.Struct, frozen=True, tag=True):
-    """From a worker: the answer to a job, whose body is in the file.
+class Progress(msgspec.Struct, frozen=True, tag=True):
+    """From a worker: how a job that has begun gets on.
 
     Attributes:
         number: The job's.
-        status: HTTP status.
+        computes: Whether it computes from now on, for a page with all or what is left of its time; otherwise it waits,
+            for its next turn or for its client.
+    """
+
+    number: int
+    computes: bool
+
+
+class Part(msgspec.Struct, frozen=True, tag=True):
+    """From a worker: the next part of the answer to a job.
+
+    Attributes:
+        number: The job's.
+        status: HTTP status; 0 for all but the first part.
+        headers: HTTP headers, names and values; empty for all but the first part.
+        data: The part, if it is small.
+        is_in_file: Whether it is in the file instead.
+    """
+
+    number: int
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    data: bytes
+    is_in_file: bool
+
+
+class Answer(msgspec.Struct, frozen=True, tag=True):
+    """From a worker: the answer to a job, whose body, or what has not left in parts of it, is in the file.
+
+    Attributes:
+        number: The job's.
+        status: HTTP status; that of the first part if there was one.
         headers: HTTP headers, names and values.
         module: The module that answered, for the log.
         pictures: Pictures in the request.
@@ -131,7 +173,7 @@ class Reply(NamedTuple):
 
     Attributes:
         answer: All but the body.
-        body: The body.
+        body: The body, or what has not left in parts of it.
     """
 
     answer: Answer
@@ -150,7 +192,7 @@ class Dropped(msgspec.Struct, frozen=True, tag=True):
     reason: str = ""
 
 
-Message = Job | Cancel | TryOut | Loaded | Ready | Begun | Answer | Dropped
+Message = Job | Cancel | Taken | TryOut | Loaded | Ready | Begun | Progress | Part | Answer | Dropped
 """What the two ends send each other."""
 
 _encoder = msgspec.msgpack.Encoder()

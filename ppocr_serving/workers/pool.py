@@ -2,14 +2,29 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from ppocr_serving.errors import EngineError, OcrError, Overloaded
 from ppocr_serving.reading.deadline import Deadline
 from ppocr_serving.workers.members import Body, Member, PoolLimits, Task
-from ppocr_serving.workers.messages import Answer, Begun, Cancel, Dropped, Job, Received, Reply, read_body
+from ppocr_serving.workers.messages import (
+    Answer,
+    Begun,
+    Cancel,
+    Dropped,
+    Job,
+    Part,
+    Progress,
+    Received,
+    Reply,
+    Taken,
+    read_body,
+)
+from ppocr_serving.workers.parts import Parts, PieceOfAnswer
 from ppocr_serving.workers.process import Crew
 from ppocr_serving.workers.refusals import not_ready, stopping
 from ppocr_serving.workers.roster import Roster
@@ -22,6 +37,8 @@ _log = logging.getLogger(__name__)
 # network that nothing can interrupt, but the end of its process.
 _KILL_SECONDS = 10.0
 _MAX_DEATHS = 2  # of processes that compute for the same job
+# A job whose client takes nothing of its answer for so long gives up its place in a process if others need it.
+_STALLED_SECONDS = 3.0
 
 
 class WorkerPool:
@@ -48,6 +65,7 @@ class WorkerPool:
         self._queue: deque[Task] = deque()
         self._refusal: OcrError | None = None
         self._refused = asyncio.Event()
+        self._next_look: asyncio.TimerHandle | None = None
 
     def attach(self) -> None:
         """Begin to listen to the first processes."""
@@ -76,30 +94,40 @@ class WorkerPool:
         if not self.is_ready:
             raise not_ready()
 
-    async def answer(self, job: Job, body: Body) -> Reply:
+    async def answer(self, job: Job, body: Body, parts: Parts | None = None) -> Reply:
         """Have a worker process answer a job.
 
         Args:
             job: The job.
             body: Its body, which stays open until this returns.
+            parts: Receives the parts of the answer that the process sends before it has all of it; its end comes
+                before this returns. What has been put into it stays there after an error, too.
 
         Raises:
-            Overloaded: The queue is full, the wait for a turn ran out, no memory or file is left, or the server stops.
+            Overloaded: The queue is full, the wait for a turn ran out, no memory or file is left, the server stops, or
+                the client does not take the parts and others need the room.
             NotReady: The models were still being loaded when the wait ran out.
             DeadlineExceeded: It did not end when its time was over, so its process was ended.
-            EngineError: Processes died of it.
+            EngineError: Processes died of it, or one did after a part of the answer.
         """
+        parts = parts or Parts()
+        try:
+            return await self._answer(job, body, parts)
+        finally:
+            parts.end()
+
+    async def _answer(self, job: Job, body: Body, parts: Parts) -> Reply:
         if self._refusal is not None:
             raise self._refusal
         if self._is_full():
             raise Overloaded(f"the queue is full ({self._limits.max_waiting} may wait); try again later")
         loop = asyncio.get_running_loop()
-        task = Task(job, body, loop.create_future())
+        task = Task(job, body, loop.create_future(), parts)
+        parts.connect(partial(self._acknowledge, task))
         self._queue.append(task)
         self.dispatch()
         self._limit_waiting(task)
-        stuck_seconds = job.arrival + job.seconds - time.perf_counter() + _KILL_SECONDS
-        task.watch(stuck_seconds, self._end_stuck)
+        self._watch(task, math.inf)
         try:
             return await task.answer
         finally:
@@ -145,6 +173,7 @@ class WorkerPool:
                 member for member in self._roster.members if member.takes_jobs and len(member.tasks) < self._room()
             ]
             if not candidates:
+                self._end_stalled()
                 return
             member = min(candidates, key=lambda member: len(member.tasks))
             task = self._queue.popleft()
@@ -166,6 +195,15 @@ class WorkerPool:
                 task = member.tasks.get(number)
                 if task is not None:
                     task.has_begun = True
+                    self._note_progress(task, computes=True)
+            case Progress(number, computes):
+                task = member.tasks.get(number)
+                if task is not None:
+                    self._note_progress(task, computes=computes)
+            case Part(number):
+                task = member.tasks.get(number)
+                if task is not None and task.is_wanted:
+                    _put(task, received.message, received.file)
             case Dropped(number, reason):
                 task = member.tasks.pop(number, None)
                 if task is not None:
@@ -182,6 +220,10 @@ class WorkerPool:
             if not task.is_wanted:
                 task.end()
                 continue
+            if task.parts.have_begun:
+                _fail(task, EngineError("the process that read for the request died after a part of the answer"))
+                task.end()
+                continue
             task.deaths += task.has_begun and not member.is_condemned
             if task.deaths >= _MAX_DEATHS:
                 _fail(task, EngineError(f"processes died {task.deaths} times while they computed for the request"))
@@ -191,8 +233,9 @@ class WorkerPool:
                 _fail(task, self._refusal)
                 task.end()
                 continue
-            task.has_begun = False
+            task.has_begun = task.computes = False
             task.member = None
+            self._watch(task, math.inf)
             self._queue.appendleft(task)
             self._limit_waiting(task)
         member.tasks.clear()
@@ -247,10 +290,42 @@ class WorkerPool:
     def _waited_too_long(self, task: Task) -> OcrError:
         return Deadline(min(self._limits.queue_timeout, task.job.seconds)).expired()
 
+    def _note_progress(self, task: Task, *, computes: bool) -> None:
+        """Watch a job for the time that it may take until it says something again."""
+        if not task.is_wanted:  # `_withdraw` has it watched
+            return
+        task.computes = computes
+        self._watch(task, task.job.page_seconds if computes else math.inf)
+
+    def _watch(self, task: Task, seconds: float) -> None:
+        remaining = task.job.arrival + task.job.seconds - time.perf_counter()
+        task.watch(min(seconds, remaining) + _KILL_SECONDS, self._end_stuck)
+
+    def _acknowledge(self, task: Task) -> None:
+        """Tell a process that the client has taken a part of an answer."""
+        if task.member is not None and task.job.number in task.member.tasks:
+            self._roster.send(task.member, Taken(task.job.number))
+
+    def _end_stalled(self) -> None:
+        """Make room for a job that waits: end the one whose client has not taken its answer for the longest time."""
+        if self._next_look is not None:
+            self._next_look.cancel()
+            self._next_look = None
+        tasks = [task for member in self._roster.members for task in member.tasks.values()]
+        stalled = [task for task in tasks if task.parts.waiting_seconds and not task.computes]
+        if not stalled or not all(task.is_wanted for task in tasks):  # those that are unwanted make room soon
+            return
+        slowest = max(stalled, key=lambda task: task.parts.waiting_seconds)
+        rest = _STALLED_SECONDS - slowest.parts.waiting_seconds
+        if rest > 0:
+            self._next_look = asyncio.get_running_loop().call_later(rest, self.dispatch)
+        else:
+            _fail(slowest, Overloaded("the answer is taken too slowly while others wait; take it at once"))
+
     def _end_stuck(self, task: Task) -> None:
-        deadline = Deadline(task.job.seconds, task.job.arrival)
+        deadline = Deadline(task.job.seconds, task.job.arrival, task.job.page_seconds)
         deadline.begin()
-        _fail(task, deadline.expired())
+        _fail(task, deadline.expired() if deadline.remaining <= 0 else deadline.page_expired())
         if task.member is not None and task.job.number in task.member.tasks:
             _log.error(
                 "id=%s does not end: process %d is ended and replaced", task.job.request_id, task.member.process.pid
@@ -279,6 +354,17 @@ def _answer(task: Task, answer: Answer, file: int | None) -> None:
         return
     if task.is_wanted:
         task.answer.set_result(Reply(answer, body))
+
+
+def _put(task: Task, part: Part, file: int | None) -> None:
+    try:
+        if part.is_in_file and file is None:
+            raise OSError("no file is left for a part of the answer")
+        data = part.data if file is None else read_body(file)
+    except (OSError, MemoryError):
+        _fail(task, Overloaded("the server has no memory or files left for the answer; try again later"))
+        return
+    task.parts.put(PieceOfAnswer(part.status, part.headers, data))
 
 
 def _fail(task: Task, error: OcrError) -> None:

@@ -2,7 +2,10 @@
 
 from ppocr_serving.errors import NotReady, Overloaded
 
-__all__ = ["not_ready", "stopping"]
+__all__ = ["STARVED", "not_ready", "stopping"]
+
+STARVED = "the server has no memory or files left for the request; try again later"
+"""The message where a worker process lacks them."""
 
 
 def not_ready() -> NotReady:

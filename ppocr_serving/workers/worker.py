@@ -12,8 +12,7 @@ from typing import NamedTuple, NoReturn
 from msgspec.structs import replace
 
 from ppocr_serving.errors import OcrError
-from ppocr_serving.reading.deadline import Deadline
-from ppocr_serving.reading.turns import Turn, Turns
+from ppocr_serving.reading.turns import Turns
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.workers.memory import resident_mb
 from ppocr_serving.workers.messages import (
@@ -25,11 +24,14 @@ from ppocr_serving.workers.messages import (
     Loaded,
     Ready,
     Reply,
+    Taken,
     TryOut,
     close_file,
     contents,
     memory_file,
 )
+from ppocr_serving.workers.outlet import Outlet
+from ppocr_serving.workers.refusals import STARVED
 
 __all__ = ["FAILED_START", "MAX_PAUSED", "Work", "run_worker"]
 
@@ -38,7 +40,6 @@ _log = logging.getLogger(__name__)
 FAILED_START = 3
 """Exit code of a worker whose models cannot be loaded or run; it has logged the reason."""
 _FAILED_JOB = 1
-_STARVED = "the server has no memory or files left for the request; try again later"
 
 MAX_PAUSED = 16
 """Jobs that a worker may have besides those that run; paused ones keep lines of their pictures in memory."""
@@ -50,14 +51,15 @@ class Work(NamedTuple):
     Attributes:
         load: Loads the models.
         try_out: Reads a small picture.
-        answer: Answers a job, given its body and a stopwatch for the stages. Errors become answers, too.
+        answer: Answers a job, given its body, a stopwatch for the stages, and the way for parts of the answer that
+            leave before it returns. Errors become answers, too.
         max_concurrency: Jobs that may compute at the same time.
         max_jobs: Jobs that the server may hand over, those included.
     """
 
     load: Callable[[], None]
     try_out: Callable[[], None]
-    answer: Callable[[Job, memoryview, Stopwatch], Reply]
+    answer: Callable[[Job, memoryview, Stopwatch, Outlet], Reply]
     max_concurrency: int
     max_jobs: int
 
@@ -72,6 +74,8 @@ def run_worker(work: Work, channel: Channel) -> NoReturn:
                 worker.begin(received.message, received.file)
             case Cancel():
                 worker.cancel(received.message.number)
+            case Taken():
+                worker.note_taken(received.message.number)
             case TryOut():
                 threading.Thread(target=worker.try_out, name="try-out", daemon=True).start()
     # A regular shutdown of Python, Paddle and OpenVINO takes seconds.
@@ -84,7 +88,7 @@ class _Worker:
         self._channel = channel
         self._turns = Turns(work.max_concurrency)
         self._pool = ThreadPoolExecutor(work.max_jobs, "job")
-        self._open: dict[int, Turn] = {}
+        self._open: dict[int, Outlet] = {}
 
     def load(self) -> None:
         with _ending_the_process(FAILED_START):
@@ -97,27 +101,31 @@ class _Worker:
             self._channel.send(Ready())
 
     def begin(self, job: Job, file: int | None) -> None:
-        deadline = Deadline(job.seconds, job.arrival)
-        turn = self._open[job.number] = Turn(deadline)
-        self._pool.submit(self._answer, job, file, turn)
+        outlet = self._open[job.number] = Outlet(self._channel, job)
+        self._pool.submit(self._answer, job, file, outlet)
 
     def cancel(self, number: int) -> None:
-        turn = self._open.get(number)
-        if turn is not None:
-            turn.cancel()
+        outlet = self._open.get(number)
+        if outlet is not None:
+            outlet.cancel()
 
-    def _answer(self, job: Job, file: int | None, turn: Turn) -> None:
+    def note_taken(self, number: int) -> None:
+        outlet = self._open.get(number)
+        if outlet is not None:
+            outlet.note_taken()
+
+    def _answer(self, job: Job, file: int | None, outlet: Outlet) -> None:
         with _ending_the_process(_FAILED_JOB):
             body, reason = None, ""
             try:
-                reply = self._reply(job, file, turn)
+                reply = self._reply(job, file, outlet)
                 if reply is not None:
                     body = memory_file(reply.body)
             except BrokenPipeError:
                 raise
             except (OSError, MemoryError) as error:
                 _log.warning("id=%s: no memory or files left (%s)", job.request_id, error)
-                reply, reason = None, _STARVED
+                reply, reason = None, STARVED
             finally:
                 self._open.pop(job.number, None)
                 close_file(file)
@@ -129,13 +137,13 @@ class _Worker:
             finally:
                 close_file(body)
 
-    def _reply(self, job: Job, file: int | None, turn: Turn) -> Reply | None:
-        with contextlib.suppress(OcrError), self._turns.of(turn):  # an error here means that it never began
+    def _reply(self, job: Job, file: int | None, outlet: Outlet) -> Reply | None:
+        with contextlib.suppress(OcrError), self._turns.of(outlet.turn):  # an error here means that it never began
             self._channel.send(Begun(job.number))
             if file is None:
                 raise OSError(errno.EMFILE, "no file is left for a body")
             body = contents(file)
-            return self._work.answer(job, body, Stopwatch(turn.before_stage))
+            return self._work.answer(job, body, Stopwatch(outlet.turn.before_stage), outlet)
         return None
 
 

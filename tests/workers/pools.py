@@ -1,6 +1,7 @@
 """Pools of real, small processes, whose work is plain Python functions."""
 
 import asyncio
+import inspect
 import itertools
 import os
 import time
@@ -13,6 +14,8 @@ from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web.requests import SpooledBody
 from ppocr_serving.workers.members import PoolLimits
 from ppocr_serving.workers.messages import Answer, Channel, Head, Job, Reply
+from ppocr_serving.workers.outlet import Outlet
+from ppocr_serving.workers.parts import Parts
 from ppocr_serving.workers.pool import WorkerPool
 from ppocr_serving.workers.process import Crew, WorkerProcess
 from ppocr_serving.workers.worker import Work, run_worker
@@ -67,22 +70,25 @@ class Running:
         """Jobs that the workers have not finished, wanted or not."""
         return sum(len(member.tasks) for member in self.pool._roster.members)
 
-    async def answer(self, data: bytes = b"", seconds: float = 600) -> Reply:
+    async def answer(
+        self, data: bytes = b"", seconds: float = 600, page_seconds: float = 600, parts: Parts | None = None
+    ) -> Reply:
         """Have one job done."""
         body = SpooledBody()
         body.write(data)
         number = next(self._numbers)
         try:
             async with asyncio.timeout(_HANG_SECONDS):
-                return await self.pool.answer(
-                    Job(number, Head(""), f"job-{number}", time.perf_counter(), seconds), body
-                )
+                job = Job(number, Head(""), f"job-{number}", time.perf_counter(), seconds, page_seconds)
+                return await self.pool.answer(job, body, parts)
         finally:
             body.close()
 
-    def begin(self, data: bytes = b"", seconds: float = 600) -> "asyncio.Task[Reply]":
+    def begin(
+        self, data: bytes = b"", seconds: float = 600, page_seconds: float = 600, parts: Parts | None = None
+    ) -> "asyncio.Task[Reply]":
         """Submit one job."""
-        return asyncio.get_running_loop().create_task(self.answer(data, seconds))
+        return asyncio.get_running_loop().create_task(self.answer(data, seconds, page_seconds, parts))
 
     def note_giving_up(self) -> None:
         self.gave_up += 1
@@ -93,7 +99,7 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    answer: Callable[[Job, memoryview, Stopwatch], Reply],
+    answer: Callable[[Job, memoryview, Stopwatch], Reply] | Callable[[Job, memoryview, Stopwatch, Outlet], Reply],
     *,
     load: Callable[[], None] = nothing,
     try_out: Callable[[], None] = nothing,
@@ -109,7 +115,7 @@ async def running(
     """Run a pool, and end its processes at the end of the block.
 
     Args:
-        answer: Answers a job, in a worker.
+        answer: Answers a job, in a worker; one that sends parts takes an outlet, too.
         load: Loads the models, in a worker.
         try_out: Reads a small picture, in a worker.
         before_start: Called in this process whenever a worker is to be started.
@@ -128,7 +134,13 @@ async def running(
         try_out()
         os.write(note, b".")
 
-    work = Work(load, try_out_and_tell, answer, concurrency, concurrency + paused)
+    takes_outlet = len(inspect.signature(answer).parameters) > len(("job", "body", "watch"))
+
+    def answer_job(job: Job, body: memoryview, watch: Stopwatch, outlet: Outlet) -> Reply:
+        own: Callable[..., Reply] = answer
+        return own(job, body, watch, outlet) if takes_outlet else own(job, body, watch)
+
+    work = Work(load, try_out_and_tell, answer_job, concurrency, concurrency + paused)
     book = Running()
 
     def run(channel: Channel) -> NoReturn:

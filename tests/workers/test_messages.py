@@ -15,8 +15,11 @@ from ppocr_serving.workers.messages import (
     Job,
     Loaded,
     Message,
+    Part,
+    Progress,
     Ready,
     Received,
+    Taken,
     TryOut,
     close_file,
     contents,
@@ -25,7 +28,7 @@ from ppocr_serving.workers.messages import (
     write_all,
 )
 
-JOB = Job(7, Head("/predict/ocr_system"), "id-7", 12.5, 60.0)
+JOB = Job(7, Head("/predict/ocr_system"), "id-7", 12.5, 60.0, 30.0)
 ANSWER = Answer(
     7, 200, (("Content-Type", "application/json"),), "ocr_rec", 1, 200, 3, "", {"decode": 0.25}, memory_mb=100.5
 )
@@ -33,7 +36,20 @@ ANSWER = Answer(
 
 @pytest.mark.parametrize(
     "message",
-    [JOB, Cancel(7), TryOut(), Loaded(99.5), Ready(), Begun(7), ANSWER, Answer(1, 503), Dropped(7)],
+    [
+        JOB,
+        Cancel(7),
+        Taken(7),
+        TryOut(),
+        Loaded(99.5),
+        Ready(),
+        Begun(7),
+        Progress(7, computes=False),
+        Part(7, 200, (("Content-Type", "application/jsonl"),), b"x" * 2**15, is_in_file=False),
+        ANSWER,
+        Answer(1, 503),
+        Dropped(7),
+    ],
     ids=lambda message: type(message).__name__,
 )
 def test_every_message_arrives_as_it_was_sent(message: Message) -> None:

@@ -336,7 +336,7 @@ def test_the_body_of_a_job_that_nobody_waits_for_is_not_handed_over(tmp_path: Pa
         async with running(upper, load=load, until_ready=False) as served:
             bodies = [Body(), Body()]
             jobs = [
-                asyncio.create_task(served.pool.answer(Job(number, Head(""), "", time.perf_counter(), 60), body))
+                asyncio.create_task(served.pool.answer(Job(number, Head(""), "", time.perf_counter(), 60, 60), body))
                 for number, body in enumerate(bodies)
             ]
             bodies[0].other = jobs[1]

@@ -1,0 +1,156 @@
+"""Doors for documents and for answers in parts, in process: the application, and workers with plain functions."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from ppocr_serving.errors import EngineError
+from ppocr_serving.settings import ServerSettings
+from ppocr_serving.timing import Stopwatch
+from ppocr_serving.web import answers as answers_module
+from ppocr_serving.web import doors
+from ppocr_serving.web.answers import Answers
+from ppocr_serving.web.app import Application
+from ppocr_serving.web.call import Call
+from ppocr_serving.web.doors import Door
+from ppocr_serving.web.log import LogStream
+from ppocr_serving.web.responses import Response, error_response
+from ppocr_serving.workers.messages import Head, Job, Reply
+from ppocr_serving.workers.outlet import Outlet
+from tests.asgi import Answer, ask
+from tests.workers.pools import reply, running
+
+SETTINGS = ServerSettings(request_timeout=20, document_timeout=300)
+
+
+def accept(_head: Head) -> None:
+    """Let every request in."""
+
+
+def mark(error: BaseException, request_id: str) -> bytes:
+    return f"{type(error).__name__} in {request_id}\n".encode()
+
+
+DOCUMENTS = Door("documents", accept, error_response, mark, takes_documents=True)
+
+
+@pytest.fixture(autouse=True)
+def _door(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(doors._DOORS, "/documents", DOCUMENTS)
+
+
+@pytest.fixture
+def output(tmp_path: Any) -> Iterator[LogStream]:
+    with (tmp_path / "output").open("wb") as file:
+        yield LogStream(file.fileno())
+
+
+def asked(output: LogStream, answer: Any, requests: Iterable[tuple[str, dict[str, str]]]) -> list[Answer]:
+    """Return the answers to requests, given as path and headers, one after the other."""
+
+    async def run() -> list[Answer]:
+        async with running(answer) as served:
+            application = Application(served.pool, ["ocr_system"], SETTINGS, output)
+            answers = []
+            for path, headers in requests:
+                got = await ask(application, "POST", path, [b"{}"], {"Content-Type": "application/json", **headers})
+                assert got is not None
+                answers.append(got)
+            return answers
+
+    return asyncio.run(run())
+
+
+def test_a_document_has_the_time_of_many_pages(output: LogStream) -> None:
+    def tell_times(job: Job, _body: memoryview, _watch: Stopwatch) -> Reply:
+        return reply(job, json.dumps([job.seconds, job.page_seconds]).encode())
+
+    answers = asked(
+        output,
+        tell_times,
+        [
+            ("/predict/ocr_system", {}),
+            ("/documents", {}),
+            ("/documents", {"X-Request-Timeout": "100"}),
+            ("/documents", {"X-Request-Timeout": "1000"}),
+            ("/predict/ocr_system", {"X-Request-Timeout": "100"}),
+            ("/invoke", {}),
+        ],
+    )
+    assert [answer.json for answer in answers] == [[20, 20], [300, 20], [100, 20], [300, 20], [20, 20], [20, 20]]
+
+
+def test_a_door_says_how_an_answer_in_parts_ends_in_an_error(
+    output: LogStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(call: Call) -> Response:
+        sink = call.stream(206, (("Content-Type", "text/plain"),))
+        if call.request_id == "early":
+            raise EngineError("broken")
+        call.next_page()
+        sink.send(b"first\n")
+        if call.request_id == "late":
+            raise EngineError("broken")
+        return sink.end(b"last\n")
+
+    monkeypatch.setattr(answers_module, "_BEHIND", {"documents": read})
+    answers = Answers({}, SETTINGS)
+
+    def answer(job: Job, body: memoryview, watch: Stopwatch, outlet: Outlet) -> Reply:
+        return answers(job, body, watch, outlet)
+
+    names = ("whole", "late", "early")
+    whole, late, early = asked(output, answer, [("/documents", {"X-Request-Id": name}) for name in names])
+    assert (whole.status, whole.body) == (206, b"first\nlast\n")
+    assert (whole.headers["Content-Type"], whole.headers["X-Request-Id"]) == ("text/plain", "whole")
+    assert "Content-Length" not in whole.headers
+    assert (late.status, late.body) == (206, b"first\nEngineError in late\n")
+    assert early.status == 500
+    assert early.headers["Content-Length"] == str(len(early.body))
+
+
+def test_a_gateways_event_gets_the_parts_in_one_piece(output: LogStream, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(call: Call) -> Response:
+        sink = call.stream(200, (("Content-Type", "text/plain"),))
+        for _ in range(20):
+            call.next_page()
+            sink.send(b"part\n")
+        if bytes(call.body) == b"fail":
+            raise EngineError("broken")
+        return sink.end()
+
+    monkeypatch.setattr(answers_module, "_BEHIND", {"documents": read})
+    answers = Answers({}, SETTINGS)
+
+    def answer(job: Job, _body: memoryview, watch: Stopwatch, outlet: Outlet) -> Reply:
+        what = job.request_id
+        event = msgspec.json.encode({"path": "/documents", "httpMethod": "POST", "headers": {}, "body": what})
+        return answers(job, memoryview(event), watch, outlet)
+
+    whole, failed = asked(output, answer, [("/invoke", {"X-Request-Id": what}) for what in ("read", "fail")])
+    assert whole.json["statusCode"] == 200
+    assert whole.json["headers"] == {"Content-Type": "text/plain"}
+    assert whole.json["body"] == "part\n" * 20
+    assert failed.json["body"] == "part\n" * 20 + "EngineError in fail\n"
+
+
+def test_a_response_that_cannot_be_sent_is_a_fault_of_the_server(
+    output: LogStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(call: Call) -> Response:
+        sink = call.stream(200, (("X-Title", "标题"),))
+        sink.send(b"part")
+        return sink.end()
+
+    monkeypatch.setattr(answers_module, "_BEHIND", {"documents": read})
+    answers = Answers({}, SETTINGS)
+
+    def answer(job: Job, body: memoryview, watch: Stopwatch, outlet: Outlet) -> Reply:
+        return answers(job, body, watch, outlet)
+
+    (refused,) = asked(output, answer, [("/documents", {})])
+    assert refused.status == 500
