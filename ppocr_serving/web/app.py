@@ -12,6 +12,8 @@ from http import HTTPStatus
 from importlib.resources import files as resources
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from ppocr_serving.errors import (
     DeadlineExceeded,
     InvalidRequest,
@@ -242,6 +244,7 @@ class Application:
             await asyncio.wait({sending})  # so that nothing else is sent meanwhile
         record.answer, answer_body = answering.result()
         if not all_is_taken:
+            record.answer = replace(record.answer, error=DeadlineExceeded.code)
             raise DeadlineExceeded(f"the answer was not taken within {job.seconds:g} seconds; take it faster")
         return Response(stream.status or record.answer.status, record.answer.headers, answer_body)
 

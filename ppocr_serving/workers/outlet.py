@@ -4,10 +4,10 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from ppocr_serving.errors import Overloaded
+from ppocr_serving.errors import Overloaded, RequestCancelled
 from ppocr_serving.reading.deadline import Deadline
 from ppocr_serving.reading.turns import Turn
-from ppocr_serving.workers.messages import Channel, Job, Part, Progress, close_file, memory_file
+from ppocr_serving.workers.messages import Channel, Job, Message, Part, Progress, close_file, memory_file
 from ppocr_serving.workers.refusals import STARVED
 
 __all__ = ["Outlet"]
@@ -82,7 +82,7 @@ class Outlet:
         with self._changed:
             self._untaken.append(len(data))
         try:
-            self._channel.send(Part(self._number, status, headers, data if is_inline else b"", not is_inline), file)
+            self._speak(Part(self._number, status, headers, data if is_inline else b"", not is_inline), file)
         finally:
             close_file(file)
         self._has_sent = True
@@ -120,4 +120,10 @@ class Outlet:
                 self._changed.wait(min(max(0.0, self._deadline.remaining), threading.TIMEOUT_MAX))
 
     def _tell(self, computes: bool) -> None:
-        self._channel.send(Progress(self._number, computes))
+        self._speak(Progress(self._number, computes))
+
+    def _speak(self, message: Message, file: int | None = None) -> None:
+        try:
+            self._channel.send(message, file)
+        except ConnectionError as error:  # this process is about to end
+            raise RequestCancelled("the server is gone") from error

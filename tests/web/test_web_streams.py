@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from ppocr_serving.errors import EngineError
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web import answers as answers_module
+from ppocr_serving.web import app as app_module
 from ppocr_serving.web import doors
 from ppocr_serving.web.answers import Answers
 from ppocr_serving.web.app import Application
@@ -136,6 +138,45 @@ def test_a_gateways_event_gets_the_parts_in_one_piece(output: LogStream, monkeyp
     assert whole.json["headers"] == {"Content-Type": "text/plain"}
     assert whole.json["body"] == "part\n" * 20
     assert failed.json["body"] == "part\n" * 20 + "EngineError in fail\n"
+
+
+def test_parts_that_are_not_taken_in_time_are_dropped_for_the_error(
+    output: LogStream, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(app_module, "_LAST_PARTS_SECONDS", 0.2)
+    sent: list[bytes] = []
+
+    def answer(job: Job, _body: memoryview, _watch: Stopwatch, outlet: Outlet) -> Reply:
+        for part in (b"first\n", b"second\n"):
+            outlet.send(part)
+        return reply(job, b"last\n")
+
+    async def run() -> None:
+        arrived = False
+
+        async def receive() -> dict[str, Any]:
+            nonlocal arrived
+            if arrived:
+                await asyncio.Event().wait()
+            arrived = True
+            return {"type": "http.request", "body": b"{}"}
+
+        async def send(message: dict[str, Any]) -> None:
+            if message.get("body") == b"second\n":
+                await asyncio.Event().wait()  # as if the connection took no more
+            sent.append(message.get("body", b""))
+
+        headers = [(b"x-request-timeout", b"0.3"), (b"x-request-id", b"slow")]
+        async with running(answer) as served:
+            application = Application(served.pool, ["ocr_system"], SETTINGS, output)
+            await application({"method": "POST", "path": "/documents", "headers": headers}, receive, send)
+
+    with caplog.at_level(logging.INFO, logger="ppocr_serving"):
+        asyncio.run(run())
+    assert b"".join(sent) == b"first\nDeadlineExceeded in slow\n"
+    (entry,) = [text for text in caplog.messages if text.startswith("id=slow ")]
+    assert " status=200 " in entry
+    assert entry.endswith("error=deadline_exceeded")
 
 
 def test_a_response_that_cannot_be_sent_is_a_fault_of_the_server(
