@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import resource
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -234,6 +237,7 @@ def test_a_stalled_stream_gives_up_its_place_when_others_need_it(
             with pytest.raises(Overloaded, match="the answer is taken too slowly while others wait"):
                 await streams[0]
             assert not streams[1].done()
+            streams[1].cancel()
             assert len(served.pids) == 1
 
     asyncio.run(run())
@@ -343,6 +347,64 @@ def test_a_page_does_not_lose_time_while_others_compute(tmp_path: Path, monkeypa
             await until(lambda: count(tmp_path / "begun"))
             await served.answer(b"short")
             assert (await long).body == b"long"
+            assert len(served.pids) == 1
+
+    asyncio.run(run())
+
+
+@contextmanager
+def no_files() -> Iterator[None]:
+    """Let this process open no file in the enclosed block."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_without_a_file_for_a_part_a_worker_fails_and_the_next_part_may_succeed() -> None:
+    def answer(job: Job, _body: memoryview, _watch: Stopwatch, outlet: Outlet) -> Reply:
+        outlet.send(SMALL)
+        with no_files(), pytest.raises(Overloaded, match="no memory or files left"):
+            outlet.send(LARGE)
+        outlet.send(LARGE)
+        return reply(job)
+
+    async def run() -> None:
+        async with running(answer) as served:
+            parts = Parts()
+            job = served.begin(parts=parts)
+            assert [part.data for part in await take_all(parts)] == [SMALL, LARGE]
+            await job
+
+    asyncio.run(run())
+
+
+def test_without_a_file_in_the_server_for_a_part_the_answer_ends(tmp_path: Path) -> None:
+    held = tmp_path / "held"
+    held.touch()
+
+    def answer(job: Job, body: memoryview, _watch: Stopwatch, outlet: Outlet) -> Reply:
+        if bytes(body) == b"next":
+            return reply(job, b"next")
+        outlet.send(SMALL)
+        while held.exists():
+            time.sleep(0.002)
+        for _ in range(10):
+            outlet.send(LARGE)
+        return reply(job)
+
+    async def run() -> None:
+        async with running(answer) as served:
+            parts = Parts()
+            job = served.begin(parts=parts)
+            assert await parts.first() == PieceOfAnswer(200, (), SMALL)
+            with no_files():
+                held.unlink()
+                with pytest.raises(Overloaded, match="no memory or files left for the answer"):
+                    await job
+            assert (await served.answer(b"next")).body == b"next"
             assert len(served.pids) == 1
 
     asyncio.run(run())
