@@ -13,6 +13,7 @@ __all__ = [
     "ImageDecodeError",
     "InvalidRequest",
     "InvalidSetting",
+    "KeyRequired",
     "LimitExceeded",
     "MethodNotAllowed",
     "ModelNotFound",
@@ -22,6 +23,7 @@ __all__ = [
     "Overloaded",
     "PageDeadlineExceeded",
     "PathNotServed",
+    "QuotaExceeded",
     "RequestCancelled",
     "RequestTimedOut",
     "UnsupportedMediaType",
@@ -78,6 +80,27 @@ class MethodNotAllowed(OcrError):
     """The path exists, but not for the request's method."""
 
     code = "method_not_allowed"
+
+
+class KeyRequired(OcrError):
+    """The request has no API key, or one that the server does not know."""
+
+    code = "unauthorized"
+
+
+class QuotaExceeded(OcrError):
+    """An API key has used up what it may use per minute.
+
+    Args:
+        message: See the other errors.
+        retry_after: Whole seconds until it may be used again.
+    """
+
+    code = "quota_exceeded"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Overloaded(OcrError):

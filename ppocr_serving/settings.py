@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
 
 import msgspec
 
+from ppocr_serving.access import AccessSettings
 from ppocr_serving.cpu import available_cpus
 from ppocr_serving.engines.base import Backend, Precision, Runtime
 from ppocr_serving.errors import InvalidSetting
@@ -169,8 +170,8 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
     compatible: bool = False
 
 
-class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Server settings; only the environment and the command line set them, not modules.
+class ServerSettings(AccessSettings, frozen=True, kw_only=True):
+    """Server settings; only the environment and the command line set them, not modules. Further ones are inherited.
 
     Attributes:
         host: Address to listen on.

@@ -21,7 +21,7 @@ LAYERS = (
     {"engines"},
     {"models"},
     {"values", "results"},
-    {"errors", "cpu", "heap", "timing"},
+    {"errors", "access", "cpu", "heap", "timing", "watching"},
 )
 DEPTH = {name: depth for depth, layer in enumerate(LAYERS) for name in layer}
 HOMES = {"uvicorn": "server", "h11": "server", "paddlehub": "hub"}

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ppocr_serving.access import AccessSettings
 from ppocr_serving.cpu import available_cpus
 from ppocr_serving.engines import Backend, Precision, Runtime
 from ppocr_serving.errors import InvalidSetting, ModelNotFound
@@ -158,6 +159,9 @@ def test_an_empty_variable_counts_as_unset(field: str) -> None:
         ("PPOCR_MAX_MEMORY_MB", "900", 900),
         ("PPOCR_COMPATIBLE", "true", True),
         ("PPOCR_ORIENTATION", "false", False),
+        ("PPOCR_API_KEYS", "alice:key-1, key-2", ("alice:key-1", "key-2")),
+        ("PPOCR_CORS_ORIGINS", "*", ("*",)),
+        ("PPOCR_TLS_CERT", "/etc/tls.crt", Path("/etc/tls.crt")),
     ],
 )
 def test_values_are_read_from_text(variable: str, text: str, value: Any) -> None:
@@ -223,6 +227,7 @@ SERVER_FIELDS = {
     "max_memory_mb",
     "workers",
     "port",
+    *AccessSettings.__struct_fields__,
 }
 
 

@@ -8,6 +8,7 @@ from ppocr_serving.heap import return_freed_memory
 from ppocr_serving.server.listener import listen
 from ppocr_serving.settings import ServerSettings, warn_of_unknown_variables
 from ppocr_serving.timing import Stopwatch
+from ppocr_serving.web.gate import Gate
 from ppocr_serving.web.log import configure_logging
 from ppocr_serving.workers.messages import Channel, Job, Reply
 from ppocr_serving.workers.outlet import Outlet
@@ -32,8 +33,9 @@ def serve(
         settings: Address, processes, limits and timeouts.
 
     Raises:
-        InvalidSetting: The server cannot listen on the address.
+        InvalidSetting: The server cannot listen on the address, or not let in whom it should.
     """
+    Gate(settings)  # the application makes its own; if that fails, it had better do so before processes are started
     listener = listen(settings.host, settings.port)
     return_freed_memory()
     output, log = configure_logging()

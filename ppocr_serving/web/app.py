@@ -29,7 +29,9 @@ from ppocr_serving.settings import ServerSettings
 from ppocr_serving.web.contract import MODULE_NAMES, encode_answer, require_module
 from ppocr_serving.web.doors import EVENT, PREDICT, PREDICT_PREFIX, Door, door_at, unknown_path
 from ppocr_serving.web.events import invocation_response, refuse_event
+from ppocr_serving.web.gate import Gate, headers_of_error
 from ppocr_serving.web.log import LogStream, RequestRecord
+from ppocr_serving.web.pages import Page
 from ppocr_serving.web.requests import BodyLimits, Receive, Request, SpooledBody
 from ppocr_serving.web.responses import (
     Response,
@@ -63,6 +65,7 @@ class _Route(NamedTuple):
         methods: Allowed methods.
         answer: Answers a request.
         is_logged: Whether its requests appear in the log.
+        is_open: Whether its requests need no API key.
         refuse: Returns an error in the form that its clients expect, given the request's id.
         stream_error: Returns what ends an answer of which parts have been sent.
     """
@@ -70,6 +73,7 @@ class _Route(NamedTuple):
     methods: tuple[str, ...]
     answer: "Callable[[Request, RequestRecord], Awaitable[Response]]"
     is_logged: bool = True
+    is_open: bool = False
     refuse: Callable[[BaseException, str], Response] = error_response
     stream_error: Callable[[BaseException, str], bytes] = error_record
 
@@ -92,22 +96,24 @@ class Application:
         self._budget = Budget(_BUFFERED_BODIES * settings.workers * settings.max_body_mb * 2**20)
         self._limits = BodyLimits(settings.max_body_mb * 2**20, settings.body_timeout)
         self._numbers = itertools.count()
-        self._page = resources("ppocr_serving.web").joinpath("page", "index.html").read_text(encoding="utf-8")
+        self._gate = Gate(settings)
+        self._page = Page(resources("ppocr_serving.web").joinpath("page", "index.html").read_text(encoding="utf-8"))
         self._is_draining = False
         self._refusal: OcrError | None = None
         self._routes: Mapping[str, _Route] = {
-            "/": _Route(("GET", "HEAD"), self._index, is_logged=False),
-            "/healthz": _Route(("GET", "HEAD"), self._healthz, is_logged=False),
-            "/readyz": _Route(("GET", "HEAD"), self._readyz, is_logged=False),
+            "/": _Route(("GET", "HEAD"), self._index, is_logged=False, is_open=True),
+            "/healthz": _Route(("GET", "HEAD"), self._healthz, is_logged=False, is_open=True),
+            "/readyz": _Route(("GET", "HEAD"), self._readyz, is_logged=False, is_open=True),
             # Aliyun Function Compute calls these during an instance's life.
-            "/initialize": _Route(("POST",), self._initialize),
-            "/pre-stop": _Route(("GET", "HEAD"), self._lifecycle),
-            "/pre-freeze": _Route(("GET", "HEAD"), self._lifecycle),
+            "/initialize": _Route(("POST",), self._initialize, is_open=True),
+            "/pre-stop": _Route(("GET", "HEAD"), self._lifecycle, is_open=True),
+            "/pre-freeze": _Route(("GET", "HEAD"), self._lifecycle, is_open=True),
         }
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request; ASGI's entry point."""
         request = Request(scope, receive)
+        request.path = self._gate.prefix.remove_from(request.path)
         record = RequestRecord(request.request_id)
         # Function Compute uses these two lines to find those of an invocation in the log.
         mark = (
@@ -118,19 +124,17 @@ class Application:
         stream = ResponseStream(partial(self._start, request, send), send)
         route = self._route(request, stream)
         try:
-            if request.method not in route.methods:
-                raise MethodNotAllowed(
-                    f"{request.method[:20]} is not allowed at {request.path[:80]!r}; use {route.methods[0]}"
-                )
-            response = await route.answer(request, record)
+            response = self._gate.preflight(request, route.methods) or await self._answer(route, request, record)
         except Exception as error:
             record.error = error_code(error)
             if stream.has_begun:
                 response = Response(stream.status, (), route.stream_error(error, request.request_id))
             else:
                 response = route.refuse(error, request.request_id)
+                response = response._replace(headers=(*response.headers, *headers_of_error(error)))
             if isinstance(error, MethodNotAllowed):
                 response = response._replace(headers=(*response.headers, ("Allow", route.methods[0])))
+        self._gate.charge(record)
         if route.is_logged:
             _log.info(record.line(response.status))
         if mark:
@@ -155,11 +159,20 @@ class Application:
         self._budget.refuse_arriving(error)
         self._pool.refuse(error)
 
+    async def _answer(self, route: _Route, request: Request, record: RequestRecord) -> Response:
+        if request.method not in route.methods:
+            raise MethodNotAllowed(
+                f"{request.method[:20]} is not allowed at {request.path[:80]!r}; use {route.methods[0]}"
+            )
+        if not route.is_open:
+            self._gate.admit(request, record)
+        return await route.answer(request, record)
+
     async def _start(
         self, request: Request, send: Send, status: int, response_headers: tuple[tuple[str, str], ...]
     ) -> None:
         """Send the head of a response."""
-        headers = [*response_headers, ("X-Request-Id", request.request_id)]
+        headers = [*response_headers, *self._gate.headers(request), ("X-Request-Id", request.request_id)]
         if request.must_close or self._refusal is not None:
             headers.append(_CLOSE)
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
@@ -168,7 +181,7 @@ class Application:
     def _route(self, request: Request, stream: ResponseStream) -> _Route:
         door = door_at(request.path)
         if door is None:
-            return self._routes.get(request.path) or _Route((request.method,), _nowhere)
+            return self._routes.get(request.path) or _Route((request.method,), _nowhere, is_open=True)
         if door is EVENT:
             return _Route(("POST",), partial(self._invoke, stream))
         read = partial(self._read, door, stream)
@@ -248,8 +261,8 @@ class Application:
             raise DeadlineExceeded(f"the answer was not taken within {job.seconds:g} seconds; take it faster")
         return Response(stream.status or record.answer.status, record.answer.headers, answer_body)
 
-    async def _index(self, _request: Request, _record: RequestRecord) -> Response:
-        return text_response(self._page, "html")
+    async def _index(self, request: Request, _record: RequestRecord) -> Response:
+        return self._page.response(self._gate.prefix.for_links(request.headers))
 
     async def _healthz(self, _request: Request, _record: RequestRecord) -> Response:
         return text_response("ok\n")

@@ -23,6 +23,8 @@ _TABLE: dict[type[BaseException], HttpError] = {
     errors.InvalidRequest: HttpError(400, "101"),
     errors.UnsupportedMediaType: HttpError(415, "112"),
     errors.LimitExceeded: HttpError(413, "101"),
+    errors.KeyRequired: HttpError(401, "101"),
+    errors.QuotaExceeded: HttpError(429, "101"),
     errors.ModuleNotServed: HttpError(404, "111"),
     errors.PathNotServed: HttpError(404, "101"),
     errors.MethodNotAllowed: HttpError(405, "101"),

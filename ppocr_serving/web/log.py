@@ -64,6 +64,7 @@ class RequestRecord:
 
     Attributes:
         module: The requested module, `-` if there is none of that name.
+        key: Name of the request's API key, empty if it has none.
         error: Stable code of the error, empty if there was none.
         answer: The worker's answer, if it came to one.
     """
@@ -72,6 +73,7 @@ class RequestRecord:
         self._request_id = request_id
         self._start = time.perf_counter()
         self.module = "-"
+        self.key = ""
         self.error = ""
         self.answer: Answer | None = None
 
@@ -86,7 +88,7 @@ class RequestRecord:
         return (
             f"id={self._request_id} module={answer.module} status={status} pictures={answer.pictures} "
             f"pixels={answer.pixels} lines={answer.lines}{_reread(answer)} ms={milliseconds:.1f}{_times(answer.stages)}"
-            f"{f' error={answer.error}' if answer.error else ''}"
+            f"{f' key={self.key}' if self.key else ''}{f' error={answer.error}' if answer.error else ''}"
         )
 
 
