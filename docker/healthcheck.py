@@ -2,6 +2,7 @@
 """Exit with 0 if the service in this container answers, else with 1. Use the address that start.sh listens on."""
 
 import os
+import ssl
 import sys
 import urllib.request
 from http.client import HTTPException
@@ -15,9 +16,13 @@ def main() -> int:
     host = os.environ.get("PPOCR_HOST", "")
     host = _ANY_ADDRESS.get(host, host)
     port = os.environ.get("PORT") or os.environ.get("FC_CUSTOM_LISTEN_PORT") or "9000"
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/healthz"
-    # Proxies from the environment cannot reach an address inside the container.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    scheme = "https" if os.environ.get("PPOCR_TLS_CERT") else "http"
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/healthz"
+    # No certificate is for an address inside the container, and proxies from the environment cannot reach it.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     try:
         with opener.open(url, timeout=_SECONDS):
             return 0

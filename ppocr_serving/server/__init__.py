@@ -17,6 +17,7 @@ from ppocr_serving.workers.worker import MAX_PAUSED, Work, run_worker
 
 if TYPE_CHECKING:
     from ppocr_serving.reading.reader import Reader
+    from ppocr_serving.server.certificate import Certificate
     from ppocr_serving.web.answers import Answers
 
 __all__ = ["serve"]
@@ -36,6 +37,7 @@ def serve(
         InvalidSetting: The server cannot listen on the address, or not let in whom it should.
     """
     Gate(settings)  # the application makes its own; if that fails, it had better do so before processes are started
+    certificate = _certificate(settings)
     listener = listen(settings.host, settings.port)
     return_freed_memory()
     output, log = configure_logging()
@@ -54,7 +56,15 @@ def serve(
 
     from ppocr_serving.server.run import run  # takes a while; meanwhile the processes load their models
 
-    run(settings, served, listener, output, crew)
+    run(settings, served, listener, output, crew, certificate)
+
+
+def _certificate(settings: ServerSettings) -> "Certificate | None":
+    if settings.tls_cert is None and settings.tls_key is None:
+        return None
+    from ppocr_serving.server.certificate import Certificate  # imports what most servers do without
+
+    return Certificate(settings)
 
 
 class _Reading:

@@ -15,6 +15,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from ppocr_serving.server.tls import TlsProtocol
 from ppocr_serving.web.contract import encode_error
 
 __all__ = ["Connection", "Connections"]
@@ -88,11 +89,17 @@ class Connection(H11Protocol):
         self._last_unsent = 0
         self._last_sent = time.monotonic()
         self._is_refused = False
+        self._tls: TlsProtocol | None = None
 
     @property
     def unsent(self) -> int:
         """Bytes of answers that the client has not taken yet."""
-        return self.transport.get_write_buffer_size()
+        encrypted = 0 if self._tls is None else self._tls.raw.get_write_buffer_size()
+        return self.transport.get_write_buffer_size() + encrypted
+
+    def run_over(self, tls: TlsProtocol) -> None:
+        """Note, before the connection is made, that it will be encrypted."""
+        self._tls = tls
 
     @property
     def is_answering(self) -> bool:
@@ -122,8 +129,11 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the head of a request."""
         super().connection_made(transport)
-        self.transport = _Lingering(transport, self)  # type: ignore[assignment]
+        self._lingering = _Lingering(transport, self)
+        self.transport = self._lingering  # type: ignore[assignment]
         self._head_since = self._idle_since = time.monotonic()
+        if self._tls is not None:
+            self._siblings.end_handshake(self._tls)
         self._siblings.make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -156,6 +166,8 @@ class Connection(H11Protocol):
         """
         if self._closing_since is not None:
             return False
+        if self._tls is not None:
+            return False  # TLS ends in both directions; the application learns of it as of a client that has left
         if not self.is_answering:
             if self._head_since is not None and self.conn.trailing_data[0]:
                 self._refuse(400, "the request ends before its head is complete; send all of it")
@@ -216,8 +228,8 @@ class Connection(H11Protocol):
         if now - self._last_sent > _SEND_SECONDS:
             self.transport.abort()
         elif self._closing_since is not None:
-            if not unsent and now - self._closing_since > _LINGER_SECONDS:
-                self.transport.abort()
+            if not unsent:
+                self._lingering.finish(now - self._closing_since > _LINGER_SECONDS)
         elif self._head_since is not None and now - self._head_since > header_seconds:
             if self.conn.trailing_data[0]:
                 self._refuse(408, "the head of the request arrives too slowly; send all of it at once")
@@ -241,7 +253,8 @@ class Connection(H11Protocol):
         body = encode_error(message, "101")
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nConnection: close\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            "Content-Type: application/json\r\nX-Content-Type-Options: nosniff\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
         )
         self.transport.write(head.encode("ascii") + body)
         self._is_refused = True
@@ -262,19 +275,34 @@ class _Lingering:
     def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
         self._transport = transport
         self._connection = connection
+        self._is_tls = transport.get_extra_info("sslcontext") is not None
         self._is_closing = False
+        self._lingers = False
 
     def close(self) -> None:
         """Send what is left, then close the connection."""
         if self._is_closing:
             return
         self._is_closing = True
-        if self._connection.note_closing() and self._transport.can_write_eof():
-            with contextlib.suppress(OSError):  # the client has reset it
-                self._transport.write_eof()
+        self._lingers = self._connection.note_closing()
+        if self._lingers:
+            if self._transport.can_write_eof():  # not over TLS
+                with contextlib.suppress(OSError):  # the client has reset it
+                    self._transport.write_eof()
             self._transport.resume_reading()
-        else:
+        elif not (self._is_tls and self._connection.unsent):  # TLS would give up what takes long to send
             self._transport.close()
+
+    def finish(self, has_lingered: bool) -> None:
+        """End the connection, now that all has been sent.
+
+        Args:
+            has_lingered: Whether the client has had the time to send the rest of its body.
+        """
+        if not self._lingers and not self._transport.is_closing():
+            self._transport.close()
+        elif has_lingered:
+            self._transport.abort()
 
     def is_closing(self) -> bool:
         """Return whether it has been closed."""
@@ -297,21 +325,38 @@ class Connections:
         self._state = state
         self._header_seconds = header_seconds
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._handshakes: set[TlsProtocol] = set()
         self._limit = max(files // 4, files - _RESERVED_FILES - _FILES_PER_REQUEST * requests)
 
     def make_room(self) -> None:
         """Give up the least important connections if there are too many."""
         connections = self._state.connections
-        if len(connections) <= self._limit:
+        if len(connections) + len(self._handshakes) <= self._limit:
             return
-        heads = [connection for connection in self._all() if connection.waits_for_head]
-        others = [connection for connection in self._all() if not (connection.waits_for_head or connection.has_request)]
+        heads: list[Connection | TlsProtocol] = [one for one in self._all() if one.waits_for_head]
+        heads += self._handshakes
+        others: list[Connection | TlsProtocol] = [
+            connection for connection in self._all() if not (connection.waits_for_head or connection.has_request)
+        ]
         # Connections without a request come first if they are many; a few may just have been made.
         expendable = heads if len(heads) > self._limit // 4 else others or heads
         # Several at a time: looking for them takes a while when thousands arrive.
         for connection in heapq.nsmallest(1 + self._limit // 20, expendable, key=lambda one: one.since):
-            connections.discard(connection)
-            connection.transport.abort()
+            if isinstance(connection, Connection):
+                connections.discard(connection)
+                connection.transport.abort()
+            else:
+                self._handshakes.discard(connection)
+                connection.raw.abort()
+
+    def begin_handshake(self, tls: TlsProtocol) -> None:
+        """Note a client that has been accepted and is no connection yet."""
+        self._handshakes.add(tls)
+        self.make_room()
+
+    def end_handshake(self, tls: TlsProtocol) -> None:
+        """Note that it is one, or has gone."""
+        self._handshakes.discard(tls)
 
     def sweep(self) -> None:
         """Apply the time limits."""

@@ -8,13 +8,14 @@ import socket
 import time
 from collections.abc import Collection
 from email.utils import formatdate
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from ppocr_serving.server.connections import Connection, Connections
 from ppocr_serving.server.listener import BACKLOG
+from ppocr_serving.server.tls import TlsProtocol
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.web.app import Application
 from ppocr_serving.web.log import LogStream
@@ -23,6 +24,9 @@ from ppocr_serving.workers.pool import WorkerPool
 from ppocr_serving.workers.process import Crew, flush_output
 from ppocr_serving.workers.refusals import stopping
 from ppocr_serving.workers.worker import FAILED_START, MAX_PAUSED
+
+if TYPE_CHECKING:
+    from ppocr_serving.server.certificate import Certificate
 
 __all__ = ["run"]
 
@@ -44,7 +48,12 @@ _FUNCTION_COMPUTE = ("FC_CUSTOM_LISTEN_PORT", "FC_FUNCTION_NAME", "FC_ACCOUNT_ID
 
 
 def run(
-    settings: ServerSettings, served: Collection[str], listener: socket.socket, output: LogStream, crew: Crew
+    settings: ServerSettings,
+    served: Collection[str],
+    listener: socket.socket,
+    output: LogStream,
+    crew: Crew,
+    certificate: "Certificate | None" = None,
 ) -> NoReturn:
     """Serve until the process is told to stop, then exit it.
 
@@ -54,9 +63,10 @@ def run(
         listener: The listening socket.
         output: Standard output.
         crew: The worker processes.
+        certificate: For TLS; None means plain HTTP.
     """
     _adopt_log_of_uvicorn()
-    server = _Server(settings, listener)
+    server = _Server(settings, listener, certificate)
     pool = WorkerPool(
         crew,
         PoolLimits(
@@ -80,11 +90,13 @@ class _Server:
     Args:
         settings: Limits and timeouts.
         listener: The listening socket.
+        certificate: For TLS; None means plain HTTP.
     """
 
-    def __init__(self, settings: ServerSettings, listener: socket.socket) -> None:
+    def __init__(self, settings: ServerSettings, listener: socket.socket, certificate: "Certificate | None") -> None:
         self._settings = settings
         self._listener = listener
+        self._certificate = certificate
         self._state = ServerState()
         requests = settings.workers * (settings.max_queue + settings.max_concurrency + MAX_PAUSED)
         header_seconds = _FOREVER if _is_on_function_compute() else settings.header_timeout
@@ -99,9 +111,7 @@ class _Server:
             loop.add_signal_handler(number, stop.set)
         config = self._config(application)
         pool.attach()
-        server = await loop.create_server(
-            lambda: Connection(self._connections, config, self._state), sock=self._listener, backlog=_ACCEPTED_AT_ONCE
-        )
+        server = await loop.create_server(lambda: self._accept(config), sock=self._listener, backlog=_ACCEPTED_AT_ONCE)
         self._listener.listen(BACKLOG)
         sweeping = loop.create_task(self._sweep(pool))
         await stop.wait()
@@ -115,6 +125,12 @@ class _Server:
         """Exit the process at once: a regular shutdown of Python, Paddle and OpenVINO takes seconds."""
         flush_output()
         os._exit(code)
+
+    def _accept(self, config: Config) -> Connection | TlsProtocol:
+        connection = Connection(self._connections, config, self._state)
+        if self._certificate is None:
+            return connection
+        return TlsProtocol(self._connections, connection, self._certificate.context, self._settings.header_timeout)
 
     def _config(self, application: Application) -> Config:
         idle_seconds = _FOREVER if _is_on_function_compute() else self._settings.idle_timeout
@@ -135,6 +151,8 @@ class _Server:
             self._state.default_headers = [(b"Date", formatdate(usegmt=True).encode("ascii"))]
             try:
                 self._connections.sweep()
+                if self._certificate is not None:
+                    self._certificate.refresh()
                 pool.reap_orphans()
             except Exception:  # the next round may do better, and without it nothing would have a time limit
                 _log.exception("a round of time limits fails")
