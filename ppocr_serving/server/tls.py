@@ -64,3 +64,9 @@ class TlsProtocol(SSLProtocol):
         """Let go of the client."""
         self._connections.end_handshake(self)
         super().connection_lost(exc)
+        # The connection and its transports refer to each other, so that they stay until cycles are looked for; these
+        # are most of what they take.
+        self._ssl_buffer = bytearray()
+        self._ssl_buffer_view = memoryview(self._ssl_buffer)
+        self._sslobj = None
+        self._extra.pop("ssl_object", None)

@@ -1,10 +1,12 @@
 """TLS connections with the server's own protocol, in an event loop of the test: what needs no pictures."""
 
 import asyncio
+import gc
 import resource
 import socket
 import ssl
 import time
+import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,8 +43,9 @@ def client(pair: Pair) -> ssl.SSLContext:
 class Tls:
     """A server of an ASGI application, and its address."""
 
-    def __init__(self, connections: Connections, port: int) -> None:
+    def __init__(self, connections: Connections, state: ServerState, port: int) -> None:
         self.connections = connections
+        self.state = state
         self.port = port
 
     async def connect(self, context: ssl.SSLContext | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -96,7 +99,7 @@ def run(
         sweeping = asyncio.create_task(sweep())
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await test(Tls(connections, server.sockets[0].getsockname()[1]))
+                await test(Tls(connections, state, server.sockets[0].getsockname()[1]))
         finally:
             sweeping.cancel()
             server.close()
@@ -179,6 +182,33 @@ def test_the_application_learns_that_a_client_has_left(
 
     run(pair, wait, test)
     assert not caplog.records
+
+
+def test_a_connection_that_has_ended_takes_next_to_no_memory(pair: Pair, client: ssl.SSLContext) -> None:
+    async def use(server: Tls, times: int) -> None:
+        for _ in range(times):
+            reader, writer = await server.connect(client)
+            writer.write(GET)
+            await reader.readuntil(b"xxx")
+            writer.close()
+            await writer.wait_closed()
+        while server.state.connections:
+            await asyncio.sleep(0.01)
+
+    async def test(server: Tls) -> None:
+        await use(server, 3)
+        gc.collect()
+        gc.disable()
+        tracemalloc.start()
+        try:
+            await use(server, 20)
+            sizes = [trace.size - TlsProtocol.max_size for trace in tracemalloc.take_snapshot().traces]
+            assert sum(0 <= size < 256 for size in sizes) < 5
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+
+    run(pair, answering(3), test)
 
 
 def test_a_handshake_that_takes_too_long_is_ended(pair: Pair) -> None:
