@@ -50,6 +50,7 @@ class Answers:
             headers=response.headers,
             module=record.module,
             pictures=record.pictures,
+            pages=record.pages,
             pixels=record.pixels,
             lines=record.lines,
             reread=watch.lines_reread,

@@ -18,6 +18,7 @@ class Record:
     Attributes:
         module: What has answered; `-` if nothing that exists was asked for.
         pictures: Pictures in the request.
+        pages: Pages that were read: pictures, and pages of documents.
         pixels: Pixels of all of them.
         lines: Items in the answer.
         error: Stable code of the error, empty if there was none.
@@ -26,6 +27,7 @@ class Record:
     def __init__(self) -> None:
         self.module = "-"
         self.pictures = 0
+        self.pages = 0
         self.pixels = 0
         self.lines = 0
         self.error = ""

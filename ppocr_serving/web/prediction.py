@@ -27,6 +27,7 @@ def predict(call: Call) -> Response:
     (files, record.pixels), options = parse_request(call.body, limits)
     record.pictures = len(files)
     results = MODULES[name].run(reader, decode_pictures(files, max_pixels, call.watch), options, call.watch)
+    record.pages = record.pictures
     record.lines = sum(map(len, results))
     with call.watch("encode"):
         return json_response(encode_answer(results))

@@ -9,7 +9,7 @@ from ppocr_serving.workers.messages import Job, Reply
 from ppocr_serving.workers.parts import Parts
 from ppocr_serving.workers.process import WorkerProcess
 
-__all__ = ["Body", "Member", "PoolLimits", "Task", "wait_for_exit"]
+__all__ = ["Body", "Member", "PoolLimits", "PoolState", "Task", "wait_for_exit"]
 
 _REAP_SECONDS = 0.02
 
@@ -32,6 +32,28 @@ class PoolLimits(NamedTuple):
     max_waiting: int
     queue_timeout: float
     max_memory_mb: int
+
+
+class PoolState(NamedTuple):
+    """What a pool does at the moment, and how its processes have fared since the start.
+
+    Attributes:
+        is_ready: Whether a process has loaded its models and run them once.
+        waiting: Jobs that wait for their first turn.
+        running: Jobs that compute, or are paused.
+        pids: The processes that have not ended.
+        started: Processes that have been started.
+        died: Those that have ended unexpectedly.
+        outgrown: Those that were replaced because they had grown too large.
+    """
+
+    is_ready: bool
+    waiting: int
+    running: int
+    pids: tuple[int, ...]
+    started: int
+    died: int
+    outgrown: int
 
 
 class Body(Protocol):

@@ -4,11 +4,10 @@ import logging
 import os
 from pathlib import Path
 
-__all__ = ["MemoryLimit", "resident_mb"]
+__all__ = ["MemoryLimit", "resident_bytes", "resident_mb"]
 
 _log = logging.getLogger(__name__)
 
-_STATM = Path("/proc/self/statm")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 # A process grows with its first pictures, because engines allocate their working memory. With a limit below that, it
 # would be replaced over and over, with hardly a request answered in between.
@@ -16,9 +15,22 @@ _MIN_GROWTH = 1.25
 _MIN_REQUESTS = 32
 
 
+def resident_bytes(pid: int | None = None) -> int:
+    """Return the resident memory of a process, including shared pages.
+
+    Args:
+        pid: Its process id; None means this process.
+
+    Raises:
+        OSError: There is no such process.
+    """
+    statm = Path(f"/proc/{'self' if pid is None else pid}/statm")
+    return int(statm.read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
+
+
 def resident_mb() -> float:
     """Return the resident memory of this process in MiB, including shared pages."""
-    return int(_STATM.read_text(encoding="ascii").split()[1]) * _PAGE_BYTES / 2**20
+    return resident_bytes() / 2**20
 
 
 class MemoryLimit:

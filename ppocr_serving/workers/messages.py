@@ -147,11 +147,13 @@ class Answer(msgspec.Struct, frozen=True, tag=True):
         headers: HTTP headers, names and values.
         module: The module that answered, for the log.
         pictures: Pictures in the request.
+        pages: Pages that were read: pictures, and pages of documents.
         pixels: Pixels of all of them.
         lines: Items in the answer.
         reread: Lines that a second recogniser has read; see `Stopwatch`.
         error: Stable code of the error, empty if there was none.
         stages: Time by stage, in seconds.
+        waited: Seconds between the job's arrival and its first turn.
         memory_mb: The worker's resident memory in MiB.
     """
 
@@ -165,6 +167,8 @@ class Answer(msgspec.Struct, frozen=True, tag=True):
     error: str = ""
     stages: dict[str, float] = {}
     reread: int = 0
+    pages: int = 0
+    waited: float = 0.0
     memory_mb: float = 0.0
 
 

@@ -10,7 +10,7 @@ from functools import partial
 
 from ppocr_serving.errors import EngineError, OcrError, Overloaded
 from ppocr_serving.reading.deadline import Deadline
-from ppocr_serving.workers.members import Body, Member, PoolLimits, Task
+from ppocr_serving.workers.members import Body, Member, PoolLimits, PoolState, Task
 from ppocr_serving.workers.messages import (
     Answer,
     Begun,
@@ -75,6 +75,16 @@ class WorkerPool:
     def is_ready(self) -> bool:
         """Whether a process has loaded its models and run them once."""
         return self._roster.ready.is_set()
+
+    def state(self) -> PoolState:
+        """Return what the pool does at the moment."""
+        tasks = self._tasks()
+        running = sum(task.has_begun for task in tasks)
+        roster = self._roster
+        pids = tuple(member.process.pid for member in roster.members)
+        return PoolState(
+            self.is_ready, len(tasks) - running, running, pids, roster.started, roster.died, roster.outgrown
+        )
 
     async def wait_ready(self) -> None:
         """Wait until a process is ready.

@@ -60,6 +60,9 @@ class Roster:
     Attributes:
         members: The processes that have not ended.
         ready: Set while a process has loaded its models and run them once.
+        started: Number of processes that have been started.
+        died: Number of those that have ended unexpectedly.
+        outgrown: Number of those that were replaced because they had grown too large.
     """
 
     def __init__(
@@ -72,6 +75,9 @@ class Roster:
     ) -> None:
         self.members = [Member(process) for process in crew.first]
         self.ready = asyncio.Event()
+        self.started = len(self.members)
+        self.died = 0
+        self.outgrown = 0
         self._start_process = crew.start
         self._memory_limit = MemoryLimit(max_memory_mb)
         self._jobs = jobs
@@ -120,6 +126,7 @@ class Roster:
             return
         member.is_retiring = self._memory_limit.is_exceeded(member.process.pid, memory_mb, member.answered)
         if member.is_retiring:
+            self.outgrown += 1
             asyncio.get_running_loop().call_later(_EXCLUSIVE_SECONDS, self._replace_early, member)
 
     def note_end_of_job(self, member: Member) -> None:
@@ -238,6 +245,7 @@ class Roster:
             _log.error("cannot start a process (%s); trying again", error)
             asyncio.get_running_loop().call_later(_START_AGAIN_SECONDS, self._add_member)
             return
+        self.started += 1
         self.members.append(member)
         self._listen(member)
 
@@ -274,6 +282,7 @@ class Roster:
     def _report(self, member: Member, status: int) -> None:
         if member.is_retiring and os.waitstatus_to_exitcode(status) == 0:
             return
+        self.died += 1
         reason = member.overdue or describe_exit(status)
         words = f"; it said: {member.process.last_words}" if member.process.last_words else ""
         if not self._cannot_start(status):

@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, NoReturn
@@ -139,11 +140,13 @@ class _Worker:
 
     def _reply(self, job: Job, file: int | None, outlet: Outlet) -> Reply | None:
         with contextlib.suppress(OcrError), self._turns.of(outlet.turn):  # an error here means that it never began
+            waited = time.perf_counter() - job.arrival
             self._channel.send(Begun(job.number))
             if file is None:
                 raise OSError(errno.EMFILE, "no file is left for a body")
             body = contents(file)
-            return self._work.answer(job, body, Stopwatch(outlet.turn.before_stage), outlet)
+            reply = self._work.answer(job, body, Stopwatch(outlet.turn.before_stage), outlet)
+            return reply._replace(answer=replace(reply.answer, waited=waited))
         return None
 
 

@@ -432,6 +432,8 @@ def test_a_process_that_still_answers_is_replaced_early(marks: Marks, monkeypatc
             await until(lambda: not Path(f"/proc/{served.pids[0]}").exists())
             assert pid_of(await served.answer(b"a")) == served.pids[1]
             assert len(served.pids) == 2
+            state = served.pool.state()
+            assert (state.started, state.died, state.outgrown) == (2, 0, 1)
 
     asyncio.run(run())
 
