@@ -29,7 +29,7 @@ RUN export PPOCR_PROFILE=${PROFILE} && bash scripts/setup.sh --system && \
 RUN python3 docker/replace_libraries.py hub && python3 docker/prune.py hub && sh docker/seal.sh && \
     sh docker/compile.sh /compiled paddlehub.commands ppocr_serving.hub.serving ppocr_serving.server.run \
         ppocr_serving.reading.warmup ppocr_serving.web.answers ppocr_serving.engines.openvino openvino paddle \
-        PIL.PpmImagePlugin
+        PIL.PpmImagePlugin ppocr_serving.web.exposition
 
 FROM ${BASE_IMAGE}
 ARG PROFILE

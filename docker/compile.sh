@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compile only what Python imports until the service is ready. The bytecode is unchecked and has no timestamps, so it stays
-# valid wherever the files are copied, and builds are reproducible.
+# Compile only what Python imports until the service is ready, and to show its metrics. The bytecode is unchecked and has no
+# timestamps, so it stays valid wherever the files are copied, and builds are reproducible.
 #
 # Bytecode of the standard library goes to the tree $1, to be copied over the base image, which has none. The remaining
 # arguments are the modules to import.

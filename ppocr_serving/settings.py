@@ -19,6 +19,7 @@ __all__ = [
     "CloserSideLength",
     "Fraction",
     "LimitType",
+    "LogFormat",
     "ModelSettings",
     "ReadingOrder",
     "ReadingSettings",
@@ -44,6 +45,7 @@ CloserSideLength = Annotated[int, msgspec.Meta(ge=0, le=4000)]
 UnclipRatio = Annotated[float, msgspec.Meta(ge=0.1, le=10)]
 LimitType = Literal["max", "min"]
 ScoreMode = Literal["fast", "slow"]
+LogFormat = Literal["text", "json"]
 ReadingOrder = Literal["natural", "rows"]
 _PictureShape = tuple[
     Literal[3], Annotated[int, msgspec.Meta(ge=8, le=256)], Annotated[int, msgspec.Meta(ge=8, le=6400)]
@@ -194,6 +196,8 @@ class ServerSettings(AccessSettings, frozen=True, kw_only=True):
         drain_seconds: Seconds for which the server, once told to stop, goes on as before except that it is not ready.
         graceful_timeout: Seconds that requests may take to finish after that.
         max_memory_mb: Resident memory in MiB above which a process is replaced between requests; 0 replaces none.
+        metrics: Show what is counted and measured at `/metrics`.
+        log_format: `text` is a line per message and request, `json` an object in a line.
     """
 
     host: str = "0.0.0.0"  # noqa: S104  # containers must be reachable; PPOCR_HOST restricts it
@@ -213,6 +217,8 @@ class ServerSettings(AccessSettings, frozen=True, kw_only=True):
     drain_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
     graceful_timeout: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 4
     max_memory_mb: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    metrics: bool = True
+    log_format: LogFormat = "text"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -206,6 +206,8 @@ NOT_ALLOWED = [
     ("max_images", "0", ">= 1"),
     ("max_pixels", "-5", ">= 1"),
     ("max_memory_mb", "-1", ">= 0"),
+    ("metrics", "prometheus", "true, false"),
+    ("log_format", "logfmt", "text, json"),
 ]
 
 
@@ -225,6 +227,8 @@ SERVER_FIELDS = {
     "drain_seconds",
     "graceful_timeout",
     "max_memory_mb",
+    "metrics",
+    "log_format",
     "workers",
     "port",
     *AccessSettings.__struct_fields__,

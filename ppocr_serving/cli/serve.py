@@ -41,7 +41,7 @@ def _serve() -> None:
     # These imports come after it, so that its errors are reported at once.
     from ppocr_serving.models import ROLES
     from ppocr_serving.reading.ahead import load_ahead
-    from ppocr_serving.reading.specs import require_models
+    from ppocr_serving.reading.specs import models_in_use, require_models
     from ppocr_serving.server import serve
     from ppocr_serving.web.contract import MODULE_NAMES
 
@@ -53,7 +53,7 @@ def _serve() -> None:
 
         return dict.fromkeys(MODULE_NAMES, Reader(settings=settings, pool=pool, roles=ROLES))
 
-    serve(MODULE_NAMES, assemble, settings.server)
+    serve(MODULE_NAMES, assemble, settings.server, (models_in_use(settings, ROLES),))
 
 
 def _open_standard_files() -> None:

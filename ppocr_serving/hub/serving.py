@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from ppocr_serving.engines.paddle import PaddleEngine, import_paddle
 from ppocr_serving.errors import InvalidSetting
 from ppocr_serving.hub.module import OcrModule
+from ppocr_serving.reading.specs import models_in_use
 from ppocr_serving.server import serve as serve_readers
 from ppocr_serving.settings import load_settings
 
@@ -32,4 +33,5 @@ def serve(configs: Mapping[str, Mapping[str, Any]], port: int, workers: int) -> 
     readers = {name: config["module"].reader_for(settings) for name, config in configs.items()}
     if any(isinstance(engine, PaddleEngine) for reader in readers.values() for engine in reader.engines):
         import_paddle()  # now, so that the processes to be forked share its memory
-    serve_readers(readers, lambda: readers, settings)
+    models = [models_in_use(reader.settings, reader.roles) for reader in readers.values()]
+    serve_readers(readers, lambda: readers, settings, models)

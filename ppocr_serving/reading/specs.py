@@ -2,21 +2,57 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
-from ppocr_serving.engines import EngineSpec, Runtime, choose_runtime
+from ppocr_serving.engines import Backend, EngineSpec, Precision, Runtime, choose_runtime
+from ppocr_serving.engines.base import computes_bfloat16
 from ppocr_serving.errors import InvalidSetting
 from ppocr_serving.models import Role, compatible_profiles
 from ppocr_serving.reading.models import characters_of, spec_of
 from ppocr_serving.settings import Settings
 
 __all__ = [
+    "ModelsInUse",
     "engine_specs",
     "has_second_recognizer",
+    "models_in_use",
     "require_models",
     "require_supported_profile",
     "roles_to_load",
     "runs_on_openvino",
 ]
+
+
+class ModelsInUse(NamedTuple):
+    """What reads pictures, in words.
+
+    Attributes:
+        profile: The set of models.
+        engine: The library that runs them: `openvino` or `paddle`.
+        precision: The number format of the computation: `bf16` or `f32`.
+    """
+
+    profile: str
+    engine: str
+    precision: str
+
+
+def models_in_use(settings: Settings, roles: Iterable[Role]) -> ModelsInUse:
+    """Return what a reader reads with, once `auto` has been decided.
+
+    Args:
+        settings: The reader's settings.
+        roles: The models that it uses.
+
+    Raises:
+        InvalidSetting: A setting is not supported on this machine.
+        ModelNotFound: The profile or a model's files are missing.
+    """
+    models = settings.models
+    is_openvino = all(runs_on_openvino(settings, role) for role in roles)
+    has_bfloat16 = is_openvino or (models.effective_backend() is Backend.OPENVINO and not models.use_gpu)
+    precision = Precision.BF16 if has_bfloat16 and computes_bfloat16(models.precision) else Precision.F32
+    return ModelsInUse(models.profile.name, Runtime.OPENVINO if is_openvino else Runtime.PADDLE, precision)
 
 
 def has_second_recognizer(settings: Settings) -> bool:

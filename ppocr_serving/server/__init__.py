@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn
 
 from ppocr_serving.heap import return_freed_memory
+from ppocr_serving.reading.specs import ModelsInUse
 from ppocr_serving.server.listener import listen
 from ppocr_serving.settings import ServerSettings, warn_of_unknown_variables
 from ppocr_serving.timing import Stopwatch
@@ -24,7 +25,10 @@ __all__ = ["serve"]
 
 
 def serve(
-    served: Collection[str], assemble: "Callable[[], Mapping[str, Reader]]", settings: ServerSettings
+    served: Collection[str],
+    assemble: "Callable[[], Mapping[str, Reader]]",
+    settings: ServerSettings,
+    models: Collection[ModelsInUse] = (),
 ) -> NoReturn:
     """Common entry point for every launcher: serve until the process is told to stop, then exit it.
 
@@ -32,6 +36,7 @@ def serve(
         served: Names of the modules that are served.
         assemble: Makes their readers, in the processes that read pictures; several modules may share one.
         settings: Address, processes, limits and timeouts.
+        models: What the readers read with, for the metrics.
 
     Raises:
         InvalidSetting: The server cannot listen on the address, or not let in whom it should.
@@ -40,7 +45,7 @@ def serve(
     certificate = _certificate(settings)
     listener = listen(settings.host, settings.port)
     return_freed_memory()
-    output, log = configure_logging()
+    output, log = configure_logging(settings.log_format)
     warn_of_unknown_variables()
 
     def work_in_process(channel: Channel) -> NoReturn:
@@ -56,7 +61,7 @@ def serve(
 
     from ppocr_serving.server.run import run  # takes a while; meanwhile the processes load their models
 
-    run(settings, served, listener, output, crew, certificate)
+    run(settings, served, listener, output, crew, models, certificate)
 
 
 def _certificate(settings: ServerSettings) -> "Certificate | None":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from ppocr_serving.reading.specs import ModelsInUse
 from ppocr_serving.server.connections import Connection, Connections
 from ppocr_serving.server.listener import BACKLOG
 from ppocr_serving.server.tls import TlsProtocol
@@ -53,6 +54,7 @@ def run(
     listener: socket.socket,
     output: LogStream,
     crew: Crew,
+    models: Collection[ModelsInUse],
     certificate: "Certificate | None" = None,
 ) -> NoReturn:
     """Serve until the process is told to stop, then exit it.
@@ -63,6 +65,7 @@ def run(
         listener: The listening socket.
         output: Standard output.
         crew: The worker processes.
+        models: What they read with, for the metrics.
         certificate: For TLS; None means plain HTTP.
     """
     _adopt_log_of_uvicorn()
@@ -80,7 +83,7 @@ def run(
         when_ready=lambda: _log.info("ready: %s", ", ".join(served)),
         give_up=lambda: server.exit(FAILED_START),
     )
-    asyncio.run(server.run(pool, Application(pool, served, settings, output)))
+    asyncio.run(server.run(pool, Application(pool, served, settings, output, models)))
     raise AssertionError("the server exits the process")
 
 

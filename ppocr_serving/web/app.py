@@ -25,13 +25,16 @@ from ppocr_serving.errors import (
     RequestTimedOut,
 )
 from ppocr_serving.reading.budget import Budget
+from ppocr_serving.reading.specs import ModelsInUse
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.web.contract import MODULE_NAMES, encode_answer, require_module
 from ppocr_serving.web.doors import EVENT, PREDICT, PREDICT_PREFIX, Door, door_at, unknown_path
 from ppocr_serving.web.events import invocation_response, refuse_event
 from ppocr_serving.web.gate import Gate, headers_of_error
-from ppocr_serving.web.log import LogStream, RequestRecord
+from ppocr_serving.web.log import LogStream
+from ppocr_serving.web.metrics import Metrics
 from ppocr_serving.web.pages import Page
+from ppocr_serving.web.record import RequestRecord
 from ppocr_serving.web.requests import BodyLimits, Receive, Request, SpooledBody
 from ppocr_serving.web.responses import (
     Response,
@@ -64,7 +67,7 @@ class _Route(NamedTuple):
     Attributes:
         methods: Allowed methods.
         answer: Answers a request.
-        is_logged: Whether its requests appear in the log.
+        is_logged: Whether its requests appear in the log and are counted.
         is_open: Whether its requests need no API key.
         refuse: Returns an error in the form that its clients expect, given the request's id.
         stream_error: Returns what ends an answer of which parts have been sent.
@@ -86,9 +89,17 @@ class Application:
         served: Names of the modules that are served.
         settings: Limits and timeouts.
         output: Standard output, for the marks by which Function Compute finds an invocation's lines in the log.
+        models: What the processes read with, for the metrics.
     """
 
-    def __init__(self, pool: WorkerPool, served: Collection[str], settings: ServerSettings, output: LogStream) -> None:
+    def __init__(
+        self,
+        pool: WorkerPool,
+        served: Collection[str],
+        settings: ServerSettings,
+        output: LogStream,
+        models: Collection[ModelsInUse] = (),
+    ) -> None:
         self._pool = pool
         self._served = dict.fromkeys(served)
         self._settings = settings
@@ -100,7 +111,9 @@ class Application:
         self._page = Page(resources("ppocr_serving.web").joinpath("page", "index.html").read_text(encoding="utf-8"))
         self._is_draining = False
         self._refusal: OcrError | None = None
-        self._routes: Mapping[str, _Route] = {
+        self._metrics = Metrics()
+        self._models = models
+        self._routes: dict[str, _Route] = {
             "/": _Route(("GET", "HEAD"), self._index, is_logged=False, is_open=True),
             "/healthz": _Route(("GET", "HEAD"), self._healthz, is_logged=False, is_open=True),
             "/readyz": _Route(("GET", "HEAD"), self._readyz, is_logged=False, is_open=True),
@@ -109,6 +122,8 @@ class Application:
             "/pre-stop": _Route(("GET", "HEAD"), self._lifecycle, is_open=True),
             "/pre-freeze": _Route(("GET", "HEAD"), self._lifecycle, is_open=True),
         }
+        if settings.metrics:
+            self._routes["/metrics"] = _Route(("GET", "HEAD"), self._show_metrics, is_logged=False)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request; ASGI's entry point."""
@@ -122,7 +137,9 @@ class Application:
         if mark:
             self._output.write(f"FC Invoke Start {mark}")
         stream = ResponseStream(partial(self._start, request, send), send)
-        route = self._route(request, stream)
+        door = door_at(request.path)
+        record.door = "" if door is None else door.name
+        route = self._route(door, stream, request)
         try:
             response = self._gate.preflight(request, route.methods) or await self._answer(route, request, record)
         except Exception as error:
@@ -136,7 +153,9 @@ class Application:
                 response = response._replace(headers=(*response.headers, ("Allow", route.methods[0])))
         self._gate.charge(record)
         if route.is_logged:
-            _log.info(record.line(response.status))
+            outcome = record.outcome(response.status)
+            _log.info(outcome)
+            self._metrics.note(outcome)
         if mark:
             self._output.write(f"FC Invoke End {mark}")
         if record.error == RequestCancelled.code:
@@ -178,8 +197,7 @@ class Application:
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         await send({"type": "http.response.start", "status": status, "headers": encoded})
 
-    def _route(self, request: Request, stream: ResponseStream) -> _Route:
-        door = door_at(request.path)
+    def _route(self, door: Door | None, stream: ResponseStream, request: Request) -> _Route:
         if door is None:
             return self._routes.get(request.path) or _Route((request.method,), _nowhere, is_open=True)
         if door is EVENT:
@@ -259,7 +277,8 @@ class Application:
         if not all_is_taken:
             record.answer = replace(record.answer, error=DeadlineExceeded.code)
             raise DeadlineExceeded(f"the answer was not taken within {job.seconds:g} seconds; take it faster")
-        return Response(stream.status or record.answer.status, record.answer.headers, answer_body)
+        headers = (*record.answer.headers, ("Server-Timing", record.server_timing()))
+        return Response(stream.status or record.answer.status, headers, answer_body)
 
     async def _index(self, request: Request, _record: RequestRecord) -> Response:
         return self._page.response(self._gate.prefix.for_links(request.headers))
@@ -273,6 +292,13 @@ class Application:
         if not self._pool.is_ready:
             raise not_ready()
         return text_response("ready\n")
+
+    async def _show_metrics(self, _request: Request, _record: RequestRecord) -> Response:
+        from ppocr_serving.web.exposition import exposition  # takes a while, and many servers are never asked
+
+        state = self._pool.state()
+        ready = state.is_ready and not self._is_draining
+        return exposition(self._metrics, state._replace(is_ready=ready), self._models)
 
     async def _initialize(self, _request: Request, _record: RequestRecord) -> Response:
         await self._pool.wait_ready()

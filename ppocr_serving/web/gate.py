@@ -13,7 +13,7 @@ from ppocr_serving.web.quotas import Quotas
 from ppocr_serving.web.responses import Response
 
 if TYPE_CHECKING:  # whoever only checks the settings does without asyncio
-    from ppocr_serving.web.log import RequestRecord
+    from ppocr_serving.web.record import RequestRecord
     from ppocr_serving.web.requests import Request
 
 __all__ = ["Gate", "headers_of_error"]

@@ -1,18 +1,23 @@
-"""The server's log: plain lines on standard error, one per request."""
+"""The server's log on standard error: a line per message and request, as text or as JSON."""
 
 import contextlib
 import logging
 import os
 import stat
 import sys
-import time
-from collections.abc import Mapping
-from typing import TextIO
+from datetime import UTC, datetime
+from typing import Any, TextIO
 
-from ppocr_serving.timing import STAGES
-from ppocr_serving.workers.messages import Answer
+import msgspec
 
-__all__ = ["LogStream", "RequestRecord", "configure_logging"]
+from ppocr_serving.settings import LogFormat
+from ppocr_serving.web.record import Outcome
+
+__all__ = ["LogStream", "configure_logging"]
+
+# JSON allows these inside a text, but some readers end a line there.
+_LINE_ENDS = {ord(character): f"\\u{ord(character):04x}" for character in "\x7f\x85\u2028\u2029"}
+_ABOUT_REQUEST = "id=%s"
 
 
 class LogStream:
@@ -40,15 +45,19 @@ class LogStream:
         """Do nothing: each line is written at once."""
 
 
-def configure_logging() -> tuple[LogStream, LogStream]:
+def configure_logging(form: LogFormat = "text") -> tuple[LogStream, LogStream]:
     """Send this package's log to standard error, where container platforms collect it.
+
+    Args:
+        form: Form of its lines.
 
     Returns:
         Standard output and standard error, in this order.
     """
     output, log = LogStream(_file_of(sys.stdout)), LogStream(_file_of(sys.stderr))
     handler = logging.StreamHandler(log)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    text = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    handler.setFormatter(_JsonFormatter() if form == "json" else text)
     logger = logging.getLogger("ppocr_serving")
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO)
@@ -56,40 +65,28 @@ def configure_logging() -> tuple[LogStream, LogStream]:
     return output, log
 
 
-class RequestRecord:
-    """Log record of a request: counts, times and the outcome; never pictures, texts or secrets from headers.
+class _JsonFormatter(logging.Formatter):
+    """One object in one line, whatever the message contains."""
 
-    Args:
-        request_id: The request's id.
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+        }
+        if isinstance(record.msg, Outcome):
+            entry |= {"message": "request", **record.msg.fields()}
+        else:
+            entry["message"] = _encodable(record.getMessage())
+            if str(record.msg).startswith(_ABOUT_REQUEST) and isinstance(record.args, tuple):
+                entry["id"] = record.args[0]
+        if record.exc_info:
+            entry["traceback"] = _encodable(self.formatException(record.exc_info))
+        return msgspec.json.encode(entry).decode().translate(_LINE_ENDS)
 
-    Attributes:
-        module: The requested module, `-` if there is none of that name.
-        key: Name of the request's API key, empty if it has none.
-        error: Stable code of the error, empty if there was none.
-        answer: The worker's answer, if it came to one.
-    """
 
-    def __init__(self, request_id: str) -> None:
-        self._request_id = request_id
-        self._start = time.perf_counter()
-        self.module = "-"
-        self.key = ""
-        self.error = ""
-        self.answer: Answer | None = None
-
-    def line(self, status: int) -> str:
-        """Return the log line; times are in milliseconds, `ms` since the request arrived, including waiting.
-
-        Args:
-            status: HTTP status of the answer.
-        """
-        milliseconds = (time.perf_counter() - self._start) * 1000
-        answer = self.answer or Answer(0, status, module=self.module, error=self.error)
-        return (
-            f"id={self._request_id} module={answer.module} status={status} pictures={answer.pictures} "
-            f"pixels={answer.pixels} lines={answer.lines}{_reread(answer)} ms={milliseconds:.1f}{_times(answer.stages)}"
-            f"{f' key={self.key}' if self.key else ''}{f' error={answer.error}' if answer.error else ''}"
-        )
+def _encodable(text: str) -> str:
+    """Return a text with what UTF-8 does not have, bytes of file names for example, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _file_of(stream: TextIO | None) -> int:
@@ -105,11 +102,3 @@ def _without_waiting(file: int) -> int:
         with contextlib.suppress(OSError):  # it belongs to another user
             return os.open(f"/proc/self/fd/{file}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     return os.dup(file)
-
-
-def _reread(answer: Answer) -> str:
-    return f" reread={answer.reread}" if answer.reread else ""
-
-
-def _times(stages: Mapping[str, float]) -> str:
-    return "".join(f" {stage}={stages[stage] * 1000:.1f}" for stage in STAGES if stage in stages)

@@ -1,4 +1,4 @@
-"""The images have bytecode of everything that the first answer needs: compiling it at each start would take longer."""
+"""The images have bytecode of all that the first answers need: compiling it at each start would take longer."""
 
 import re
 import subprocess
@@ -8,13 +8,14 @@ import pytest
 
 from tests.served.server import ROOT
 
-# Of what a server imports, both its processes, and one that reads a picture.
+# Of what a server imports, both its processes, one that reads a picture, and one that is asked for its metrics.
 READ = """
 from ppocr_serving.server import run
 from ppocr_serving.settings import load_settings
 from ppocr_serving.reading import warmup
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.web.answers import Answers
+from ppocr_serving.web.exposition import exposition
 reader = Reader(settings=load_settings())
 warmup.load_engines([reader])
 reader.read("docs/example.png")

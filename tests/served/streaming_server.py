@@ -103,7 +103,7 @@ def main() -> None:
     def start() -> WorkerProcess:
         return WorkerProcess(work, {output.fileno(), log.fileno()})
 
-    run(settings, ["ocr_system"], listener, output, Crew(start, tuple(start() for _ in range(settings.workers))))
+    run(settings, ["ocr_system"], listener, output, Crew(start, tuple(start() for _ in range(settings.workers))), ())
 
 
 if __name__ == "__main__":

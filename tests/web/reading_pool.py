@@ -11,7 +11,7 @@ import os
 import pickle
 import socket
 import sys
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Collection, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TypeVar
 
 from ppocr_serving.engines import EnginePool
 from ppocr_serving.reading.reader import Reader
+from ppocr_serving.reading.specs import ModelsInUse
 from ppocr_serving.reading.warmup import load_engines, try_out
 from ppocr_serving.settings import ServerSettings, Settings
 from ppocr_serving.web.answers import Answers
@@ -70,9 +71,9 @@ class Client:
         self._loop = loop
         self._output = output
 
-    def application(self, settings: ServerSettings) -> Application:
+    def application(self, settings: ServerSettings, models: Collection[ModelsInUse] = ()) -> Application:
         """Return an application with limits and timeouts of its own."""
-        return Application(self._pool, self._served, settings, self._output)
+        return Application(self._pool, self._served, settings, self._output, models)
 
     def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine where the pool runs."""
