@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
         times = "".join(f" {stage}={answer.stages[stage] * 1000:.1f}" for stage in STAGES if stage in answer.stages)
         error = f" error={self.error}" if self.error else ""
         return (
-            f"id={self.request_id}{door} module={self.module}{key} status={self.status} pictures={answer.pictures}"
+            f"id={self.request_id} module={self.module} status={self.status}{door}{key} pictures={answer.pictures}"
             f"{pages} pixels={answer.pixels} lines={answer.lines}{reread} ms={self.seconds * 1000:.1f}{times}{error}"
         )
 

@@ -16,12 +16,13 @@ from ppocr_serving.settings import ServerSettings
 from ppocr_serving.web.app import Application
 from tests.asgi import ask
 from tests.conftest import settings_for
-from tests.deploy.manifests import DEPLOY, container_of, read_yaml
+from tests.deploy.manifests import DEPLOY, ROOT, container_of, read_yaml
 from tests.exposition import Samples
 from tests.served.samples import as_base64, line
 from tests.web.reading_pool import reading
 
 FOLDER = DEPLOY / "observability"
+DOCUMENT = ROOT / "docs" / "observability.md"
 DASHBOARD: dict[str, Any] = json.loads((FOLDER / "dashboard.json").read_text(encoding="utf-8"))
 RULES = [rule for group in read_yaml(FOLDER / "alerts.yaml")["groups"] for rule in group["rules"]]
 SCRAPE = read_yaml(FOLDER / "prometheus.yaml")
@@ -34,7 +35,7 @@ GRAFANAS = {"$__rate_interval": "5m"}
 
 
 def queries() -> Iterator[tuple[str, str]]:
-    """Return every expression with the name of what it is for."""
+    """Return every expression, of the documentation too, with the name of what it is for."""
     for panel in DASHBOARD["panels"]:
         for target in panel["targets"]:
             expression = target["expr"]
@@ -43,6 +44,7 @@ def queries() -> Iterator[tuple[str, str]]:
             yield f"{panel['title']} {target['refId']}", expression
     for rule in RULES:
         yield rule["alert"], rule["expr"]
+    yield from re.findall(r"^\| ([^|]+) \| `([^`]+\))` \|$", DOCUMENT.read_text(encoding="utf-8"), re.M)
 
 
 QUERIES = dict(queries())

@@ -60,7 +60,7 @@ def test_the_line_of_a_request_to_a_module_is_as_ever() -> None:
 def test_a_line_names_key_door_pages_and_error_where_there_are_any() -> None:
     read = Answer(1, 200, module="-", pictures=1, pages=5)
     assert str(outcome(read, "v1-ocr", "alice")).startswith(
-        "id=some-id door=v1-ocr module=- key=alice status=200 pictures=1 pages=5 pixels=0 "
+        "id=some-id module=- status=200 door=v1-ocr key=alice pictures=1 pages=5 pixels=0 "
     )
     assert str(outcome(None, "", error="overloaded")).startswith("id=some-id module=- status=503 pictures=0 pixels=0 ")
     assert str(outcome(None, "", error="overloaded")).endswith(" error=overloaded")
