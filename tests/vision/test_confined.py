@@ -23,7 +23,7 @@ from benchmarks.hostile_files import (
     webp_of_many_tables,
 )
 from ppocr_serving.errors import ImageDecodeError
-from ppocr_serving.vision.confined import end_idle_processes
+from ppocr_serving.vision.helpers import end_idle_processes
 from ppocr_serving.vision.pictures import decode_picture
 
 PIXELS = 50_000_000
@@ -119,7 +119,7 @@ def test_tables_for_each_4x4_pixels_are_refused_without_being_made() -> None:
         import resource, sys
         from pathlib import Path
         from ppocr_serving.errors import ImageDecodeError
-        from ppocr_serving.vision.confined import end_idle_processes
+        from ppocr_serving.vision.helpers import end_idle_processes
         from ppocr_serving.vision.pictures import decode_picture
         for path in sys.argv[1:]:
             try:
