@@ -51,6 +51,7 @@ _COMMON = (
             "pillow.libs/libbrotli*",
         ),
     ),
+    Prune("a command line, and a wrapper of the functions that are called here", ("pypdfium2", "pypdfium2_cli")),
     Prune("OpenVINO's C++ headers and C interface", ("openvino/include", "openvino/cmake", "openvino/libs/*_c.so.*")),
     Prune(
         "OpenVINO on GPUs, NPUs and multiple devices; each is loaded on demand",

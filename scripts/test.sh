@@ -10,14 +10,17 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 source scripts/lib.sh
 explain_failures test
 
-# The tests draw Latin and Chinese text, run the README's curl command, and start servers in an isolated network.
+# The tests draw Latin and Chinese text, run the README's curl command, start servers in an isolated network, encrypt PDF
+# files, and compare their pages with another library's.
 needed=(
     /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
     /usr/share/fonts/truetype/wqy/wqy-microhei.ttc
     /usr/bin/curl
     /usr/bin/ip
+    /usr/bin/qpdf
+    /usr/bin/pdftoppm
 )
-packages=(fonts-dejavu-core fonts-wqy-microhei curl iproute2)
+packages=(fonts-dejavu-core fonts-wqy-microhei curl iproute2 qpdf poppler-utils)
 
 install_packages() {
     local root=()

@@ -24,7 +24,7 @@ LAYERS = (
     {"errors", "access", "cpu", "heap", "timing", "watching"},
 )
 DEPTH = {name: depth for depth, layer in enumerate(LAYERS) for name in layer}
-HOMES = {"uvicorn": "server", "h11": "server", "paddlehub": "hub"}
+HOMES = {"uvicorn": "server", "h11": "server", "paddlehub": "hub", "pypdfium2_raw": "vision"}
 
 
 def imports() -> list[tuple[Path, str]]:

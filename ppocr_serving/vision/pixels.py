@@ -11,7 +11,7 @@ from PIL import BmpImagePlugin, Image, JpegImagePlugin, WebPImagePlugin
 
 from ppocr_serving.vision.structure import WebpFrame, first_frame, start_of_scan
 
-__all__ = ["BgrImage", "decode_pixels", "decode_webp", "is_out_of_memory", "one_line"]
+__all__ = ["BgrImage", "decode_pixels", "decode_webp", "flatten", "is_out_of_memory", "one_line"]
 
 BgrImage = npt.NDArray[np.uint8]
 """(H, W, 3) uint8, colour order blue, green, red, origin top left."""
@@ -74,7 +74,7 @@ def decode_webp(
     if image.shape[:2] != (size[1], size[0]):
         image = _on_canvas(image, frame, size, is_transparent)
     if image.shape[2] == 4:
-        return _flatten(image, target) if is_transparent else cv2.cvtColor(image, cv2.COLOR_BGRA2BGR, dst=target)
+        return flatten(image, target) if is_transparent else cv2.cvtColor(image, cv2.COLOR_BGRA2BGR, dst=target)
     return image
 
 
@@ -118,7 +118,7 @@ def _decode_with_opencv(data: bytes | memoryview | mmap.mmap, flags: int = _IN_C
 
 def _to_bgr(picture: Image.Image, target: BgrImage | None) -> BgrImage:
     if picture.has_transparency_data:
-        return _flatten(picture, target)
+        return flatten(picture, target)
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
         picture = _to_8_bits(picture)
     conversion = cv2.COLOR_GRAY2BGR if picture.mode == "L" else cv2.COLOR_RGB2BGR
@@ -130,7 +130,7 @@ def _to_bgr(picture: Image.Image, target: BgrImage | None) -> BgrImage:
     return bgr
 
 
-def _flatten(source: Image.Image | BgrImage, target: BgrImage | None) -> BgrImage:
+def flatten(source: Image.Image | BgrImage, target: BgrImage | None) -> BgrImage:
     """Composite a transparent picture on white, or on black if what is visible is light, on average.
 
     Args:
