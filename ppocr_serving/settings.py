@@ -17,6 +17,7 @@ from ppocr_serving.values import convert, parse_text, suggestion
 
 __all__ = [
     "CloserSideLength",
+    "Dpi",
     "Fraction",
     "LimitType",
     "LogFormat",
@@ -43,6 +44,7 @@ Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 SideLength = Annotated[int, msgspec.Meta(ge=32, le=8192)]
 CloserSideLength = Annotated[int, msgspec.Meta(ge=0, le=4000)]
 UnclipRatio = Annotated[float, msgspec.Meta(ge=0.1, le=10)]
+Dpi = Annotated[int, msgspec.Meta(ge=72, le=600)]
 LimitType = Literal["max", "min"]
 ScoreMode = Literal["fast", "slow"]
 LogFormat = Literal["text", "json"]
@@ -125,7 +127,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Options for reading pictures. `ReadOptions` overrides all but the last three for one call.
+    """Options for reading pictures. `ReadOptions` overrides all but the last five for one call.
 
     Attributes:
         det_limit_side_len: Pixels; see `det_limit_type`.
@@ -146,8 +148,10 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
             None is `rows` for the four modules, `natural` elsewhere.
         orientation: Read pictures that lie on their side or upside down as if they were upright.
         words: Find the words of each line.
+        pdf_dpi: Pixels per inch at which pages of a PDF are rendered; in `ReadOptions` it is `dpi`.
+        max_pages: Maximum pages read of one file.
         max_pixels: Maximum pixels per picture.
-        max_lines: Maximum lines of the pictures of one call together.
+        max_lines: Maximum lines of the pictures of one call together; of a file with several pages, per page.
         compatible: Order and prepare lines as PaddleOCR 2.10 does, for profiles whose models it has; `load_settings`
             then leaves pictures as they lie unless `orientation` is given.
     """
@@ -167,6 +171,8 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
     reading_order: ReadingOrder | None = None
     orientation: bool = True
     words: bool = False
+    pdf_dpi: Dpi = 200
+    max_pages: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 500
     max_pixels: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 50_000_000
     max_lines: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
     compatible: bool = False
@@ -205,7 +211,7 @@ class ServerSettings(AccessSettings, frozen=True, kw_only=True):
     workers: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
     max_body_mb: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 32
     max_images: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
-    max_request_pixels: Annotated[int, msgspec.Meta(ge=1, le=100_000_000_000)] = 500_000_000
+    max_request_pixels: Annotated[int, msgspec.Meta(ge=1, le=100_000_000_000)] = 2_000_000_000
     max_concurrency: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     max_queue: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 64
     queue_timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0

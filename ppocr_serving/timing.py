@@ -31,7 +31,8 @@ class Stopwatch:
 
     Args:
         before_stage: Called with the name of each stage that is not nested in another, before it begins and its time
-            counts. It may wait, so that others come first, and raise, to end the request.
+            counts. It may wait, so that others come first, and raise, to end the request. `check` calls it within a
+            stage, with an empty name.
 
     Attributes:
         seconds: Time by stage, in seconds; only stages that ran.
@@ -61,6 +62,14 @@ class Stopwatch:
             self.seconds[stage] += elapsed - self._inner
             self._inner = outer + elapsed
             self._depth -= 1
+
+    def check(self) -> None:
+        """End the request if it has to end; called while a stage waits for something.
+
+        Calls `before_stage` with an empty name.
+        """
+        if self._before_stage is not None:
+            self._before_stage("")
 
     def for_thread(self) -> "Stopwatch":
         """Return a stopwatch for another thread that works for the same request; see `include`."""

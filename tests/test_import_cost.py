@@ -5,7 +5,18 @@ import sys
 
 import pytest
 
-READING = {"numpy", "cv2", "PIL", "pyclipper", "shapely", "openvino", "paddle", "paddlehub"}
+READING = {
+    "numpy",
+    "cv2",
+    "PIL",
+    "pypdfium2",
+    "pypdfium2_raw",
+    "pyclipper",
+    "shapely",
+    "openvino",
+    "paddle",
+    "paddlehub",
+}
 HEAVY = READING | {"asyncio", "uvicorn"}
 
 
@@ -30,10 +41,16 @@ def test_light_modules_load_nothing_heavy(module: str) -> None:
 def test_importing_a_reader_loads_no_engine_library(module: str) -> None:
     loaded = loaded_by(f"import ppocr_serving.{module}")
     assert "cv2" in loaded
-    assert not loaded & {"openvino", "paddle", "paddlehub", "asyncio", "uvicorn"}
+    assert not loaded & {"openvino", "paddle", "paddlehub", "asyncio", "uvicorn", "pypdfium2", "pypdfium2_raw"}
 
 
 def test_the_servers_process_loads_nothing_that_reads_pictures() -> None:
     loaded = loaded_by("import ppocr_serving.cli.serve, ppocr_serving.reading.specs, ppocr_serving.server.run")
     assert "uvicorn" in loaded
     assert not loaded & {*READING, "prometheus_client"}
+
+
+def test_what_opens_pdf_files_loads_nothing_for_pictures() -> None:
+    loaded = loaded_by("import ppocr_serving.vision.pdf_process")
+    assert "pypdfium2_raw" in loaded
+    assert not loaded & {"numpy", "cv2", "PIL", "pypdfium2"}

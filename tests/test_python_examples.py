@@ -1,4 +1,4 @@
-"""docs/python.md: every example runs, in order and in one process, and prints the output shown below it."""
+"""Pages with Python: every example runs, in order and in one process, and prints the output shown below it."""
 
 import contextlib
 import io
@@ -13,10 +13,11 @@ ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(python|text)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-def test_every_example_prints_what_the_page_says(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("page", "least"), [("python.md", 5), ("documents.md", 3)])
+def test_every_example_prints_what_the_page_says(monkeypatch: pytest.MonkeyPatch, page: str, least: int) -> None:
     monkeypatch.chdir(ROOT)
-    blocks = BLOCK.findall((ROOT / "docs" / "python.md").read_text(encoding="utf-8"))
-    assert sum(kind == "python" for kind, _ in blocks) >= 5
+    blocks = BLOCK.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))
+    assert sum(kind == "python" for kind, _ in blocks) >= least
     names: dict[str, object] = {}
     printed = ""
     for kind, text in blocks:
@@ -27,7 +28,7 @@ def test_every_example_prints_what_the_page_says(monkeypatch: pytest.MonkeyPatch
         assert not printed, f"the page does not show the output of the example before\n{text}"
         output = io.StringIO()
         with contextlib.redirect_stdout(output):
-            exec(compile(text, "docs/python.md", "exec"), names)
+            exec(compile(text, f"docs/{page}", "exec"), names)
         printed = output.getvalue()
     assert not printed
 

@@ -21,7 +21,10 @@ __all__ = [
     "check_files",
     "decode_base64",
     "decode_pictures",
+    "name_of",
     "naming_item",
+    "naming_source",
+    "read_file",
     "read_source",
 ]
 
@@ -29,7 +32,7 @@ _DATA_URL = re.compile(rb"\s*data:image/[\w.+-]+;base64,", re.IGNORECASE)
 _WHITE_SPACE = b" \t\r\n\v\f"
 
 Source = str | Path | bytes | BgrImage
-"""A picture: a file's path, a file's bytes, or (H, W, 3) uint8 BGR."""
+"""A picture or a document: a file's path, a file's bytes, or (H, W, 3) uint8 BGR."""
 
 
 class InputLimits(NamedTuple):
@@ -157,15 +160,21 @@ def read_source(source: Source, max_pixels: int) -> BgrImage:
     if isinstance(source, np.ndarray):
         (image,) = check_arrays([source])
         return image
-    if isinstance(source, bytes):
-        return decode_picture(source, max_pixels)
+    return decode_picture(source if isinstance(source, bytes) else read_file(source), max_pixels)
+
+
+def read_file(path: str | Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        InvalidRequest: It cannot be read.
+    """
     try:
-        data = Path(source).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise InvalidRequest(f"cannot be read ({error.strerror}); give a picture file") from error
     except ValueError as error:  # a path with a null character
         raise InvalidRequest("is not the path of a file; give a picture file") from error
-    return decode_picture(data, max_pixels)
 
 
 def check_arrays(images: Iterable[object]) -> Iterator[BgrImage]:
@@ -196,3 +205,18 @@ def naming_item(name: str) -> Iterator[None]:
         yield
     except (InvalidRequest, LimitExceeded) as error:
         raise type(error)(f"{name} {error}") from error
+
+
+def name_of(source: Source) -> str:
+    """Return the path of a source; empty if it has none."""
+    return str(source) if isinstance(source, str | Path) else ""
+
+
+@contextmanager
+def naming_source(source: Source) -> Iterator[None]:
+    """Prefix the errors of the enclosed block with the path of a source, if it has one."""
+    if name := name_of(source):
+        with naming_item(f"{name}:"):
+            yield
+    else:
+        yield

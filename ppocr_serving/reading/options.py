@@ -1,14 +1,16 @@
 """Options of one call, and how they are split among the stages."""
 
 from collections.abc import Mapping
-from typing import Any, Self, get_type_hints
+from typing import Annotated, Any, Final, Literal, Self, get_type_hints
 
 import msgspec
 
 from ppocr_serving.errors import InvalidRequest
 from ppocr_serving.models.profile import DetectionModel
+from ppocr_serving.reading.page_numbers import check_pages
 from ppocr_serving.settings import (
     CloserSideLength,
+    Dpi,
     Fraction,
     LimitType,
     ReadingOrder,
@@ -17,11 +19,26 @@ from ppocr_serving.settings import (
     SideLength,
     UnclipRatio,
 )
-from ppocr_serving.values import convert, suggestion
+from ppocr_serving.values import convert, parse_text, suggestion
 from ppocr_serving.vision.detection import DetectionOptions
 from ppocr_serving.vision.pipeline import PipelineOptions
 
-__all__ = ["ReadOptions", "pipeline_options"]
+__all__ = ["DOCUMENT_OPTIONS", "PdfText", "ReadOptions", "Region", "pipeline_options"]
+
+DOCUMENT_OPTIONS: Final = ("pages", "dpi", "pdf_text", "password")
+"""Options that only files with pages have."""
+
+PdfText = Literal["never", "prefer"]
+"""Whether the text that a PDF holds itself is taken in place of reading its pages."""
+
+_Start = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+_Length = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Region = tuple[_Start, _Start, _Length, _Length]
+"""x and y of the top left corner, width and height: pixels of the page as displayed."""
+
+_MAX_REGIONS = 16
+_MAX_PASSWORD = 128
+_REGION_FORM = "[x, y, width, height] in whole pixels, with a width and a height of at least 1"
 
 
 class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +63,13 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
         reading_order: Order of the lines: `natural` reads columns one after the other, `rows` straight across the page.
         orientation: Read pictures that lie on their side or upside down as if they were upright.
         words: Find the words of each line.
+        region: The only part of each page to read, or up to 16 parts, in the order in which they are read: x, y, width
+            and height in pixels of the page as displayed. Afterwards a tuple of such tuples.
+        pages: Pages to read of files that have several: numbers and ranges, such as "1-3,7,10-".
+        dpi: Pixels per inch at which pages of a PDF are rendered, from 72 to 600.
+        pdf_text: Whether the text that a page of a PDF holds itself is taken if it is usable (`prefer`) or `never`,
+            which is what None means.
+        password: Opens a PDF; at most 128 characters, never shown.
 
     Raises:
         InvalidRequest: A value is not allowed; the message names the option, the value and what is allowed.
@@ -66,11 +90,21 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     reading_order: ReadingOrder | None = None
     orientation: bool | None = None
     words: bool | None = None
+    region: Region | tuple[Region, ...] | None = None
+    pages: str | None = None
+    dpi: Dpi | None = None
+    pdf_text: PdfText | None = None
+    password: str | None = None
 
     def __post_init__(self) -> None:
         for name, value in self.given().items():
-            converted = convert(name, value, _HINTS[name], InvalidRequest)
+            check = _CHECKS.get(name)
+            converted = check(value) if check else convert(name, value, _HINTS[name], InvalidRequest)
             msgspec.structs.force_setattr(self, name, converted)
+
+    def __repr__(self) -> str:
+        shown = {name: "..." if name == "password" else value for name, value in self.given().items()}
+        return f"ReadOptions({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
@@ -79,18 +113,102 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             InvalidRequest: A name is unknown, or a value is not allowed.
         """
-        for name in values:
-            if name not in _HINTS:
-                known = suggestion(name, _HINTS) or f"; known options: {', '.join(_HINTS)}"
-                raise InvalidRequest(f"unknown option {name[:40]!r}{known}")
+        _require_known(values)
         return cls(**values)
+
+    @classmethod
+    def from_text(cls, values: Mapping[str, str]) -> Self:
+        """Build options from names and texts, such as a query string or a form.
+
+        Args:
+            values: Numbers as usual; `true`, `false`, `1` or `0`; a region as `x,y,width,height`, several separated by
+                semicolons. An empty text is an option that is not given.
+
+        Raises:
+            InvalidRequest: A name is unknown, or a value is not allowed.
+        """
+        _require_known(values)
+        return cls(**{name: _parsed(name, text) for name, text in values.items() if text != ""})
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """The parts to read; empty for all of each page."""
+        return self.region or ()  # type: ignore[return-value]
 
     def given(self) -> dict[str, Any]:
         """Return the options that are set, by name."""
         return {name: value for name in _HINTS if (value := getattr(self, name)) is not None}
 
 
+def _check_regions(value: Any) -> tuple[Region, ...]:
+    is_one = isinstance(value, list | tuple) and not any(isinstance(item, list | tuple) for item in value)
+    regions = [value] if is_one else value
+    if not isinstance(regions, list | tuple) or not regions or value in ((), []):
+        raise InvalidRequest(f"region is {_shortened(value)}; give {_REGION_FORM}, or a list of them")
+    if len(regions) > _MAX_REGIONS:
+        raise InvalidRequest(f"region has {len(regions)} parts; the limit is {_MAX_REGIONS}")
+    try:
+        return msgspec.convert(tuple(regions), tuple[Region, ...], strict=True)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"region is {_shortened(value)}; give {_REGION_FORM}, or a list of them") from error
+
+
+def _check_pages(value: Any) -> str:
+    text: str = convert("pages", value, str, InvalidRequest)
+    check_pages(text)
+    return text
+
+
+def _check_password(value: Any) -> str:
+    # No message shows it.
+    if not isinstance(value, str):
+        raise InvalidRequest("password is not a string; give it as one")
+    if len(value) > _MAX_PASSWORD:
+        raise InvalidRequest(f"password has {len(value)} characters; the limit is {_MAX_PASSWORD}")
+    if "\0" in value or not _is_unicode(value):
+        raise InvalidRequest("password has a character that no password can have; give the right one")
+    return value
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shortened(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:80]}..."
+
+
+_CHECKS: Final = {"region": _check_regions, "pages": _check_pages, "password": _check_password}
 _HINTS = get_type_hints(ReadOptions, include_extras=True)
+_BOOLEANS: Final = frozenset(name for name, hint in _HINTS.items() if hint == bool | None)
+_TEXTS: Final = frozenset({"pages", "password"})
+
+
+def _require_known(values: Mapping[str, Any]) -> None:
+    for name in values:
+        if name not in _HINTS:
+            known = suggestion(name, _HINTS) or f"; known options: {', '.join(_HINTS)}"
+            raise InvalidRequest(f"unknown option {name[:40]!r}{known}")
+
+
+def _parsed(name: str, text: str) -> Any:
+    if name in _TEXTS:
+        return text
+    if name == "region":
+        try:
+            return tuple(tuple(map(int, part.split(","))) for part in text.split(";"))
+        except ValueError as error:
+            raise InvalidRequest(
+                f"region is {_shortened(text)}; give x,y,width,height in whole pixels, several separated by ;"
+            ) from error
+    if name in _BOOLEANS and text not in ("true", "false", "1", "0"):
+        raise InvalidRequest(f"{name} is {_shortened(text)}; allowed: true, false, 1, 0")
+    return parse_text(name, text, _HINTS[name], InvalidRequest)
 
 
 def pipeline_options(
@@ -103,7 +221,10 @@ def pipeline_options(
         options: Options of the call.
         detector: What the profile says about the detector.
     """
-    merged = msgspec.structs.replace(defaults, **options.given()) if options is not None else defaults
+    given = {} if options is None else options.given()
+    merged = msgspec.structs.replace(
+        defaults, **{name: value for name, value in given.items() if name in defaults.__struct_fields__}
+    )
     return PipelineOptions(
         detection=DetectionOptions(
             limit_side_len=merged.det_limit_side_len,

@@ -1,19 +1,23 @@
 """Assembly of models, engines and stages from settings."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from ppocr_serving.engines import Engine, EnginePool
 from ppocr_serving.errors import InvalidRequest, OcrError
 from ppocr_serving.models import ROLES, Role
-from ppocr_serving.reading.inputs import Source, naming_item, read_source
+from ppocr_serving.reading.documents import DocumentLimits, OpenDocument, open_document
+from ppocr_serving.reading.inputs import Source, name_of, naming_source, read_file
 from ppocr_serving.reading.models import characters_of
 from ppocr_serving.reading.options import ReadOptions, pipeline_options
+from ppocr_serving.reading.pages import PageReader, render_pages
+from ppocr_serving.reading.regions import RegionCutter
 from ppocr_serving.reading.specs import (
     engine_specs,
     has_second_recognizer,
@@ -108,21 +112,77 @@ class Reader:
         return first or self.engines
 
     def read(self, source: Source, options: ReadOptions | None = None) -> Document:
-        """Read one picture.
+        """Read one picture, or the pages of a TIFF, GIF or PDF file.
 
         Args:
             source: A file's path, a file's bytes, or (H, W, 3) uint8 BGR.
             options: Options of this call; None leaves everything to the settings.
 
+        Returns:
+            The pages that `options` choose. If a file has several pages or is a PDF, those that cannot be read have an
+            `error`.
+
         Raises:
-            InvalidRequest: The source cannot be read, or is not a picture; the message names the path, if any.
-            LimitExceeded: It has more pixels than `max_pixels`.
+            InvalidRequest: The source cannot be read, or is not a picture or PDF; the message names the path, if any.
+            LimitExceeded: It has more pages or pixels than allowed.
             EngineError: A network failed.
         """
-        name = _name(source)
-        with naming_item(f"{name}:") if name else nullcontext():
-            image = read_source(source, self.settings.reading.max_pixels)
-        return Document(tuple(self.pages([image], options)), name)
+        return Document(tuple(self.read_pages(source, options)), name_of(source))
+
+    def read_pages(
+        self, source: Source, options: ReadOptions | None = None, *, watch: Stopwatch | None = None
+    ) -> Generator[Page, None, None]:
+        """Read as `read` does, each page when it is asked for.
+
+        Args:
+            source: As for `read`.
+            options: As for `read`.
+            watch: Receives the time of every stage; what it raises ends the call.
+
+        Raises:
+            OcrError: As for `read`.
+        """
+        options, watch = options or ReadOptions(), watch or Stopwatch()
+        with naming_source(source), self._open(source, options, watch) as document:
+            yield from self.read_open(document, options, watch=watch)
+
+    def read_open(
+        self, document: OpenDocument, options: ReadOptions | None = None, *, watch: Stopwatch | None = None
+    ) -> Generator[Page, None, None]:
+        """Read as `read_pages` does, from a file that is already open; it stays open.
+
+        Args:
+            document: The file; see `ppocr_serving.reading.documents`.
+            options: As for `read`.
+            watch: As for `read_pages`.
+
+        Raises:
+            OcrError: As for `read`.
+        """
+        chosen, stopwatch = options or ReadOptions(), watch or Stopwatch()
+
+        def read(images: Iterable[BgrImage]) -> Page:
+            (page,) = self._pages(images, chosen, stopwatch, is_named=False)
+            return page
+
+        yield from PageReader(read, self.settings.reading, chosen, stopwatch)(document)
+
+    def page_images(self, source: Source, options: ReadOptions | None = None) -> Generator[BgrImage, None, None]:
+        """Yield the pages that `read_pages` reads with the same arguments, as pictures.
+
+        Args:
+            source: As for `read`.
+            options: As for `read`; `pages`, `dpi` and `password` are used.
+
+        Yields:
+            (H, W, 3) uint8, BGR; (0, 0, 3) for a page that cannot be rendered.
+
+        Raises:
+            OcrError: As for `read`.
+        """
+        options, watch = options or ReadOptions(), Stopwatch()
+        with naming_source(source), self._open(source, options, watch) as document:
+            yield from render_pages(document, options, options.dpi or self.settings.reading.pdf_dpi, watch)
 
     def read_many(self, sources: Iterable[Source], options: ReadOptions | None = None) -> Iterator[Document]:
         """Read pictures one after the other.
@@ -138,7 +198,7 @@ class Reader:
             try:
                 yield self.read(source, options)
             except OcrError as error:
-                yield Document((), _name(source), error)
+                yield Document((), name_of(source), error)
 
     def pages(
         self,
@@ -164,10 +224,7 @@ class Reader:
             LimitExceeded: The pictures have more lines than `max_lines`.
             EngineError: A network failed.
         """
-        effective = replace(self._effective(options), paragraphs=paragraphs)
-        classifier = self._classifier if effective.use_angle_cls else None
-        system = TextSystem(self._detector, classifier, self._line_reader)
-        return system(images, effective, watch or Stopwatch())
+        return self._pages(images, options, watch or Stopwatch(), paragraphs=paragraphs)
 
     def detect(
         self, images: Iterable[BgrImage], options: ReadOptions | None = None, watch: Stopwatch | None = None
@@ -186,6 +243,10 @@ class Reader:
             LimitExceeded: The pictures have more lines than `max_lines`.
             EngineError: A network failed.
         """
+        if options is not None and options.regions:
+            cutter = RegionCutter(images, options.regions)
+            whole = msgspec.structs.replace(options, region=None)
+            return cutter.join_boxes(self.detect(cutter, whole, watch))
         effective, watch = self._effective(options), watch or Stopwatch()
         found: list[list[Box]] = []
         count = 0
@@ -267,6 +328,29 @@ class Reader:
             if len(shapes) <= self.settings.models.kept_shapes:
                 yield from product(self._engines(role), shapes)
 
+    def _open(self, source: Source, options: ReadOptions, watch: Stopwatch) -> OpenDocument:
+        data = read_file(source) if isinstance(source, str | Path) else source
+        limits = DocumentLimits.of(self.settings)
+        return open_document(data, limits, password=options.password or "", check=watch.check)
+
+    def _pages(
+        self,
+        images: Iterable[BgrImage],
+        options: ReadOptions | None,
+        watch: Stopwatch,
+        *,
+        paragraphs: bool = True,
+        is_named: bool = True,
+    ) -> list[Page]:
+        """Read pictures; errors call them items of several if `is_named`."""
+        effective = replace(self._effective(options), paragraphs=paragraphs)
+        classifier = self._classifier if effective.use_angle_cls else None
+        system = TextSystem(self._detector, classifier, self._line_reader)
+        if options is None or not options.regions:
+            return system(images, effective, watch)
+        cutter = RegionCutter(images, options.regions, is_named=is_named)
+        return cutter.join(system(cutter, effective, watch))
+
     def _effective(self, options: ReadOptions | None) -> PipelineOptions:
         if options is None:
             return self._defaults
@@ -327,7 +411,3 @@ class Reader:
         if role not in self._assembled:
             self._assembled[role] = tuple(map(self._pool.engine, engine_specs(self.settings, role)))
         return self._assembled[role]
-
-
-def _name(source: Source) -> str:
-    return str(source) if isinstance(source, str | Path) else ""

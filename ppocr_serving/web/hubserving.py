@@ -12,7 +12,7 @@ import msgspec
 from ppocr_serving.errors import ImageDecodeError, InvalidRequest, LimitExceeded
 from ppocr_serving.models import Role
 from ppocr_serving.reading.inputs import InputLimits, PictureFiles, check_files, naming_item
-from ppocr_serving.reading.options import ReadOptions
+from ppocr_serving.reading.options import DOCUMENT_OPTIONS, ReadOptions
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.results import Box, Line, Page, Word
 from ppocr_serving.timing import Stopwatch
@@ -110,13 +110,20 @@ def _det(reader: Reader, images: Iterable[BgrImage], options: ReadOptions | None
     return [[{"text_region": _region(box)} for box in boxes] for boxes in found]
 
 
-def _cls(reader: Reader, images: Iterable[BgrImage], _: ReadOptions | None, watch: Stopwatch) -> Results:
+def _cls(reader: Reader, images: Iterable[BgrImage], options: ReadOptions | None, watch: Stopwatch) -> Results:
+    _require_whole(options)
     return [[{"angle": angle.label, "confidence": angle.confidence} for angle in reader.classify(images, watch)]]
 
 
 def _rec(reader: Reader, images: Iterable[BgrImage], options: ReadOptions | None, watch: Stopwatch) -> Results:
+    _require_whole(options)
     texts = reader.recognize(images, options, watch)
     return [[{"text": text.text, "confidence": text.confidence} for text in texts]]
+
+
+def _require_whole(options: ReadOptions | None) -> None:
+    if options is not None and options.regions:
+        raise InvalidRequest("options: region is for ocr_system and ocr_det; send the cropped line here")
 
 
 MODULES: Mapping[str, Module] = {
@@ -208,6 +215,9 @@ def _options(raw: msgspec.Raw) -> ReadOptions:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"options: is not valid JSON ({error})") from error
     with naming_item("options:"):
+        for name in DOCUMENT_OPTIONS:
+            if name in values:
+                raise InvalidRequest(f"{name} is for files with pages, which /v1/read takes; leave it out here")
         options = ReadOptions.from_mapping(values)
         for name in ("det_limit_side_len", "det_closer_side_len"):
             side = getattr(options, name)

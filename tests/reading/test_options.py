@@ -23,7 +23,11 @@ PAGE = draw_page([Placed("Platform 9", 50, 60), Placed("Departures", 50, 160)], 
 
 def test_options_are_the_reading_settings_except_the_limits_and_the_mode() -> None:
     options = get_type_hints(ReadOptions, include_extras=True)
+    for name in ("region", "pages", "pdf_text", "password"):  # of a call alone
+        assert options.pop(name)
     settings = get_type_hints(ReadingSettings, include_extras=True)
+    settings["dpi"] = settings.pop("pdf_dpi")
+    assert settings.pop("max_pages")
     assert settings.pop("max_pixels")
     assert settings.pop("max_lines")
     assert settings.pop("compatible")
@@ -62,6 +66,11 @@ def test_each_option_reaches_its_stage() -> None:
         reading_order="rows",
         orientation=False,
         words=True,
+        region=(0, 0, 1, 1),
+        pages="1",
+        dpi=150,
+        pdf_text="prefer",
+        password="x",
     )
     assert len(options.given()) == len(get_type_hints(ReadOptions))
     detection = DetectionOptions(736, "min", 1280, 0.2, 0.4, 2.0, True, "slow")
@@ -79,12 +88,87 @@ def test_each_option_reaches_its_stage() -> None:
         ({"det_limit_type": "maximum"}, "det_limit_type is 'maximum': .*; allowed: m.., m..$"),
         ({"use_dilation": 1}, "use_dilation is 1: .*; allowed: true, false$"),
         ({"use_dilatation": True}, r"unknown option 'use_dilatation'; did you mean use_dilation\?$"),
+        ({"dpi": 71}, "dpi is 71: .*; allowed: whole numbers from 72 to 600$"),
+        ({"pdf_text": "always"}, "pdf_text is 'always': .*; allowed: never, prefer$"),
+        ({"pages": 3}, "pages is 3: expected `str`"),
+        ({"pages": "3-1"}, "pages is '3-1', of which '3-1' is no range; give numbers and ranges from 1 on, such as "),
+        ({"region": []}, r"region is \[\]; give \[x, y, width, height\] in whole pixels"),
+        ({"region": [1, 2, 3]}, r"region is \[1, 2, 3\]; give "),
+        ({"region": [1, 2, 0, 4]}, r"region is \[1, 2, 0, 4\]; give "),
+        ({"region": [[0, 0, 9, 9], [-1, 0, 1, 1]]}, r"region is \[\[0, 0, 9, 9\], \[-1, 0, 1, 1\]\]; give "),
+        ({"region": [1.5, 2, 3, 4]}, r"region is \[1.5, 2, 3, 4\]; give "),
+        ({"region": [[0, 0, 1, 1]] * 17}, "region has 17 parts; the limit is 16$"),
+        ({"region": "1,2,3,4"}, "region is '1,2,3,4'; give "),
+        ({"password": "secret" * 22}, "password has 132 characters; the limit is 128$"),
+        ({"password": ["secret"]}, "password is not a string; give it as one$"),
+        ({"password": "secret\0"}, "password has a character that no password can have; "),
     ],
 )
 def test_an_invalid_option_is_reported_in_one_line(values: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidRequest, match=message) as caught:
         ReadOptions.from_mapping(values)
     assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_one_region_or_several_become_a_tuple() -> None:
+    assert ReadOptions(region=(1, 2, 3, 4)).regions == ((1, 2, 3, 4),)
+    assert ReadOptions.from_mapping({"region": [[1, 2, 3, 4], [0, 0, 1, 1]]}).regions == ((1, 2, 3, 4), (0, 0, 1, 1))
+    assert ReadOptions().regions == ()
+
+
+def test_a_password_is_not_shown() -> None:
+    options = ReadOptions(password="secret", drop_score=0.5)
+    assert repr(options) == str(options) == "ReadOptions(drop_score=0.5, password='...')"
+
+
+def test_options_are_read_from_texts() -> None:
+    texts = {
+        "drop_score": "0.4",
+        "det_limit_side_len": "736",
+        "det_limit_type": "min",
+        "words": "true",
+        "orientation": "0",
+        "region": "1,2,3,4;0,0,5,5",
+        "pages": "2-",
+        "dpi": "150",
+        "pdf_text": "prefer",
+        "password": " 1 ",
+        "reread_score": "",
+    }
+    expected = ReadOptions(
+        drop_score=0.4,
+        det_limit_side_len=736,
+        det_limit_type="min",
+        words=True,
+        orientation=False,
+        region=((1, 2, 3, 4), (0, 0, 5, 5)),
+        pages="2-",
+        dpi=150,
+        pdf_text="prefer",
+        password=" 1 ",
+    )
+    assert ReadOptions.from_text(texts) == expected
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ({"wrods": "1"}, r"unknown option 'wrods'; did you mean words\?$"),
+        ({"words": "yes"}, "words is 'yes'; allowed: true, false, 1, 0$"),
+        ({"drop_score": "2"}, "drop_score is '2': .*; allowed: numbers from 0 to 1$"),
+        ({"dpi": "many"}, "dpi is 'many': .*; allowed: whole numbers from 72 to 600$"),
+        ({"region": "1,2,3"}, r"region is \(\(1, 2, 3\),\); give "),
+        ({"region": "1,2,3,4;"}, "region is '1,2,3,4;'; give x,y,width,height in whole pixels"),
+        ({"region": f"1,2,3,{'9' * 5000}"}, "region is '1,2,3,999.*; give x,y,width,height in whole pixels"),
+        ({"pages": "x"}, "pages is 'x'; give numbers"),
+    ],
+)
+def test_an_invalid_text_is_reported_in_one_line(texts: dict[str, str], message: str) -> None:
+    with pytest.raises(InvalidRequest, match=message) as caught:
+        ReadOptions.from_text(texts)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 def test_options_are_frozen() -> None:

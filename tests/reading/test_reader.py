@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ppocr_serving.engines import Engine, EnginePool, EngineSpec, Runtime
-from ppocr_serving.errors import ModelNotFound
+from ppocr_serving.errors import InvalidRequest, ModelNotFound
 from ppocr_serving.reading.models import characters_of
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.settings import Settings, load_settings
@@ -64,6 +64,22 @@ def test_det_answers_one_list_per_picture_with_the_boxes_of_system(services: dic
     assert blank == []
     assert len(boxes) == 2
     assert boxes == [{"text_region": line["text_region"]} for line in lines]
+
+
+def test_system_and_det_read_a_region_of_each_picture(services: dict[str, Service]) -> None:
+    page = draw_page([Placed("Platform 9", 50, 60), Placed("开往北京", 50, 160)], 500, 300)
+    options = ReadOptions(region=((0, 130, 500, 170),))
+    lines = services["ocr_system"].run([page, page], options=options)
+    assert [[line["text"] for line in picture] for picture in lines] == [["开往北京"]] * 2
+    boxes = services["ocr_det"].run([page, page], options=options)
+    assert boxes == [[{"text_region": line["text_region"]} for line in picture] for picture in lines]
+    assert lines[0][0]["text_region"][0][1] > 150
+
+
+@pytest.mark.parametrize("name", ["ocr_cls", "ocr_rec"])
+def test_a_line_has_no_region(services: dict[str, Service], name: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"^options: region is for ocr_system and ocr_det; send the cropped line"):
+        services[name].run([draw_line("Hello")], options=ReadOptions(region=(0, 0, 5, 5)))
 
 
 def test_cls_answers_one_list_for_all_pictures(services: dict[str, Service]) -> None:

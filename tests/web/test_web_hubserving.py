@@ -176,6 +176,11 @@ def test_an_out_of_range_number_is_reported() -> None:
         ({"drop_score": "0.5"}, "options: drop_score is '0.5': "),
         ([], 'options: is a list; send an object such as {"drop_score": 0.6}'),
         ({"drop_score": [0] * 3000}, "options: has 9016 bytes; the limit is 4096"),
+        ({"pages": "1"}, "options: pages is for files with pages, which /v1/read takes; leave it out here$"),
+        ({"dpi": 200}, "options: dpi is for files with pages, which /v1/read takes; "),
+        ({"pdf_text": "never"}, "options: pdf_text is for files with pages, which /v1/read takes; "),
+        ({"password": "x"}, "options: password is for files with pages, which /v1/read takes; "),
+        ({"region": [1, 2, 3]}, r"options: region is \[1, 2, 3\]; give "),
     ],
 )
 def test_invalid_options_are_named(options: Any, message: str) -> None:
