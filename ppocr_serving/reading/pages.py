@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ppocr_serving.errors import InvalidRequest, LimitExceeded, OcrError
+from ppocr_serving.errors import InvalidRequest, LimitExceeded, OcrError, PageDeadlineExceeded
 from ppocr_serving.reading.documents import OpenDocument
 from ppocr_serving.reading.inputs import naming_item
 from ppocr_serving.reading.options import ReadOptions
@@ -50,7 +50,8 @@ class PageReader:
     def __call__(self, document: OpenDocument) -> Iterator[Page]:
         """Yield the pages in order, each read when it is asked for.
 
-        A page that cannot be read has an error and no lines; that of a file with one picture is raised.
+        A page that cannot be read, or takes longer than a page may, has an error and no lines; that of a file with one
+        picture is raised.
         """
         for number in _prepared(document, self._options, self._dpi, self._watch):
             if document.kind == "picture":
@@ -59,6 +60,8 @@ class PageReader:
             try:
                 with naming_item(f"page {number}:"):
                     page = self._page(document, number)
+            except PageDeadlineExceeded as error:
+                page = self._failed(document, number, PageDeadlineExceeded(f"page {number}: {error}"))
             except (InvalidRequest, LimitExceeded) as error:
                 page = self._failed(document, number, error)
             yield page
@@ -132,7 +135,7 @@ def render_pages(document: OpenDocument, options: ReadOptions, dpi: int, watch: 
         try:
             with watch("decode"):
                 image = document.render(number, dpi).image
-        except (InvalidRequest, LimitExceeded):
+        except (InvalidRequest, LimitExceeded, PageDeadlineExceeded):
             if document.kind == "picture":
                 raise
             image = _EMPTY

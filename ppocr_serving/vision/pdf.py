@@ -81,23 +81,13 @@ class PdfFile:
         check: Callable[[], None] | None = None,
         page_seconds: float = _PAGE_SECONDS,
     ) -> None:
-        self._helper: Helper | None = None
+        self._data = data
+        self._password = password
         self._check = check
         self._page_seconds = page_seconds
-        factor = slowness()
-        request = Open(password, _OPEN_SECONDS * factor, page_seconds * factor, _MEMORY)
-        try:
-            with memory_file() as file:
-                write_all(file, data)
-                helper, answer = _helpers.begin(msgspec.msgpack.encode(request), (file,), check)
-        except OSError as error:
-            raise MemoryError(f"no process can be started to open a PDF ({error.strerror})") from error
-        done = msgspec.msgpack.decode(answer, type=Done)
-        if done.is_over:
-            _helpers.put_back(helper)
-            raise _not_opened(done, bool(password))
-        self._helper = helper
-        self.page_count = max(0, done.value)
+        self._is_closed = False
+        self._helper: Helper | None = None
+        self._helper, self.page_count = self._open()
 
     def __enter__(self) -> Self:
         return self
@@ -107,6 +97,7 @@ class PdfFile:
 
     def close(self) -> None:
         """Let go of the file; may be called more than once."""
+        self._is_closed = True
         helper, self._helper = self._helper, None
         if helper is None:
             return
@@ -190,9 +181,27 @@ class PdfFile:
             raise _damaged() from error
         return [character for character in found if _is_placed(character)]
 
+    def _open(self) -> tuple[Helper, int]:
+        """Return a process that has opened the file, and how many pages it has."""
+        factor = slowness()
+        request = Open(self._password, _OPEN_SECONDS * factor, self._page_seconds * factor, _MEMORY)
+        try:
+            with memory_file() as file:
+                write_all(file, self._data)
+                helper, answer = _helpers.begin(msgspec.msgpack.encode(request), (file,), self._check)
+        except OSError as error:
+            raise MemoryError(f"no process can be started to open a PDF ({error.strerror})") from error
+        done = msgspec.msgpack.decode(answer, type=Done)
+        if done.is_over:
+            _helpers.put_back(helper)
+            raise _not_opened(done, bool(self._password))
+        return helper, max(0, done.value)
+
     def _ask(self, request: Request, file: int) -> None:
-        if self._helper is None:
-            raise MemoryError("the process that has opened a PDF has ended")
+        if self._is_closed:
+            raise ValueError("the PDF is closed")
+        if self._helper is None:  # a page took longer than it may, or its process was killed
+            self._helper, _ = self._open()
         try:
             answer = self._helper.ask(msgspec.msgpack.encode(request), (file,), self._check)
             done = msgspec.msgpack.decode(answer, type=Done)

@@ -171,8 +171,8 @@ def test_who_waits_for_a_page_can_leave_and_nothing_goes_on() -> None:
         while time.monotonic() < end and any(map(is_alive, processes)):
             time.sleep(0.02)
         assert not any(map(is_alive, processes))
-        with pytest.raises(MemoryError):
-            file.render(2, 400, 200)
+        drawing = False
+        assert file.render(2, 400, 200).min() < 100  # opened once more
 
 
 def is_alive(pid: int) -> bool:
@@ -209,6 +209,7 @@ def test_a_process_that_was_killed_ends_its_file_alone() -> None:
             os.kill(process, 9)
         with pytest.raises(MemoryError):
             document.render(2, 100)
+        assert document.render(2, 100).image.shape == (278, 556, 3)
     assert outcomes(GOOD) == ["(278, 556, 3)"] * 2
 
 

@@ -15,6 +15,7 @@ from ppocr_serving.errors import (
     ImageDecodeError,
     InvalidRequest,
     LimitExceeded,
+    PageDeadlineExceeded,
     RequestCancelled,
 )
 from ppocr_serving.reading.deadline import Deadline
@@ -127,6 +128,29 @@ def test_an_end_of_the_call_ends_all_pages(reader: Reader) -> None:
     late.begin()
     with pytest.raises(DeadlineExceeded):
         list(reader.read_pages(heavy_content(20), watch=Stopwatch(lambda _: late.check())))
+
+
+def test_a_page_that_takes_longer_than_a_page_may_leaves_the_others(reader: Reader) -> None:
+    deadline = Deadline(3600, page_seconds=3600)
+    deadline.begin()
+    late = [False]
+
+    def check() -> None:
+        deadline.check()
+        if late[0]:
+            raise deadline.page_expired()
+
+    with open_document(heavy_content(20), DocumentLimits.of(reader.settings), check=check) as file:
+        file.prepare([1, 2], 200)
+        pages = reader.read_open(file)
+        late[0] = True
+        first = next(pages)
+        assert isinstance(first.error, PageDeadlineExceeded)
+        assert str(first.error).startswith("page 1: the page was not read within 3600 seconds; ")
+        assert (first.width, first.height) == (1111, 556)
+        late[0] = False
+        deadline.next_page()
+        assert next(pages).text == "Page 2"
 
 
 def test_an_open_file_can_be_read_and_drawn(reader: Reader) -> None:
