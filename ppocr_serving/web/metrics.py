@@ -22,7 +22,8 @@ NO_DOOR = "none"
 INTERNAL_ERROR = "internal_error"
 """Reason of all errors that are no deliberate ones: faults, and a lack of memory."""
 
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+# Documents may take minutes.
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 
 class RequestLabels(NamedTuple):
