@@ -6,6 +6,7 @@ fork.
 
 import asyncio
 import io
+import itertools
 import json
 import os
 import pickle
@@ -70,10 +71,14 @@ class Client:
         self._served = served
         self._loop = loop
         self._output = output
+        self._numbers = itertools.count()
 
     def application(self, settings: ServerSettings, models: Collection[ModelsInUse] = ()) -> Application:
         """Return an application with limits and timeouts of its own."""
-        return Application(self._pool, self._served, settings, self._output, models)
+        application = Application(self._pool, self._served, settings, self._output, models)
+        # A pool tells jobs apart by their numbers, and one that nobody waits for any more may still be in its worker.
+        application._numbers = self._numbers
+        return application
 
     def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine where the pool runs."""

@@ -148,7 +148,8 @@ def test_an_error_without_an_answer_of_a_worker_has_no_waiting_time(served: Serv
 
 
 def test_an_event_is_counted_by_its_own_door(served: Served) -> None:
-    served.client.post(served.application, "/invoke", json.dumps({"images": [TWO]}).encode())
+    read = served.client.post(served.application, "/invoke", json.dumps({"images": [TWO]}).encode())
+    assert read.status == 200, read.body
     event = {"path": "/predict/ocr_nothing", "body": "{}"}
     served.client.post(served.application, "/event-invoke", json.dumps(event).encode())
     found = served.metrics()
@@ -195,6 +196,25 @@ def test_metrics_can_be_turned_off(client: Client) -> None:
     served = Served(client, client.application(ServerSettings(metrics=False)))
     assert served.get("/metrics").status == 404
     assert served.read("ocr_system", HELLO).status == 200
+
+
+def test_with_keys_metrics_need_one_and_show_names_alone(client: Client) -> None:
+    keys = {"alice": "a-key-that-is-long-enough", "scraper": "another-key-that-is-long-enough"}
+    settings = ServerSettings(api_keys=tuple(f"{name}:{key}" for name, key in keys.items()))
+    served = Served(client, client.application(settings))
+    assert served.get("/metrics").status == 401
+    assert served.read("ocr_system", HELLO, x_api_key=keys["alice"]).status == 200
+    for number in range(3):
+        assert served.read("ocr_system", HELLO, x_api_key=f"wrong-{number}").status == 401
+    sent = {"authorization": f"Bearer {keys['scraper']}"}
+    answer = client.run(ask(served.application, "GET", "/metrics", headers=sent))
+    assert answer is not None
+    assert not any(key.encode() in answer.body for key in keys.values())
+    found = Samples(answer.body.decode())
+    assert found.values_of("ppocr_requests_total", "key") == {"", "alice"}
+    assert found.value("ppocr_requests_total", key="alice", status="200") == 1
+    assert found.value("ppocr_pages_total", key="alice") == 1
+    assert found.value("ppocr_refused_total", reason="unauthorized") == 3
 
 
 def test_only_reading_is_allowed(served: Served) -> None:
