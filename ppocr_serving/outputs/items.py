@@ -1,0 +1,91 @@
+"""What a writer gets: documents, how they were made, and their pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+
+from ppocr_serving import __version__
+from ppocr_serving.results import Document
+
+if TYPE_CHECKING:
+    from ppocr_serving.vision.pixels import BgrImage
+
+__all__ = ["Check", "FileKind", "Item", "Origin", "PageSource"]
+
+FileKind = Literal["picture", "tiff", "gif", "pdf"]
+"""What the file of a document is: one picture, or several pages."""
+
+Check = Callable[[], None]
+"""Called every so often while something is written; what it raises ends that."""
+
+_NONE: Final[Mapping[str, float]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What made a document.
+
+    Attributes:
+        profile: Name of the profile.
+        files: The SHA-256 of models and dictionaries, by name.
+        options: The options that took effect, by name, with plain values.
+        version: Version of this package.
+    """
+
+    profile: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, bool | float | str | None] = field(default_factory=dict)
+    version: str = __version__
+
+
+class PageSource(Protocol):
+    """The file of a document and the pictures of its pages.
+
+    Attributes:
+        file: The bytes of the file.
+        kind: What it is.
+    """
+
+    @property
+    def file(self) -> bytes:
+        """The bytes of the file."""
+        ...
+
+    @property
+    def kind(self) -> FileKind:
+        """What the file is."""
+        ...
+
+    def image(self, number: int) -> BgrImage:
+        """Return the picture of a page as it was read.
+
+        Args:
+            number: The page's number, from 1.
+
+        Returns:
+            (H, W, 3) uint8, BGR, with the size that the page of the document has.
+        """
+        ...
+
+    def original_jpeg(self, number: int) -> bytes | None:
+        """Return the JPEG file that shows a page as it was read, EXIF orientation being ignored; None if none does."""
+        ...
+
+
+class Item(NamedTuple):
+    """One document to write.
+
+    Attributes:
+        document: What was read.
+        origin: What made it; None if that is not known.
+        times: Seconds by stage that it took; empty if that is not known.
+        pages: Its pictures; None if they are not at hand, which formats that show them refuse.
+    """
+
+    document: Document
+    origin: Origin | None = None
+    times: Mapping[str, float] = _NONE
+    pages: PageSource | None = None
