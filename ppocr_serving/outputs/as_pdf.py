@@ -1,58 +1,81 @@
-"""Documents as searchable PDF: the pictures under invisible text, or a PDF with text over its own pages."""
+"""Documents as searchable PDF: their pictures under invisible text, or a PDF's own pages under it."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from ppocr_serving import __version__
-from ppocr_serving.outputs.items import Check, Item
+from ppocr_serving.outputs.items import Check, Item, PageSource
 from ppocr_serving.outputs.pdf.file import Object, Reference, Writer, name, number, stream, text_string
 from ppocr_serving.outputs.pdf.font import Codes, add_font
-from ppocr_serving.outputs.pdf.layer import FONT, Scale, scale_of, text_layer
+from ppocr_serving.outputs.pdf.layer import FONT, scale_of, text_layer
 from ppocr_serving.outputs.pdf.pictures import picture_of
 from ppocr_serving.outputs.texts import plain
 from ppocr_serving.results import Page
 
 __all__ = ["write"]
 
-_EMPTY = Scale(595.0, 842.0, 0.36)  # a sheet of A4, for a page that could not be read
-_IMAGE = "I"
+_SHEET: Final = [0, 0, 595, 842]  # A4 in points, for a page that could not be read
+_IMAGE: Final = "I"
 
 
 def write(items: Sequence[Item], check: Check) -> bytes:
-    """Write documents as `ppocr_serving.outputs.write` does."""
-    file = Writer()
-    root, tree, font = file.reserve(), file.reserve(), file.reserve()
+    """Write documents as `ppocr_serving.outputs.write` does.
+
+    A single PDF keeps its own pages, unless it is protected or damaged. Pages of anything else are pictures.
+    """
+    if len(items) == 1:
+        kept = _over_own_pages(items[0], check)
+        if kept is not None:
+            return kept
+    file = _File(plain(items[0].document.name) if len(items) == 1 else "")
     codes = Codes()
-    pages = [_add_page(file, item, page, codes, (tree, font), check) for item in items for page in item.document.pages]
-    if not pages:  # the form needs one
-        pages.append(_add_sheet(file, tree))
-    file.add({"Type": name("Pages"), "Kids": pages, "Count": len(pages)}, tree)
+    font = file.writer.reserve()
+    for item in items:
+        for page in item.document.pages:
+            check()
+            if page.error is None and page.width and page.height and item.pages is not None:
+                _add_picture_page(file, item.pages, page, codes, font, check)
+            else:
+                file.add_page({"MediaBox": _SHEET, "Resources": {}})
     check()
-    add_font(file, codes, font)
-    file.add({"Type": name("Catalog"), "Pages": tree}, root)
-    info: dict[str, Object] = {"Producer": text_string(f"ppocr-serving {__version__}")}
-    if len(items) == 1 and items[0].document.name:
-        info["Title"] = text_string(plain(items[0].document.name))
-    return file.finish(root, file.add(info))
+    add_font(file.writer, codes, font)
+    return file.finish()
 
 
-def _add_page(
-    file: Writer, item: Item, page: Page, codes: Codes, shared: tuple[Reference, Reference], check: Check
-) -> Reference:
-    tree, font = shared
-    check()
-    if page.error is not None or not page.width or not page.height or item.pages is None:
-        return _add_sheet(file, tree)
+class _File:
+    """A file to which pages are added."""
+
+    def __init__(self, title: str = "") -> None:
+        self.writer = Writer()
+        self._root, self._tree = self.writer.reserve(), self.writer.reserve()
+        self._pages: list[Reference] = []
+        self._title = title
+
+    def add_page(self, entries: dict[str, Object]) -> None:
+        """Add a page of the given entries."""
+        self._pages.append(self.writer.add({"Type": name("Page"), "Parent": self._tree, **entries}))
+
+    def finish(self) -> bytes:
+        """Return the file."""
+        if not self._pages:  # the form needs one
+            self.add_page({"MediaBox": _SHEET, "Resources": {}})
+        self.writer.add({"Type": name("Pages"), "Kids": self._pages, "Count": len(self._pages)}, self._tree)
+        self.writer.add({"Type": name("Catalog"), "Pages": self._tree}, self._root)
+        info: dict[str, Object] = {"Producer": text_string(f"ppocr-serving {__version__}")}
+        if self._title:
+            info["Title"] = text_string(self._title)
+        return self.writer.finish(self._root, self.writer.add(info))
+
+
+def _add_picture_page(file: _File, source: PageSource, page: Page, codes: Codes, font: Reference, check: Check) -> None:
     scale = scale_of(page)
-    picture = picture_of(item.pages, page, check)
+    picture = picture_of(source, page, check)
     placement = " ".join(map(str, picture.placement))
     shown = f"q\n{number(scale.width)} 0 0 {number(scale.height)} 0 0 cm\n{placement} cm\n/{_IMAGE} Do\nQ\n"
-    image = file.add(picture.image)
-    contents = file.add(stream(shown.encode("ascii") + text_layer(page, codes)))
-    check()
-    return file.add(
+    image = file.writer.add(picture.image)
+    contents = file.writer.add(stream(shown.encode("ascii") + text_layer(page, codes)))
+    file.add_page(
         {
-            "Type": name("Page"),
-            "Parent": tree,
             "MediaBox": [0, 0, scale.width, scale.height],
             "Rotate": page.angle,
             "Resources": {"XObject": {_IMAGE: image}, "Font": {FONT: font}},
@@ -61,12 +84,31 @@ def _add_page(
     )
 
 
-def _add_sheet(file: Writer, tree: Reference) -> Reference:
-    return file.add(
-        {
-            "Type": name("Page"),
-            "Parent": tree,
-            "MediaBox": [0, 0, _EMPTY.width, _EMPTY.height],
-            "Resources": {},
-        }
-    )
+def _over_own_pages(item: Item, check: Check) -> bytes | None:
+    """Return a PDF with text over the pages that have been recognised; None if its pages cannot be kept."""
+    source = item.pages
+    if source is None or source.kind != "pdf":
+        return None
+    from ppocr_serving.outputs.pdf.overlay import put_over
+
+    file = _File()
+    numbers = []
+    for page in item.document.pages:
+        check()
+        codes = Codes()
+        layer = text_layer(page, codes) if page.text_source == "ocr" else b""
+        if not layer:
+            continue
+        # A font of its own, because all that a page refers to is copied with it.
+        scale, font = scale_of(page), file.writer.reserve()
+        add_font(file.writer, codes, font)
+        file.add_page(
+            {
+                "MediaBox": [0, 0, scale.width, scale.height],
+                "Resources": {"Font": {FONT: font}},
+                "Contents": file.writer.add(stream(layer)),
+            }
+        )
+        numbers.append(page.number)
+    check()
+    return put_over(source.file, file.finish(), numbers, check) if numbers else source.file
