@@ -71,7 +71,10 @@ class PageSource(Protocol):
         ...
 
     def original_jpeg(self, number: int) -> bytes | None:
-        """Return the JPEG file that shows a page as it was read, EXIF orientation being ignored; None if none does."""
+        """Return the JPEG file that a page was read from, as it is; None if it was not one.
+
+        Its EXIF orientation need not be 1: whoever shows it turns it.
+        """
         ...
 
 
