@@ -23,7 +23,7 @@ _SEPARATORS: Final = re.compile(r'["\\;]')  # end the name of a picture for one 
 
 def write(items: Sequence[Item], check: Check) -> bytes:
     """Write documents as `ppocr_serving.outputs.write` does."""
-    pages = list(_pages(items, check))
+    pages = list(_pages(items, check)) or [_page(Page(0, 0), "", 1)]  # the form needs one
     names = ", ".join(title(item.document, index) for index, item in enumerate(items)) or "No documents"
     profiles = sorted({item.origin.profile for item in items if item.origin is not None})
     made_by = " ".join([f"ppocr-serving {__version__}", *profiles])
@@ -47,7 +47,7 @@ def _pages(items: Sequence[Item], check: Check) -> Iterator[str]:
     for item in items:
         check()
         document = item.document
-        if document.error is not None or not document.pages:  # the form needs a page
+        if document.error is not None:
             yield _page(Page(0, 0, error=document.error), document.name, next(number_of))
         for page in document.pages:
             check()

@@ -7,7 +7,7 @@ from ppocr_serving import __version__
 from ppocr_serving.outputs.items import Check, Item, PageSource
 from ppocr_serving.outputs.pdf.file import Object, Reference, Writer, name, number, stream, text_string
 from ppocr_serving.outputs.pdf.font import Codes, add_font
-from ppocr_serving.outputs.pdf.layer import FONT, scale_of, text_layer
+from ppocr_serving.outputs.pdf.layer import FONT, has_text, scale_of, text_layer
 from ppocr_serving.outputs.pdf.pictures import picture_of
 from ppocr_serving.outputs.texts import plain
 from ppocr_serving.results import Page
@@ -91,24 +91,27 @@ def _over_own_pages(item: Item, check: Check) -> bytes | None:
         return None
     from ppocr_serving.outputs.pdf.overlay import put_over
 
-    file = _File()
-    numbers = []
-    for page in item.document.pages:
-        check()
-        codes = Codes()
-        layer = text_layer(page, codes) if page.text_source == "ocr" else b""
-        if not layer:
-            continue
-        # A font of its own, because all that a page refers to is copied with it.
-        scale, font = scale_of(page), file.writer.reserve()
-        add_font(file.writer, codes, font)
-        file.add_page(
-            {
-                "MediaBox": [0, 0, scale.width, scale.height],
-                "Resources": {"Font": {FONT: font}},
-                "Contents": file.writer.add(stream(layer)),
-            }
-        )
-        numbers.append(page.number)
-    check()
-    return put_over(source.file, file.finish(), numbers, check) if numbers else source.file
+    pages = [page for page in item.document.pages if page.text_source == "ocr" and has_text(page)]
+    if not pages:
+        return source.file
+
+    def draw(turns: Sequence[int]) -> bytes:
+        file = _File()
+        for page, quarters in zip(pages, turns, strict=True):
+            check()
+            _add_layer(file, page, quarters % 4)
+        return file.finish()
+
+    return put_over(source.file, [page.number for page in pages], draw, check)
+
+
+def _add_layer(file: _File, page: Page, turns: int) -> None:
+    """Add a page of text alone, as it is before it is turned to be displayed."""
+    width, height, _ = scale_of(page)
+    codes = Codes()
+    contents = file.writer.add(stream(text_layer(page, codes, turns)))
+    # A font of its own, because all that a page refers to is copied with it.
+    font = file.writer.reserve()
+    add_font(file.writer, codes, font)
+    sides = [height, width] if turns % 2 else [width, height]
+    file.add_page({"MediaBox": [0, 0, *sides], "Resources": {"Font": {FONT: font}}, "Contents": contents})

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from ppocr_serving.errors import ImageDecodeError, InvalidRequest, LimitExceeded
 from ppocr_serving.outputs import Item, Origin, as_json, write
@@ -66,6 +66,7 @@ def test_the_way_back_restores_what_was_read(documents: tuple[Document, ...]) ->
 
 
 @given(samples.documents)
+@settings(max_examples=50)
 def test_every_document_can_be_written_and_read_back(document: Document) -> None:
     written = write([Item(document)], "json")
     (read,) = as_json.read(written)

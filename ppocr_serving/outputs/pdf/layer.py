@@ -1,7 +1,7 @@
 """The text of a page as operators of a PDF page, invisible and where the picture has it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -9,11 +9,11 @@ from ppocr_serving.outputs.pdf.direction import side_by_side
 from ppocr_serving.outputs.pdf.file import number
 from ppocr_serving.outputs.pdf.font import ADVANCE, DESCENT, Codes
 from ppocr_serving.outputs.shapes import angle_of, runs_down, size_of
-from ppocr_serving.outputs.spans import Span, spans_of
+from ppocr_serving.outputs.spans import spans_of
 from ppocr_serving.outputs.texts import plain
 from ppocr_serving.results import Line, Page, Point
 
-__all__ = ["FONT", "Scale", "scale_of", "text_layer"]
+__all__ = ["FONT", "Scale", "has_text", "scale_of", "text_layer"]
 
 FONT: Final = "F"
 """The font's name among the resources of a page."""
@@ -23,6 +23,11 @@ _PICTURE_DPI = 200.0
 _MAX_SIDE = 14_400.0  # points that a page may have
 _INVISIBLE = 3
 _SPACE = 0.25  # of a line's height that a space takes at least, because readers do not believe in narrower ones
+_SIDES: Final = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))
+# Lines that rise by less than this part of their height are placed level: Poppler takes a text whose characters rise by
+# half a point for several ones.
+_LEVEL = 0.75
+_UPRIGHT = 0.5  # sine of the angle from which on a line runs up or down
 _MIN_LENGTH = 0.01  # of a text, in points
 
 
@@ -76,23 +81,30 @@ def scale_of(page: Page) -> Scale:
     return Scale(page.width * points, page.height * points, points)
 
 
-def text_layer(page: Page, codes: Codes) -> bytes:
+def has_text(page: Page) -> bool:
+    """Return whether there is anything to place on a page."""
+    return any(plain(line.text).strip() for line in page.lines)
+
+
+def text_layer(page: Page, codes: Codes, turns: int | None = None) -> bytes:
     """Return the operators that place the text of a page, in reading order.
 
     Args:
         page: The page.
         codes: Receives the codes of its characters.
+        turns: For a form over a page, the quarters clockwise by which that page is turned to be displayed, 0 to 3; None
+            for what a page has itself.
 
     Returns:
         Operators for a page whose lower left corner is the origin; empty if there is no text.
     """
     scale = scale_of(page)
     lines = [line for paragraph in page.paragraphs for line in paragraph]
-    text = "".join(_placed(line, scale, codes) for line in lines if plain(line.text).strip())
+    text = "".join(_placed(line, scale, codes, turns) for line in lines if plain(line.text).strip())
     return f"BT\n{_INVISIBLE} Tr\n{text}ET\n".encode("ascii") if text else b""
 
 
-def _placed(line: Line, scale: Scale, codes: Codes) -> str:
+def _placed(line: Line, scale: Scale, codes: Codes, turns: int | None) -> str:
     frame = _frame(line)
     size = max(frame.height * scale.points, _MIN_LENGTH)
     # The baseline's distance from the lower side, along the direction that points up.
@@ -100,14 +112,29 @@ def _placed(line: Line, scale: Scale, codes: Codes) -> str:
     y = scale.height - (frame.start[1] - frame.along[0] * frame.height * DESCENT) * scale.points
     cosine, sine = frame.along[0], -frame.along[1]  # y is up on the page
     parts = [f"/{FONT} {number(size)} Tf\n"]
-    for run in _runs(line, frame):
+    # PDFium breaks a line between the pieces of a text that runs up or down, if they are in a form.
+    in_one_piece = turns is not None and abs(sine if turns % 2 == 0 else cosine) > _UPRIGHT
+    for run in [_Run(plain(line.text), 0, frame.length)] if in_one_piece else _runs(line, frame):
         left = run.begin * scale.points
         length = max((run.end - run.begin) * scale.points, _MIN_LENGTH)
         shown = side_by_side(run.text)
         stretch = 100 * length / (max(len(shown), 1) * ADVANCE * size)
-        matrix = (cosine, sine, -sine, cosine, x + left * cosine, y + left * sine)
+        matrix = _turned((cosine, sine, -sine, cosine, x + left * cosine, y + left * sine), scale, turns)
         parts.append(f"{number(stretch)} Tz {' '.join(map(number, matrix))} Tm <{codes.encode(shown)}> Tj\n")
     return "".join(parts)
+
+
+def _turned(matrix: Sequence[float], scale: Scale, turns: int | None) -> Sequence[float]:
+    """Return where something is that is displayed in some place on a page that is turned."""
+    a, b, c, d, x, y = matrix
+    match turns:
+        case 1:
+            return -b, a, -d, c, scale.height - y, x
+        case 2:
+            return -a, -b, -c, -d, scale.width - x, scale.height - y
+        case 3:
+            return b, -a, d, -c, y, scale.width - x
+    return matrix
 
 
 def _frame(line: Line) -> _Frame:
@@ -116,6 +143,11 @@ def _frame(line: Line) -> _Frame:
     along = (math.cos(angle), math.sin(angle))
     if runs_down(line):  # the same for someone who looks at the page from its right side
         length, height, along = height, length, (-along[1], along[0])
+    if _runs_back(line, along):  # its box does not say that it is upside down
+        along = (-along[0], -along[1])
+    side = _SIDES[round(math.atan2(along[1], along[0]) / (math.pi / 2)) % 4]
+    if abs(side[0] * along[1] - side[1] * along[0]) * length <= _LEVEL * height:
+        along = side
     x, y = (sum(corner[axis] for corner in line.box) / 4 for axis in (0, 1))
     left = x - along[0] * length / 2 - along[1] * height / 2
     top = y - along[1] * length / 2 + along[0] * height / 2
@@ -125,10 +157,11 @@ def _frame(line: Line) -> _Frame:
 def _runs(line: Line, frame: _Frame) -> Iterator[_Run]:
     """Yield texts without gaps between them, which readers would take for spaces."""
     spans = spans_of(line)
-    first, last = ((0, 1), (2, 3)) if runs_down(line) else ((0, 3), (1, 2))
-    begins = list(accumulate((_mean(span, first, frame) for span in spans), max))
-    for span, begin, following in zip(spans, begins, [*begins[1:], None], strict=True):
-        end = max(begin, _mean(span, last, frame))
+    pairs = ((0, 1), (2, 3)) if runs_down(line) else ((0, 3), (1, 2))
+    reaches = [sorted(sum(frame.position(span.box[i]) for i in pair) / 2 for pair in pairs) for span in spans]
+    begins = list(accumulate((begin for begin, _ in reaches), max))
+    for span, (_, end), begin, following in zip(spans, reaches, begins, [*begins[1:], None], strict=True):
+        end = max(begin, end)
         if following is None:
             yield _Run(span.text, begin, end)
         elif span.spaced:
@@ -139,5 +172,9 @@ def _runs(line: Line, frame: _Frame) -> Iterator[_Run]:
             yield _Run(span.text, begin, following)
 
 
-def _mean(span: Span, corners: tuple[int, int], frame: _Frame) -> float:
-    return sum(frame.position(span.box[corner]) for corner in corners) / 2
+def _runs_back(line: Line, along: tuple[float, float]) -> bool:
+    """Return whether the words of a line follow each other against its direction."""
+    if len(line.words) < 2:
+        return False
+    first, last = line.words[0].box, line.words[-1].box
+    return sum((b[0] - a[0]) * along[0] + (b[1] - a[1]) * along[1] for a, b in zip(first, last, strict=True)) < 0

@@ -4,13 +4,13 @@ PDFium does this in a process with limits, because files are hostile.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
 from ppocr_serving.outputs.items import Check
-from ppocr_serving.outputs.pdf.overlay_messages import Done, Overlay
+from ppocr_serving.outputs.pdf.overlay_messages import Done, Look, Overlay, Request
 from ppocr_serving.vision.allowance import slowness
 from ppocr_serving.vision.helpers import Helpers, memory_file, write_all
 
@@ -25,13 +25,16 @@ _MAX_GROWTH = 64_000_000
 _helpers: Final = Helpers("ppocr_serving.outputs.pdf.overlay_process", "puts text over PDF files")
 
 
-def put_over(original: bytes, layer: bytes, numbers: Sequence[int], check: Check) -> bytes | None:
-    """Put the pages of one PDF over pages of another one.
+def put_over(
+    original: bytes, numbers: Sequence[int], draw: Callable[[Sequence[int]], bytes], check: Check
+) -> bytes | None:
+    """Put text over pages of a PDF.
 
     Args:
-        original: The file underneath.
-        layer: The file to put over it.
-        numbers: For each page of `layer`, the page underneath, from 1.
+        original: The file.
+        numbers: The pages, from 1.
+        draw: Makes a PDF of what to put over them, a page for each, given the quarters clockwise by which each page
+            is turned to be displayed. Its pages are as they are before that.
         check: Called ten times per second while waiting; may raise, to end that.
 
     Returns:
@@ -40,17 +43,22 @@ def put_over(original: bytes, layer: bytes, numbers: Sequence[int], check: Check
     Raises:
         MemoryError: This machine has too little memory at the moment.
     """
+    encoded = msgspec.msgpack.encode(list(numbers))
+    seconds = (_SECONDS + _PAGE_SECONDS * len(numbers)) * slowness()
+    found = _ask(Look(len(original), seconds, _MEMORY), (original, encoded), check)
+    if found is None:
+        return None
+    layer = draw(msgspec.msgpack.decode(found, type=list[int]))
     max_bytes = len(layer) * 2 + len(original) + min(_GROWTH * len(original), _MAX_GROWTH) + 1_000_000
-    request = Overlay(
-        original=len(original),
-        layer=len(layer),
-        seconds=(_SECONDS + _PAGE_SECONDS * len(numbers)) * slowness(),
-        memory=_MEMORY,
-        max_bytes=max_bytes,
-    )
+    request = Overlay(len(original), len(layer), seconds, _MEMORY, max_bytes)
+    return _ask(request, (original, layer, encoded), check)
+
+
+def _ask(request: Request, parts: Sequence[bytes], check: Check) -> bytes | None:
+    """Return what comes out of a request; None if it fails."""
     try:
         with memory_file() as source, memory_file() as target:
-            for part in (original, layer, msgspec.msgpack.encode(list(numbers))):
+            for part in parts:
                 write_all(source, part)
             helper, answer = _helpers.begin(msgspec.msgpack.encode(request), (source, target), check)
             _helpers.put_back(helper)

@@ -2,10 +2,27 @@
 
 import msgspec
 
-__all__ = ["Done", "Overlay"]
+__all__ = ["Done", "Look", "Overlay", "Request"]
 
 
-class Overlay(msgspec.Struct, frozen=True):
+class Look(msgspec.Struct, frozen=True, tag=True):
+    """Look how pages of a PDF are turned.
+
+    With this comes a file that has the PDF, then a list of numbers of pages, from 1. A second file receives a list: the
+    quarters clockwise by which each page is turned to be displayed.
+
+    Attributes:
+        original: Bytes of the PDF.
+        seconds: CPU time that this may take.
+        memory: Bytes that it may take.
+    """
+
+    original: int
+    seconds: float
+    memory: int
+
+
+class Overlay(msgspec.Struct, frozen=True, tag=True):
     """Put the pages of one PDF over pages of another one.
 
     With this comes a file that has the one underneath, then the one to put over it, then a list of numbers: for each of
@@ -24,6 +41,9 @@ class Overlay(msgspec.Struct, frozen=True):
     seconds: float
     memory: int
     max_bytes: int
+
+
+Request = Look | Overlay
 
 
 class Done(msgspec.Struct, frozen=True):

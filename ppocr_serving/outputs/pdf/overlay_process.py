@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 import pypdfium2_raw as pdfium
 
-from ppocr_serving.outputs.pdf.overlay_messages import Done, Overlay
+from ppocr_serving.outputs.pdf.overlay_messages import Done, Look, Overlay, Request
 from ppocr_serving.vision.forking import answer_requests, limit_memory, prepare_process
 from ppocr_serving.vision.helpers import write_all
 
@@ -39,21 +39,31 @@ def serve(connection: int) -> NoReturn:
 
 
 def _answer(owner: socket.socket, message: bytes, files: list[int]) -> None:
-    request = msgspec.msgpack.decode(message, type=Overlay)
+    request: Request = msgspec.msgpack.decode(message, type=Request)
     source, target = files
     data = mmap.mmap(source, 0, prot=mmap.PROT_READ | mmap.PROT_WRITE)  # ctypes wants it so
     limit_memory(request.memory)
     signal.setitimer(signal.ITIMER_PROF, request.seconds)
-    numbers = msgspec.msgpack.decode(memoryview(data)[request.original + request.layer :], type=list[int])
+    size = request.original + (request.layer if isinstance(request, Overlay) else 0)
+    numbers = msgspec.msgpack.decode(memoryview(data)[size:], type=list[int])
     start = ctypes.addressof(ctypes.c_char.from_buffer(data))
     original = pdfium.FPDF_LoadMemDocument64(ctypes.c_void_p(start), request.original, None)
-    layer = pdfium.FPDF_LoadMemDocument64(ctypes.c_void_p(start + request.original), request.layer, None)
-    is_done = bool(original and layer)
-    for index, number in enumerate(numbers):
-        is_done = is_done and _put_over(original, number - 1, layer, index)
-    if is_done:
-        is_done = _save(original, target, request.max_bytes)
+    is_done = bool(original)
+    if original and isinstance(request, Look):
+        turns = [_turns(original, number - 1) for number in numbers]
+        write_all(target, msgspec.msgpack.encode(turns))
+    elif original and isinstance(request, Overlay):
+        layer = pdfium.FPDF_LoadMemDocument64(ctypes.c_void_p(start + request.original), request.layer, None)
+        is_done = all(_put_over(original, number - 1, layer, index) for index, number in enumerate(numbers))
+        is_done = is_done and _save(original, target, request.max_bytes)
     owner.send(msgspec.msgpack.encode(Done(is_done)))
+
+
+def _turns(document: Any, page_index: int) -> int:
+    page = pdfium.FPDF_LoadPage(document, page_index)
+    turns = pdfium.FPDFPage_GetRotation(page) if page else 0
+    pdfium.FPDF_ClosePage(page)
+    return max(0, turns)
 
 
 def _save(document: Any, file: int, max_bytes: int) -> bool:
@@ -89,18 +99,14 @@ def _put_over(original: Any, page_index: int, layer: Any, layer_index: int) -> b
 
 
 def _matrix(page: Any, width: float, height: float) -> Any:
-    """Return how a layer of some size lies on a page so that it fills what is displayed of it."""
+    """Return how a layer of some size lies on a page so that it fills what is displayed of it.
+
+    It is not turned: PDFium, when it selects text, does not expect that of a form.
+    """
     x, y = ctypes.c_double(), ctypes.c_double()
     corners = []
-    for point in ((0, _FINE), (_FINE, _FINE), (0, 0)):  # lower left, lower right, upper left
+    for point in ((0, 0), (_FINE, _FINE)):  # opposite ones as displayed
         pdfium.FPDF_DeviceToPage(page, 0, 0, _FINE, _FINE, 0, *point, x, y)
         corners.append((x.value, y.value))
-    (left, bottom), right, top = corners
-    return pdfium.FS_MATRIX(
-        (right[0] - left) / width,
-        (right[1] - bottom) / width,
-        (top[0] - left) / height,
-        (top[1] - bottom) / height,
-        left,
-        bottom,
-    )
+    (left, right), (bottom, top) = (sorted(sides) for sides in zip(*corners, strict=True))
+    return pdfium.FS_MATRIX((right - left) / width, 0, 0, (top - bottom) / height, left, bottom)
