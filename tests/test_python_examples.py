@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(python|text)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize(("page", "least"), [("python.md", 5), ("documents.md", 3)])
+@pytest.mark.parametrize(("page", "least"), [("python.md", 5), ("documents.md", 3), ("formats.md", 6)])
 def test_every_example_prints_what_the_page_says(monkeypatch: pytest.MonkeyPatch, page: str, least: int) -> None:
     monkeypatch.chdir(ROOT)
     blocks = BLOCK.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))

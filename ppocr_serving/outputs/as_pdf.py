@@ -89,7 +89,7 @@ def _over_own_pages(item: Item, check: Check) -> bytes | None:
     source = item.pages
     if source is None or source.kind != "pdf":
         return None
-    from ppocr_serving.outputs.pdf.overlay import put_over
+    from ppocr_serving.vision.pdf_overlay import put_over
 
     pages = [page for page in item.document.pages if page.text_source == "ocr" and has_text(page)]
     if not pages:

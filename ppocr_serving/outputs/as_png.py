@@ -33,7 +33,7 @@ _FONT_SIZE = 0.8  # as a part of a box's height
 _BASELINE = 0.24  # distance from the lower side of a box, as a part of its height
 _LEVEL = 1.0  # degrees up to which a line is drawn without turning it
 _SIDE_PER_WIDTH = 1000  # pixels of the longer side for each of the frames' width
-_PNG_LEVEL = 4
+_PNG_LEVEL = 2
 
 
 class _View(NamedTuple):

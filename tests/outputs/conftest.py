@@ -1,13 +1,17 @@
 """Documents that the real models have read, for all tests of formats."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from ppocr_serving import Reader, ReadOptions
 from ppocr_serving.engines import Runtime
+from ppocr_serving.outputs import FileSource, Item
 from ppocr_serving.results import Document
 from tests.conftest import settings_for
+from tests.outputs.samples import Attach
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -40,3 +44,25 @@ def columns(reader: Reader) -> Document:
 def documents(example: Document, turned: Document, columns: Document) -> tuple[Document, ...]:
     """All of them."""
     return example, turned, columns
+
+
+@pytest.fixture
+def attach() -> Iterator[Attach]:
+    """Attach the file that a document is of; closed at the end of the test."""
+    with ExitStack() as stack:
+
+        def attached(document: Document, file: bytes | None = None, password: str = "") -> Item:
+            data = Path(document.name).read_bytes() if file is None else file
+            return Item(document, pages=stack.enter_context(FileSource(data, document, password=password)))
+
+        yield attached
+
+
+@pytest.fixture
+def read_file(reader: Reader, attach: Attach) -> Attach:
+    """Read a file."""
+
+    def read(file: bytes, options: ReadOptions | None = None) -> Item:
+        return attach(reader.read(file, options or ReadOptions(words=True)), file)
+
+    return read

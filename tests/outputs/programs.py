@@ -1,13 +1,18 @@
 """Other people's programs that look at what is written."""
 
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
+import pypdfium2
 import pytest
 
-__all__ = ["check_hocr", "check_pdf", "pdf_text", "run"]
+__all__ = ["check_hocr", "check_pdf", "pdf_text", "rows", "run", "selected_by_pdfium", "words_in"]
+
+_WORD = "{http://www.w3.org/1999/xhtml}word"
 
 
 def run(program: str, package: str, *arguments: str | Path) -> str:
@@ -41,3 +46,21 @@ def check_hocr(data: bytes, folder: Path) -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "Document is valid" in result.stdout, result.stdout + result.stderr
     assert "[ERROR]" not in result.stdout
+
+
+def words_in(path: Path) -> list[tuple[str, tuple[float, ...]]]:
+    """Return the words of all pages with left, top, right and bottom in points."""
+    root = ElementTree.fromstring(pdf_text(path, "-bbox"))
+    sides = ("xMin", "yMin", "xMax", "yMax")
+    return [(word.text or "", tuple(float(word.attrib[side]) for side in sides)) for word in root.iter(_WORD)]
+
+
+def selected_by_pdfium(path: Path) -> list[str]:
+    """Return the text of each page as Chrome selects it."""
+    with pypdfium2.PdfDocument(path) as file:
+        return [page.get_textpage().get_text_bounded().replace("\r\n", "\n") for page in file]
+
+
+def rows(text: str) -> list[str]:
+    """Return the rows of a text that are not empty."""
+    return [row for row in re.split(r"[\n\f]+", text) if row]

@@ -1,6 +1,6 @@
 """Documents made by hand: hostile texts, errors, and whatever hypothesis thinks of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import cv2
@@ -10,6 +10,12 @@ from hypothesis import strategies as st
 from ppocr_serving.errors import ImageDecodeError
 from ppocr_serving.outputs import Item, Origin
 from ppocr_serving.results import Box, Document, Line, Page, Word
+
+Attach = Callable[..., Item]
+"""A fixture that attaches a file to a document."""
+
+DOTS_PER_POINT: Final = 200 / 72
+"""Pixels per point on pages that are pictures."""
 
 HOSTILE: Final = (
     "<img src=x onerror=alert(1)>",

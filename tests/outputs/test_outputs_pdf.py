@@ -2,10 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -15,51 +12,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
-from ppocr_serving import Reader, ReadOptions
 from ppocr_serving.errors import ImageDecodeError, InvalidRequest
-from ppocr_serving.outputs import FileSource, Item, write
+from ppocr_serving.outputs import Item, write
 from ppocr_serving.outputs.pdf.direction import side_by_side
 from ppocr_serving.outputs.pdf.font import font_program
 from ppocr_serving.outputs.shapes import rectangle_of
 from ppocr_serving.results import Box, Document, Line, Page, Word
 from ppocr_serving.vision.pictures import decode_picture
 from tests.outputs import samples
-from tests.outputs.programs import check_pdf, pdf_text, run
-from tests.pdf_files import pdf, pdf_of_pictures, show, stream, text_page
+from tests.outputs.programs import check_pdf, pdf_text, rows, run, selected_by_pdfium, words_in
+from tests.outputs.samples import DOTS_PER_POINT, Attach
+from tests.pdf_files import show, text_page
 
-DOTS_PER_POINT = 200 / 72  # of pictures
-Attach = Callable[..., Item]
-XHTML = "{http://www.w3.org/1999/xhtml}"
 _MARKS = re.compile("[\u202a-\u202e\u200e\u200f]")  # Poppler adds some
-
-
-@pytest.fixture
-def attach() -> Iterator[Callable[..., Item]]:
-    """Attach the file that a document is of; closed at the end of the test."""
-    with ExitStack() as stack:
-
-        def attached(document: Document, file: bytes | None = None, password: str = "") -> Item:
-            data = Path(document.name).read_bytes() if file is None else file
-            return Item(document, pages=stack.enter_context(FileSource(data, document, password=password)))
-
-        yield attached
-
-
-def words_in(path: Path) -> list[tuple[str, tuple[float, ...]]]:
-    """Return the words of all pages with left, top, right and bottom in points."""
-    root = ElementTree.fromstring(pdf_text(path, "-bbox"))
-    sides = ("xMin", "yMin", "xMax", "yMax")
-    return [(word.text or "", tuple(float(word.attrib[side]) for side in sides)) for word in root.iter(XHTML + "word")]
-
-
-def selected_by_pdfium(path: Path) -> list[str]:
-    """Return the text of each page as Chrome selects it."""
-    with pypdfium2.PdfDocument(path) as file:
-        return [page.get_textpage().get_text_bounded().replace("\r\n", "\n") for page in file]
-
-
-def rows(text: str) -> list[str]:
-    return [row for row in re.split(r"[\n\f]+", text) if row]
 
 
 def test_the_text_of_real_pages_is_selected_as_it_was_read(
@@ -285,107 +250,6 @@ def test_the_order_side_by_side_has_the_same_characters(text: str) -> None:
     assert sorted(side_by_side(text)) == sorted(text)
 
 
-@pytest.fixture
-def read_file(reader: Reader, attach: Attach) -> Callable[..., Item]:
-    """Read a file."""
-
-    def read(file: bytes, options: ReadOptions | None = None) -> Item:
-        return attach(reader.read(file, options or ReadOptions(words=True)), file)
-
-    return read
-
-
-def displayed(point: tuple[float, float], page: pypdfium2.PdfPage) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    """Return where a point of a page is as displayed: in points from its upper left corner."""
-    left, bottom, right, top = page.get_cropbox()
-    x, y = point
-    places = {
-        0: (x - left, top - y),
-        90: (y - bottom, x - left),
-        180: (right - x, y - bottom),
-        270: (top - y, right - x),
-    }
-    return np.array(places[page.get_rotation()])
-
-
-def jpeg_streams(file: bytes) -> list[bytes]:
-    found = re.findall(rb"stream\r?\n(\xff\xd8.*?)\r?\nendstream", file, re.S)
-    assert found
-    return sorted(found)
-
-
-def test_a_pdf_keeps_its_pages_and_gets_text_over_them(read_file: Attach, example: Document, tmp_path: Path) -> None:
-    image = decode_picture(Path(example.name).read_bytes(), 10**6)
-    scan = pdf_of_pictures(image, image)
-    written = write([read_file(scan)], "pdf")
-    path = check_pdf(written, tmp_path)
-
-    assert rows(pdf_text(path)) == example.text.split("\n") * 2
-    assert selected_by_pdfium(path) == [example.text] * 2
-    assert jpeg_streams(scan) == jpeg_streams(written)
-    found = dict(words_in(path))
-    expected = rectangle_of([example.lines[1].words[2].box])
-    assert [side * DOTS_PER_POINT for side in found["pictures"]] == pytest.approx(expected, abs=6)
-
-
-def scan(image: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]", entries: str = "", before: str = "") -> bytes:
-    """Return a PDF of one page with a picture that is at 72 dots per inch and 50 and 60 points from its corner."""
-    height, width = image.shape[:2]
-    page = (
-        f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 400 400] {entries} /Contents 4 0 R "
-        "/Resources << /XObject << /I 5 0 R >> >> >>"
-    )
-    picture = (
-        f" /Type /XObject /Subtype /Image /Width {width} /Height {height} /ColorSpace /DeviceRGB /BitsPerComponent 8 "
-        "/Filter /DCTDecode"
-    )
-    return pdf(
-        [
-            "<< /Type /Catalog /Pages 2 0 R >>",
-            "<< /Type /Pages /Count 1 /Kids [3 0 R] >>",
-            page,
-            stream(f"{before}q {width} 0 0 {height} 50 60 cm /I Do Q".encode()),
-            stream(cv2.imencode(".jpg", image)[1].tobytes(), picture),
-        ]
-    )
-
-
-@pytest.mark.parametrize(
-    ("turns", "entries", "before"),
-    [
-        (0, "", ""),
-        (1, "/Rotate 90", ""),
-        (2, "/Rotate 180", ""),
-        (3, "/Rotate 270", ""),
-        (0, "/CropBox [40 50 400 300]", ""),
-        (1, "/CropBox [40 50 300 400] /Rotate 90", ""),
-        (0, "", "0.9 0 0 0.9 9 9 cm "),
-    ],
-    ids=["upright", "right", "upside down", "left", "cut", "cut and turned", "not restored"],
-)
-def test_text_lies_over_the_picture_of_any_page(
-    turns: int, entries: str, before: str, read_file: Attach, example: Document, tmp_path: Path
-) -> None:
-    image = np.rot90(decode_picture(Path(example.name).read_bytes(), 10**6), turns).copy()  # upright when displayed
-    item = read_file(scan(image, entries, before), ReadOptions(words=True, dpi=144))
-    path = check_pdf(write([item], "pdf"), tmp_path)
-    lines = {line.text: line for line in item.document.lines}
-    line = lines["Text in pictures"]
-
-    assert [text.split("\n") for text in selected_by_pdfium(path)] == [[*lines]]
-    assert rows(pdf_text(path)) == [*lines]
-    with pypdfium2.PdfDocument(path) as file:
-        page = file[0]
-        text = page.get_textpage()
-        start = text.get_text_range().index("Text in")
-        for index, word in ((start, line.words[0]), (start + len("Text in pictures") - 1, line.words[2])):
-            left, bottom, right, top = text.get_charbox(index)
-            x, y = displayed(((left + right) / 2, (bottom + top) / 2), page)
-            sides = rectangle_of([word.box])  # at 144 dots per inch
-            assert sides.left - 3 <= 2 * x <= sides.right + 3
-            assert sides.top - 3 <= 2 * y <= sides.bottom + 3
-
-
 def test_a_line_whose_words_run_back_is_upside_down(tmp_path: Path) -> None:
     texts = ("first", "second", "third")
     words = tuple(Word(text, 1, samples.box_at(400 - 150 * n, 100, 140, 30)) for n, text in enumerate(texts))
@@ -393,28 +257,6 @@ def test_a_line_whose_words_run_back_is_upside_down(tmp_path: Path) -> None:
     path = check_pdf(write([samples.with_blank(Item(Document((Page(600, 300, (line,)),))))], "pdf"), tmp_path)
 
     assert rows(pdf_text(path)) == ["first second third"]
-
-
-def test_pages_that_hold_their_text_get_no_second_one(read_file: Attach) -> None:
-    file = text_page(show("Hello there", 40, 100))
-
-    assert write([read_file(file, ReadOptions(pdf_text="prefer"))], "pdf") == file
-
-
-def protected(folder: Path) -> bytes:
-    (folder / "open.pdf").write_bytes(text_page(show("Hello there", 40, 100)))
-    run("qpdf", "qpdf", "--encrypt", "secret", "owner", "256", "--", folder / "open.pdf", folder / "locked.pdf")
-    return (folder / "locked.pdf").read_bytes()
-
-
-def test_a_protected_pdf_becomes_pictures(attach: Attach, reader: Reader, tmp_path: Path) -> None:
-    file = protected(tmp_path)
-    document = reader.read(file, ReadOptions(words=True, password="secret"))
-    item = attach(document, file, "secret")
-    path = check_pdf(write([item], "pdf"), tmp_path)
-
-    assert rows(pdf_text(path)) == ["Hello there"]
-    assert "image" in run("pdfimages", "poppler-utils", "-list", path)
 
 
 def test_several_documents_are_pages_of_one_file(

@@ -35,6 +35,7 @@ _MAX_ENTRIES = 500
 
 # Pictures that take more bytes than this per pixel without loss are photographs, which nobody can tell from JPEG.
 _LOSSLESS_BYTES = 1.0
+_BANDS, _BAND = 8, 24  # number of them, and rows of each
 _JPEG_QUALITY = 92
 _PNG_LEVEL = 4
 
@@ -100,13 +101,29 @@ def _compressed(image: BgrImage) -> Stream:
     shown = np.ascontiguousarray(image[:, :, 0]) if is_gray else image
     components = 1 if is_gray else 3
     entries = _entries(width, height, components)
-    encoded = cv2.imencode(".png", shown, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])[1].tobytes()
-    if len(encoded) <= _LOSSLESS_BYTES * width * height:
+    # Some bands tell what compressing all of it would take.
+    bands = (
+        shown
+        if height <= 2 * _BANDS * _BAND
+        else np.concatenate(
+            [shown[start : start + _BAND] for start in np.linspace(0, height - _BAND, _BANDS).astype(int)]
+        )
+    )
+    compressed = _png(bands)
+    if len(compressed) <= _LOSSLESS_BYTES * width * len(bands):
+        encoded = compressed if bands is shown else _png(shown)
         # What PNG compresses is what PDF can: rows with PNG's predictors.
         rows = {"Predictor": 15, "Colors": components, "BitsPerComponent": 8, "Columns": width}
         return Stream({**entries, "Filter": name("FlateDecode"), "DecodeParms": rows}, _png_data(encoded))
     encoded = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
     return Stream({**entries, "Filter": name("DCTDecode")}, encoded)
+
+
+def _png(image: BgrImage) -> bytes:
+    import cv2
+
+    file: bytes = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])[1].tobytes()
+    return file
 
 
 def _png_data(file: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The processes in which text is put over PDF files: see `ppocr_serving.outputs.pdf.overlay`.
+"""The processes in which text is put over PDF files: see `ppocr_serving.vision.pdf_overlay`.
 
 Each is forked for one file, with limits of time and memory. PDFium reads hostile files, and it alone changes them.
 """
@@ -14,9 +14,9 @@ from typing import Any, Final, NoReturn
 import msgspec
 import pypdfium2_raw as pdfium
 
-from ppocr_serving.outputs.pdf.overlay_messages import Done, Look, Overlay, Request
 from ppocr_serving.vision.forking import answer_requests, limit_memory, prepare_process
 from ppocr_serving.vision.helpers import write_all
+from ppocr_serving.vision.pdf_overlay_messages import Done, Look, Overlay, Request
 
 __all__ = ["serve"]
 

@@ -1,4 +1,4 @@
-"""What is said to and by the processes that put text over PDF files: see `ppocr_serving.outputs.pdf.overlay`."""
+"""What is said to and by the processes that put text over PDF files: see `ppocr_serving.vision.pdf_overlay`."""
 
 import msgspec
 
