@@ -9,6 +9,7 @@ import pypdfium2
 import pytest
 
 from ppocr_serving import Reader, ReadOptions
+from ppocr_serving.errors import DeadlineExceeded
 from ppocr_serving.outputs import write
 from ppocr_serving.outputs.shapes import rectangle_of
 from ppocr_serving.results import Document, Line, Page
@@ -18,6 +19,7 @@ from tests.outputs import samples
 from tests.outputs.programs import check_pdf, pdf_text, rows, run, selected_by_pdfium, words_in
 from tests.outputs.samples import DOTS_PER_POINT, Attach
 from tests.pdf_files import pdf, pdf_of_pictures, show, stream, text_page
+from tests.reading import hostile_pdfs
 
 
 def displayed(point: tuple[float, float], page: pypdfium2.PdfPage) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
@@ -160,3 +162,35 @@ def test_a_protected_pdf_becomes_pictures(attach: Attach, reader: Reader, tmp_pa
 
     assert rows(pdf_text(path)) == ["Hello there"]
     assert "image" in run("pdfimages", "poppler-utils", "-list", path)
+
+
+HOSTILE = {
+    "deep tree": hostile_pdfs.deep_tree(20_000),
+    "endless tree": hostile_pdfs.endless_tree(),
+    "heavy content": hostile_pdfs.heavy_content(20),
+    "huge picture": hostile_pdfs.huge_picture(30_000),
+    "nested forms": hostile_pdfs.nested_forms(8, 10),
+    "no size": hostile_pdfs.page_of_size(0, 0, 0, 0),
+    "huge size": hostile_pdfs.page_of_size(0, 0, 1e9, 1e9),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_pdf_takes_little_and_gives_a_file_or_none(name: str, tmp_path: Path) -> None:
+    file = HOSTILE[name]
+    written = put_over(file, [1], lambda _: text_page(show("over", 9, 9)), lambda: None)
+
+    assert written is None or written.startswith(b"%PDF-")
+    assert written is None or len(written) < 6 * len(file) + 2_000_000
+    sound = pdf_of_pictures(np.full((40, 90, 3), 255, np.uint8))
+    after = put_over(sound, [1], lambda _: text_page(show("over", 9, 9)), lambda: None)
+    assert after is not None
+    assert rows(pdf_text(check_pdf(after, tmp_path))) == ["over"]
+
+
+def test_nobody_waits_longer_than_wanted() -> None:
+    def check() -> None:
+        raise DeadlineExceeded("is over")
+
+    with pytest.raises(DeadlineExceeded):
+        put_over(hostile_pdfs.heavy_content(60), [1], lambda _: text_page(show("over", 9, 9)), check)
