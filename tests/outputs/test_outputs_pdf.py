@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
+from ppocr_serving import Reader, ReadOptions
 from ppocr_serving.errors import ImageDecodeError, InvalidRequest
 from ppocr_serving.outputs import Item, write
 from ppocr_serving.outputs.pdf.direction import side_by_side
@@ -43,6 +44,21 @@ def test_words_lie_where_the_picture_has_them(attach: Attach, example: Document,
     for word in example.lines[1].words:
         expected = rectangle_of([word.box])
         assert [side * DOTS_PER_POINT for side in found[word.text]] == pytest.approx(expected, abs=2)
+
+
+@pytest.mark.parametrize("name", ["receipts/000.jpg", "receipts/008.jpg"])
+def test_receipts_are_selected_line_by_line_and_stay_as_they_are(
+    name: str, reader: Reader, shared_data: Path, attach: Attach, tmp_path: Path
+) -> None:
+    document = reader.read(shared_data / name, ReadOptions(words=True))
+    written = write([attach(document)], "pdf")
+    path = check_pdf(written, tmp_path)
+
+    assert (shared_data / name).read_bytes() in written
+    assert len(document.lines) > 30
+    for selected in (pdf_text(path), *selected_by_pdfium(path)):
+        text = " ".join(selected.split())
+        assert [line.text for line in document.lines if " ".join(line.text.split()) not in text] == []
 
 
 def test_a_turned_page_is_shown_upright_and_selected_in_its_rows(
