@@ -4,6 +4,8 @@ Messages are one line, safe to show to a client, and name the thing, its value a
 HTTP: `ppocr_serving.web.errors` maps classes to status codes along their hierarchy.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "MethodNotAllowed",
     "ModelNotFound",
     "ModuleNotServed",
+    "NotAcceptable",
     "NotReady",
     "OcrError",
     "Overloaded",
@@ -35,9 +38,11 @@ class OcrError(Exception):
 
     Attributes:
         code: Stable identifier for logs and metrics, independent of the message.
+        details: What helps a program besides the code, such as the file and the page; set by whoever knows it.
     """
 
     code: ClassVar[str] = "error"
+    details: Mapping[str, str | int] = MappingProxyType({})
 
 
 class InvalidRequest(OcrError):
@@ -56,6 +61,12 @@ class UnsupportedMediaType(InvalidRequest):
     """The request's content type is not JSON."""
 
     code = "unsupported_media_type"
+
+
+class NotAcceptable(InvalidRequest):
+    """None of the forms of an answer is one that the client accepts."""
+
+    code = "not_acceptable"
 
 
 class LimitExceeded(OcrError):

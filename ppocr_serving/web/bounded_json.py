@@ -4,7 +4,10 @@ import re
 
 import msgspec
 
-__all__ = ["text_of_json", "too_many_values"]
+__all__ = ["kind_of_json", "text_of_json", "too_many_values", "without_byte_order_mark"]
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_KINDS = {b"{": "an object", b"[": "a list", b'"': "a string", b"t": "true", b"f": "false", b"n": "null"}
 
 # A character outside Latin-1 makes Python take four bytes for each character of a string.
 _NOT_ASCII = re.compile(rb"[\x80-\xff]|\\u(?!00[0-7])")
@@ -51,3 +54,15 @@ def text_of_json(string: msgspec.Raw) -> bytes | memoryview:
     if value.nbytes > _MAX_WIDE_BYTES and _NOT_ASCII.search(value) is not None:
         raise msgspec.DecodeError("it has characters outside ASCII")
     return msgspec.json.decode(string, type=str).encode("utf-8", "surrogatepass")
+
+
+def kind_of_json(value: memoryview) -> str:
+    """Return what a JSON value is, in words."""
+    first = bytes(value[:100]).lstrip()[:1]
+    return _KINDS.get(first, "a number")
+
+
+def without_byte_order_mark(body: bytes | memoryview) -> memoryview:
+    """Return JSON without the byte order mark that some clients put before it."""
+    view = memoryview(body)
+    return view[len(_BYTE_ORDER_MARK) :] if bytes(view[: len(_BYTE_ORDER_MARK)]) == _BYTE_ORDER_MARK else view

@@ -22,6 +22,7 @@ class HttpError(NamedTuple):
 _TABLE: dict[type[BaseException], HttpError] = {
     errors.InvalidRequest: HttpError(400, "101"),
     errors.UnsupportedMediaType: HttpError(415, "112"),
+    errors.NotAcceptable: HttpError(406, "101"),
     errors.LimitExceeded: HttpError(413, "101"),
     errors.KeyRequired: HttpError(401, "101"),
     errors.QuotaExceeded: HttpError(429, "101"),

@@ -17,7 +17,8 @@ from ppocr_serving.reading.reader import Reader
 from ppocr_serving.results import Box, Line, Page, Word
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.pictures import BgrImage
-from ppocr_serving.web.bounded_json import text_of_json, too_many_values
+from ppocr_serving.web.allowances import require_side_lengths
+from ppocr_serving.web.bounded_json import kind_of_json, text_of_json, too_many_values, without_byte_order_mark
 
 __all__ = [
     "MODULES",
@@ -31,13 +32,9 @@ __all__ = [
 Results = list[list[dict[str, Any]]]
 """The contract's `results`, ready for JSON."""
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# The detector's memory grows with the square, so clients have a lower limit than the operator.
-_MAX_SIDE_LENGTH = 2000
 _MAX_OPTIONS_BYTES = 4096  # many times the size of all options
 _KEYS = frozenset({"images", "options", "paths"})
 
-_KINDS = {b"{": "an object", b"[": "a list", b'"': "a string", b"t": "true", b"f": "false", b"n": "null"}
 _EXAMPLE = '{"images": ["<base64 of a picture>"]}'
 
 
@@ -155,14 +152,12 @@ def parse_request(body: bytes | memoryview, limits: InputLimits) -> PredictReque
         raise LimitExceeded(
             f"the body has {surplus}, far more than {limits.max_images} pictures need; send fewer pictures"
         )
-    view = memoryview(body)
-    if bytes(view[: len(_BYTE_ORDER_MARK)]) == _BYTE_ORDER_MARK:
-        view = view[len(_BYTE_ORDER_MARK) :]
+    view = without_byte_order_mark(body)
     # In steps, each to a type that refers to the body: JSON must not become millions of Python objects.
     try:
         request = msgspec.json.decode(view, type=dict[str, msgspec.Raw])
     except msgspec.ValidationError as error:
-        raise InvalidRequest(f"the body is {_kind(view)}; send an object: {_EXAMPLE}") from error
+        raise InvalidRequest(f"the body is {kind_of_json(view)}; send an object: {_EXAMPLE}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"the body is not valid JSON ({error}); send {_EXAMPLE}") from error
     # Some clients send an empty list of paths beside the pictures.
@@ -181,7 +176,7 @@ def _images(raw: msgspec.Raw) -> list[bytes | memoryview]:
     try:
         items = msgspec.json.decode(raw, type=list[msgspec.Raw])
     except msgspec.ValidationError as error:
-        raise InvalidRequest(f"images: is {_kind(memoryview(raw))}; send a list: {_EXAMPLE}") from error
+        raise InvalidRequest(f"images: is {kind_of_json(memoryview(raw))}; send a list: {_EXAMPLE}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"images: is not valid JSON ({error}); send {_EXAMPLE}") from error
     if not items:
@@ -190,7 +185,7 @@ def _images(raw: msgspec.Raw) -> list[bytes | memoryview]:
 
 
 def _base64(index: int, item: msgspec.Raw) -> bytes | memoryview:
-    kind = _kind(memoryview(item))
+    kind = kind_of_json(memoryview(item))
     if kind != "a string":
         raise InvalidRequest(f"images[{index}]: is {kind}; send the base64 of a picture file as a string")
     try:
@@ -208,7 +203,7 @@ def _options(raw: msgspec.Raw) -> ReadOptions:
     try:
         values = msgspec.json.decode(raw, type=dict[str, Any])
     except msgspec.ValidationError as error:
-        kind = _kind(memoryview(raw))
+        kind = kind_of_json(memoryview(raw))
         if kind == "an object":
             raise InvalidRequest("options: contains a number that is out of range") from error
         raise InvalidRequest(f'options: is {kind}; send an object such as {{"drop_score": 0.6}}') from error
@@ -219,17 +214,8 @@ def _options(raw: msgspec.Raw) -> ReadOptions:
             if name in values:
                 raise InvalidRequest(f"{name} is for files with pages, which /v1/read takes; leave it out here")
         options = ReadOptions.from_mapping(values)
-        for name in ("det_limit_side_len", "det_closer_side_len"):
-            side = getattr(options, name)
-            if side is not None and side > _MAX_SIDE_LENGTH:
-                raise LimitExceeded(f"{name} is {side}; the limit is {_MAX_SIDE_LENGTH} per request")
+        require_side_lengths(options)
     return options
-
-
-def _kind(value: memoryview) -> str:
-    """Return what a JSON value is, in words."""
-    first = bytes(value[:100]).lstrip()[:1]
-    return _KINDS.get(first, "a number")
 
 
 def _shortened(key: str) -> str:

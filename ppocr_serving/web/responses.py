@@ -8,7 +8,16 @@ from ppocr_serving.errors import OcrError
 from ppocr_serving.web.contract import encode_error
 from ppocr_serving.web.errors import to_http
 
-__all__ = ["Response", "error_code", "error_record", "error_response", "json_response", "text_response"]
+__all__ = [
+    "Response",
+    "client_message",
+    "error_code",
+    "error_record",
+    "error_response",
+    "json_response",
+    "retry_headers",
+    "text_response",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -52,16 +61,24 @@ def error_response(error: BaseException, request_id: str) -> Response:
         request_id: The request's id.
     """
     http_form = to_http(error)
-    if http_form.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
+    body = encode_error(client_message(error, request_id), http_form.status)
+    return json_response(body, http_form.http_status, retry_headers(http_form.http_status))
+
+
+def client_message(error: BaseException, request_id: str) -> str:
+    """Return what a client may know of an error; server faults are logged instead, under the request's id."""
+    if to_http(error).http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("id=%s failed", request_id, exc_info=error)
-        message = f"the server failed; see its log for the reason, under the id {request_id}"
-    elif isinstance(error, MemoryError):
+        return f"the server failed; see its log for the reason, under the id {request_id}"
+    if isinstance(error, MemoryError):
         _log.error("id=%s: out of memory", request_id)
-        message = "the server has too little memory for the request at the moment; try again later"
-    else:
-        message = str(error)
-    retry = (_RETRY_AFTER,) if http_form.http_status == HTTPStatus.SERVICE_UNAVAILABLE else ()
-    return json_response(encode_error(message, http_form.status), http_form.http_status, retry)
+        return "the server has too little memory for the request at the moment; try again later"
+    return str(error)
+
+
+def retry_headers(status: int) -> tuple[tuple[str, str], ...]:
+    """Return the headers that say when to try again after an answer with a status."""
+    return (_RETRY_AFTER,) if status == HTTPStatus.SERVICE_UNAVAILABLE else ()
 
 
 def error_record(error: BaseException, request_id: str) -> bytes:

@@ -14,6 +14,7 @@ from ppocr_serving.web.errors import to_http
         (errors.InvalidRequest, (400, "101")),
         (errors.ImageDecodeError, (400, "101")),
         (errors.UnsupportedMediaType, (415, "112")),
+        (errors.NotAcceptable, (406, "101")),
         (errors.LimitExceeded, (413, "101")),
         (errors.ModuleNotServed, (404, "111")),
         (errors.PathNotServed, (404, "101")),
