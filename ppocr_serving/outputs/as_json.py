@@ -27,8 +27,11 @@ __all__ = ["Limits", "encodable", "encode_times", "is_partial", "read", "wire_er
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _ERRORS: Final = {
-    kind.code: kind for name in errors.__all__ if issubclass(kind := getattr(errors, name), OcrError)
-}  # fmt: skip
+    kind.code: kind
+    for name in errors.__all__
+    # What takes more than a message to make is an error of a request, and not of a document.
+    if issubclass(kind := getattr(errors, name), OcrError) and "__init__" not in vars(kind)
+}
 _MILLISECOND_DIGITS = 3
 _MAX_NAME = 4096
 
