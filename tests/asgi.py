@@ -44,7 +44,7 @@ async def ask(
     Args:
         application: Who answers.
         method: HTTP method.
-        path: Path.
+        path: Path, with the query if there is one.
         parts: The body, in pieces.
         headers: Values by name.
         ends: Whether the body ends with the last of them.
@@ -69,9 +69,11 @@ async def ask(
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
+    plain, _, query = path.partition("?")
     scope = {
         "method": method,
-        "path": path,
+        "path": plain,
+        "query_string": query.encode(),
         "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
     }
     await application(scope, receive, send)

@@ -8,16 +8,24 @@ from ppocr_serving.reading.reader import Reader
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web.call import Call, Record
-from ppocr_serving.web.doors import EVENT, PREDICT, door_at, unknown_path
+from ppocr_serving.web.doors import CAPABILITIES, EVENT, PREDICT, READ, RENDER, door_at, refuse_at, unknown_path
 from ppocr_serving.web.events import answer_event
 from ppocr_serving.web.prediction import predict
-from ppocr_serving.web.responses import Response, error_code, error_record, error_response
+from ppocr_serving.web.responses import Response, error_code, error_record
 from ppocr_serving.web.sinks import Gathering, Outlet
+from ppocr_serving.web.v1.capabilities import capabilities
+from ppocr_serving.web.v1.reading import read
+from ppocr_serving.web.v1.rendering import render
 from ppocr_serving.workers.messages import Answer, Job, Reply
 
 __all__ = ["Answers"]
 
-_BEHIND: Final[Mapping[str, Callable[[Call], Response]]] = {PREDICT.name: predict}
+_BEHIND: Final[Mapping[str, Callable[[Call], Response]]] = {
+    PREDICT.name: predict,
+    READ.name: read,
+    RENDER.name: render,
+    CAPABILITIES.name: capabilities,
+}
 
 
 class Answers:
@@ -74,7 +82,6 @@ def _respond_in_one_piece(call: Call) -> Response:
 def _respond_to_request(call: Call) -> Response:
     path = call.head.path
     door = door_at(path)
-    refuse, stream_error = (error_response, error_record) if door is None else (door.refuse, door.stream_error)
     try:
         if door is None or door is EVENT:  # no event contains another one
             raise unknown_path(path)
@@ -82,5 +89,6 @@ def _respond_to_request(call: Call) -> Response:
     except Exception as error:  # any failure becomes an answer
         call.record.error = error_code(error)
         if call.outlet.has_sent:
+            stream_error = error_record if door is None else door.stream_error
             return Response(HTTPStatus.OK, (), stream_error(error, call.request_id))
-        return refuse(error, call.request_id)
+        return refuse_at(path)(error, call.request_id)

@@ -1,4 +1,4 @@
-"""The ASGI application: routes, limits, errors and the log around the four modules."""
+"""The ASGI application: routes, limits, errors and the log around what reads pictures."""
 
 import asyncio
 import itertools
@@ -12,8 +12,10 @@ from http import HTTPStatus
 from importlib.resources import files as resources
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
+from ppocr_serving import __version__
 from ppocr_serving.errors import (
     DeadlineExceeded,
     InvalidRequest,
@@ -28,7 +30,7 @@ from ppocr_serving.reading.budget import Budget
 from ppocr_serving.reading.specs import ModelsInUse
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.web.contract import MODULE_NAMES, encode_answer, require_module
-from ppocr_serving.web.doors import EVENT, PREDICT, PREDICT_PREFIX, Door, door_at, unknown_path
+from ppocr_serving.web.doors import EVENT, PREDICT, PREDICT_PREFIX, Door, door_at, refuse_at, unknown_path
 from ppocr_serving.web.events import invocation_response, refuse_event
 from ppocr_serving.web.gate import Gate, headers_of_error
 from ppocr_serving.web.log import LogStream
@@ -82,7 +84,7 @@ class _Route(NamedTuple):
 
 
 class Application:
-    """Answer HTTP requests as the contract and the platforms expect.
+    """Answer HTTP requests as clients and platforms expect.
 
     Args:
         pool: Computes the answers.
@@ -109,6 +111,7 @@ class Application:
         self._numbers = itertools.count()
         self._gate = Gate(settings)
         self._page = Page(resources("ppocr_serving.web").joinpath("page", "index.html").read_text(encoding="utf-8"))
+        self._constants: dict[str, Response] = {}
         self._is_draining = False
         self._refusal: OcrError | None = None
         self._metrics = Metrics()
@@ -117,6 +120,8 @@ class Application:
             "/": _Route(("GET", "HEAD"), self._index, is_logged=False, is_open=True),
             "/healthz": _Route(("GET", "HEAD"), self._healthz, is_logged=False, is_open=True),
             "/readyz": _Route(("GET", "HEAD"), self._readyz, is_logged=False, is_open=True),
+            "/version": _Route(("GET", "HEAD"), self._version, is_logged=False),
+            "/openapi.json": _Route(("GET", "HEAD"), self._openapi, is_logged=False, is_open=True),
             # Aliyun Function Compute calls these during an instance's life.
             "/initialize": _Route(("POST",), self._initialize, is_open=True),
             "/pre-stop": _Route(("GET", "HEAD"), self._lifecycle, is_open=True),
@@ -124,6 +129,11 @@ class Application:
         }
         if settings.metrics:
             self._routes["/metrics"] = _Route(("GET", "HEAD"), self._show_metrics, is_logged=False)
+
+    @property
+    def paths(self) -> Mapping[str, tuple[str, ...]]:
+        """The methods of each path that this process answers by itself."""
+        return {path: route.methods for path, route in self._routes.items()}
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request; ASGI's entry point."""
@@ -199,11 +209,12 @@ class Application:
 
     def _route(self, door: Door | None, stream: ResponseStream, request: Request) -> _Route:
         if door is None:
-            return self._routes.get(request.path) or _Route((request.method,), _nowhere, is_open=True)
+            nowhere = _Route((request.method,), _nowhere, is_open=True, refuse=refuse_at(request.path))
+            return self._routes.get(request.path) or nowhere
         if door is EVENT:
-            return _Route(("POST",), partial(self._invoke, stream))
+            return _Route(door.methods, partial(self._invoke, stream))
         read = partial(self._read, door, stream)
-        return _Route(("POST",), read, refuse=door.refuse, stream_error=door.stream_error)
+        return _Route(door.methods, read, refuse=door.refuse, stream_error=door.stream_error)
 
     async def _read(self, door: Door, stream: ResponseStream, request: Request, record: RequestRecord) -> Response:
         if door is PREDICT:
@@ -211,10 +222,17 @@ class Application:
             if name in MODULE_NAMES:  # arbitrary input does not belong in the log
                 record.module = name
             require_module(name, self._served)
+        elif door.module:
+            require_module(door.module, self._served)
         head = request.head()
         door.check(head)
+        if door.name in self._constants:
+            return self._constants[door.name]
         async with self._job(door, head, request) as (job, body):
-            return await self._compute(job, body, request, record, stream)
+            response = await self._compute(job, body, request, record, stream)
+        if door.is_constant and response.status == HTTPStatus.OK:
+            self._constants[door.name] = response
+        return response
 
     async def _invoke(self, stream: ResponseStream, request: Request, record: RequestRecord) -> Response:
         try:
@@ -285,6 +303,12 @@ class Application:
 
     async def _healthz(self, _request: Request, _record: RequestRecord) -> Response:
         return text_response("ok\n")
+
+    async def _version(self, _request: Request, _record: RequestRecord) -> Response:
+        return json_response(msgspec.json.encode({"name": "ppocr-serving", "version": __version__}))
+
+    async def _openapi(self, _request: Request, _record: RequestRecord) -> Response:
+        return json_response(resources("ppocr_serving.web").joinpath("openapi.json").read_bytes())
 
     async def _readyz(self, _request: Request, _record: RequestRecord) -> Response:
         if self._is_draining:

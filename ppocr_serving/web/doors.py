@@ -3,14 +3,29 @@
 The server's process imports this, so it must stay light; what answers the requests is in `ppocr_serving.web.answers`.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from ppocr_serving.errors import PathNotServed, UnsupportedMediaType
+from ppocr_serving.web.media_types import is_json, media_type_of
 from ppocr_serving.web.responses import Response, error_record, error_response
+from ppocr_serving.web.v1 import refusals as v1
 from ppocr_serving.workers.messages import Head
 
-__all__ = ["EVENT", "PREDICT", "PREDICT_PREFIX", "Door", "door_at", "unknown_path"]
+__all__ = [
+    "CAPABILITIES",
+    "DOORS",
+    "EVENT",
+    "PREDICT",
+    "PREDICT_PREFIX",
+    "READ",
+    "RENDER",
+    "Door",
+    "door_at",
+    "refuse_at",
+    "unknown_path",
+]
 
 PREDICT_PREFIX = "/predict/"
 """Before the name of a module."""
@@ -26,6 +41,9 @@ class Door(NamedTuple):
         stream_error: Returns what ends an answer of which parts have been sent, given the error and the request's id.
         takes_documents: Whether a request may have many pages: each then has the time of a request, and all of them
             that of a document.
+        methods: Allowed methods.
+        module: The module whose reader answers; empty if the path names it, or none is needed.
+        is_constant: Whether the answer stays the same as long as the server runs.
     """
 
     name: str
@@ -33,13 +51,14 @@ class Door(NamedTuple):
     refuse: Callable[[BaseException, str], Response]
     stream_error: Callable[[BaseException, str], bytes] = error_record
     takes_documents: bool = False
+    methods: tuple[str, ...] = ("POST",)
+    module: str = ""
+    is_constant: bool = False
 
 
 def _require_json(head: Head) -> None:
-    media_type = head.content_type.partition(";")[0].strip().lower()
-    if media_type != "application/json" and not (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    ):
+    media_type = media_type_of(head.content_type)
+    if not is_json(media_type):
         raise UnsupportedMediaType(
             f"the content type is {media_type[:80]!r}; send the header Content-Type: application/json"
         )
@@ -55,7 +74,36 @@ PREDICT = Door("predict", _require_json, error_response)
 EVENT = Door("event", _accept_all, error_response)
 """A serverless platform's event, which may contain a request to any other door."""
 
-_DOORS = {"/invoke": EVENT, "/event-invoke": EVENT}
+_ENTIRE_PAGES = "ocr_system"
+
+READ = Door(
+    "v1/read",
+    v1.check_files,
+    v1.refuse,
+    module=_ENTIRE_PAGES,
+    stream_error=v1.error_record,
+    takes_documents=True,
+)
+"""Read files of any kind, and answer in any format."""
+
+RENDER = Door("v1/render", v1.check_documents, v1.refuse, module=_ENTIRE_PAGES, takes_documents=True)
+"""Write what was read before in another format."""
+
+CAPABILITIES = Door(
+    "v1/capabilities", _accept_all, v1.refuse, methods=("GET", "HEAD"), module=_ENTIRE_PAGES, is_constant=True
+)
+"""Say what can be read, and how."""
+
+DOORS: Final[Mapping[str, Door]] = MappingProxyType(
+    {
+        "/v1/read": READ,
+        "/v1/render": RENDER,
+        "/v1/capabilities": CAPABILITIES,
+        "/invoke": EVENT,
+        "/event-invoke": EVENT,
+    }
+)
+"""All doors by path, but for those of the four modules."""
 
 
 def door_at(path: str) -> Door | None:
@@ -63,9 +111,19 @@ def door_at(path: str) -> Door | None:
     name = path.removeprefix(PREDICT_PREFIX)
     if path.startswith(PREDICT_PREFIX) and name != "" and "/" not in name:
         return PREDICT
-    return _DOORS.get(path)
+    return DOORS.get(path)
+
+
+def refuse_at(path: str) -> Callable[[BaseException, str], Response]:
+    """Return what makes the errors at a path, whether or not there is anything."""
+    door = door_at(path)
+    if door is not None:
+        return door.refuse
+    return v1.refuse if path.startswith("/v1/") else error_response
 
 
 def unknown_path(path: str) -> PathNotServed:
     """Return the error of a path where there is nothing."""
-    return PathNotServed(f"the path {path[:80]!r} is unknown; post pictures to /predict/ocr_system")
+    return PathNotServed(
+        f"the path {path[:80]!r} is unknown; post files to /v1/read, or pictures to /predict/ocr_system"
+    )

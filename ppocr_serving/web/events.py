@@ -1,5 +1,7 @@
 """Events of serverless platforms: the body of a prediction, or a request that an API gateway has wrapped in JSON."""
 
+import base64
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -7,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ppocr_serving.errors import InvalidRequest
-from ppocr_serving.web.doors import PREDICT_PREFIX, door_at
+from ppocr_serving.web.doors import PREDICT_PREFIX, refuse_at
 from ppocr_serving.web.gateway import event_path, parse_event
 from ppocr_serving.web.responses import Response, error_response, json_response
 from ppocr_serving.workers.messages import Head
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["answer_event", "invocation_response", "refuse_event"]
 
+_TEXT = re.compile(r"text/|application/(?:json|x-ndjson|xml|xhtml\+xml)\b")
 _USUAL_PATH = f"{PREDICT_PREFIX}ocr_system"
 
 
@@ -37,7 +40,8 @@ def answer_event(call: "Call", respond: "Callable[[Call], Response]") -> Respons
     if event is None:
         return invocation_response(respond(call._replace(head=Head(_USUAL_PATH))))
     path, _, query = event.path.partition("?")
-    return invocation_response(_in_gateway_form(respond(call._replace(head=Head(path, query), body=event.body))))
+    head = Head(path, query or event.query, event.content_type, event.accept)
+    return invocation_response(_in_gateway_form(respond(call._replace(head=head, body=event.body))))
 
 
 def refuse_event(payload: memoryview, error: BaseException, request_id: str) -> Response:
@@ -51,8 +55,7 @@ def refuse_event(payload: memoryview, error: BaseException, request_id: str) -> 
     path = event_path(payload)
     if path is None:
         return invocation_response(error_response(error, request_id))
-    door = door_at(path.partition("?")[0])
-    refuse = error_response if door is None else door.refuse
+    refuse = refuse_at(path.partition("?")[0])
     return invocation_response(_in_gateway_form(refuse(error, request_id)))
 
 
@@ -63,10 +66,12 @@ def invocation_response(response: Response) -> Response:
 
 
 def _in_gateway_form(response: Response) -> Response:
+    headers = dict(response.headers)
+    is_text = _TEXT.match(headers.get("Content-Type", "")) is not None
     answer = {
-        "isBase64Encoded": False,
+        "isBase64Encoded": not is_text,
         "statusCode": response.status,
-        "headers": dict(response.headers),
-        "body": response.body.decode(),
+        "headers": headers,
+        "body": response.body.decode() if is_text else base64.b64encode(response.body).decode(),
     }
     return json_response(msgspec.json.encode(answer))

@@ -1,7 +1,8 @@
 """Requests that an API gateway has wrapped in JSON, as serverless platforms deliver them."""
 
 import binascii
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -11,6 +12,8 @@ from ppocr_serving.web.bounded_json import text_of_json, too_many_values
 __all__ = ["GatewayEvent", "event_path", "parse_event"]
 
 _MAX_PATH_BYTES = 4096
+_MAX_PAIRS_BYTES = 2**15  # of all headers, or all of a query
+_NULL = msgspec.Raw(b"null")
 _NOT_AN_EVENT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -20,18 +23,28 @@ class GatewayEvent(NamedTuple):
     Attributes:
         path: With its query, if any.
         body: Empty if the request has none.
+        query: What the event says of the query besides, percent-encoded; empty if nothing.
+        content_type: Header `Content-Type`; empty if there is none.
+        accept: Header `Accept`; empty if there is none.
     """
 
     path: str
     body: bytes
+    query: str = ""
+    content_type: str = ""
+    accept: str = ""
 
 
 class _Event(msgspec.Struct, rename={"is_base64": "isBase64Encoded"}):
     """What is read of an event; its other keys are ignored."""
 
     path: msgspec.Raw
-    body: msgspec.Raw = msgspec.Raw(b"null")
+    body: msgspec.Raw = _NULL
     is_base64: bool = False
+    headers: msgspec.Raw = _NULL
+    queryString: msgspec.Raw = _NULL  # noqa: N815  # Tencent's
+    queryStringParameters: msgspec.Raw = _NULL  # noqa: N815  # Tencent's and Amazon's
+    queryParameters: msgspec.Raw = _NULL  # noqa: N815  # Aliyun's
 
 
 def parse_event(payload: bytes | memoryview) -> GatewayEvent | None:
@@ -48,7 +61,11 @@ def parse_event(payload: bytes | memoryview) -> GatewayEvent | None:
     """
     try:
         event = _decode(payload)
-        return None if event is None else GatewayEvent(_path(event), _body(event))
+        if event is None:
+            return None
+        headers = {name.lower(): value for name, value in _pairs(event.headers)}
+        content_type, accept = headers.get("content-type", ""), headers.get("accept", "")
+        return GatewayEvent(_path(event), _body(event), _query(event), content_type, accept)
     except _NOT_AN_EVENT:
         return None
 
@@ -80,6 +97,29 @@ def _decode(payload: bytes | memoryview) -> _Event | None:
 
 def _path(event: _Event) -> str:
     return msgspec.json.decode(event.path, type=str)
+
+
+def _query(event: _Event) -> str:
+    for parameters in (event.queryString, event.queryStringParameters, event.queryParameters):
+        if pairs := _pairs(parameters):
+            return urlencode(pairs, errors="surrogatepass")
+    return ""
+
+
+def _pairs(raw: msgspec.Raw) -> list[tuple[str, str]]:
+    """Return names and values; of several values of a name the last one, and nothing of what is neither text."""
+    if memoryview(raw).nbytes > _MAX_PAIRS_BYTES:
+        return []
+    try:
+        values = msgspec.json.decode(raw, type=dict[str, Any])
+    except msgspec.ValidationError:  # null, or what no gateway sends
+        return []
+    pairs = []
+    for name, value in values.items():
+        last = value[-1] if isinstance(value, list) and value else value
+        if isinstance(last, str):
+            pairs.append((name, last))
+    return pairs
 
 
 def _body(event: _Event) -> bytes:

@@ -96,9 +96,21 @@ def test_a_body_may_come_in_pieces(count: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status", "code", "message"),
     [
-        ("GET", "/nothing", 404, "101", "the path '/nothing' is unknown; post pictures to /predict/ocr_system"),
-        ("POST", "/predict/", 404, "101", "the path '/predict/' is unknown; post pictures to /predict/ocr_system"),
-        ("POST", "/predict/ocr_rec/x", 404, "101", "the path '/predict/ocr_rec/x' is unknown; post pictures to "),
+        (
+            "GET",
+            "/nothing",
+            404,
+            "101",
+            "the path '/nothing' is unknown; post files to /v1/read, or pictures to /predict/ocr_system",
+        ),
+        (
+            "POST",
+            "/predict/",
+            404,
+            "101",
+            "the path '/predict/' is unknown; post files to /v1/read, or pictures to /predict/ocr_system",
+        ),
+        ("POST", "/predict/ocr_rec/x", 404, "101", "the path '/predict/ocr_rec/x' is unknown; post files to "),
         ("POST", "/predict/other", 404, "111", "module 'other' is unknown; this server has ocr_rec"),
         ("POST", "/predict/ocr_det", 404, "111", "module 'ocr_det' was not started; this server has ocr_rec"),
         ("GET", "/predict/ocr_rec", 405, "101", "GET is not allowed at '/predict/ocr_rec'; use POST"),

@@ -42,7 +42,7 @@ DOCUMENTS = Door("documents", accept, error_response, mark, takes_documents=True
 
 @pytest.fixture(autouse=True)
 def _door(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(doors._DOORS, "/documents", DOCUMENTS)
+    monkeypatch.setattr(doors, "DOORS", {**doors.DOORS, "/documents": DOCUMENTS})
 
 
 @pytest.fixture

@@ -1,0 +1,138 @@
+"""The answers of `/v1/read`, in a worker process."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+from ppocr_serving.errors import InvalidRequest, OcrError
+from ppocr_serving.outputs import Item, Origin, jsonl
+from ppocr_serving.reading.documents import DocumentLimits
+from ppocr_serving.reading.reader import Reader
+from ppocr_serving.results import Document, Page
+from ppocr_serving.vision.pipeline import require_lines
+from ppocr_serving.web.call import Call
+from ppocr_serving.web.contract import require_module
+from ppocr_serving.web.doors import READ
+from ppocr_serving.web.responses import Response
+from ppocr_serving.web.v1.choices import Choices, choose
+from ppocr_serving.web.v1.files import File, Shelf
+from ppocr_serving.web.v1.parcels import Sent, open_parcel
+from ppocr_serving.web.v1.places import CLIENTS_OWN, placed
+from ppocr_serving.web.v1.provenance import origin_of
+from ppocr_serving.web.v1.writing import answer, answer_headers
+
+__all__ = ["read"]
+
+_EXAMPLE: Final = "send one as curl --data-binary @picture.png or curl -F file=@picture.png does"
+
+
+def read(call: Call) -> Response:
+    """Answer a request to read files.
+
+    Raises:
+        OcrError: It cannot be answered.
+    """
+    require_module(READ.module, call.readers)
+    reader = call.readers[READ.module]
+    parcel = open_parcel(call.head, call.body, call.settings.max_images)
+    choices = choose(parcel, call.head.accept, reader.settings.models.profile.languages)
+    if not parcel.files:
+        raise InvalidRequest(f"the request has no file; {_EXAMPLE}")
+    call.record.pictures = len(parcel.files)
+    limits = DocumentLimits.of(reader.settings)._replace(max_total_pixels=call.settings.max_request_pixels)
+    with Shelf(limits, choices.options.password or "", call.watch.check) as shelf:
+        job = _Job(call, reader, choices, shelf)
+        faults = _check(parcel.files, job)
+        origin = origin_of(reader, choices.options)
+        if choices.format.name == "jsonl":
+            return _stream(parcel.files, faults, origin, job)
+        items = [_item(index, sent, faults.get(index), origin, job) for index, sent in enumerate(parcel.files)]
+        return answer(items, choices.format, call, choices.page_images)
+
+
+class _Job(NamedTuple):
+    call: Call
+    reader: Reader
+    choices: Choices
+    shelf: Shelf
+
+    @property
+    def dpi(self) -> int:
+        return self.choices.options.dpi or self.reader.settings.reading.pdf_dpi
+
+
+def _check(files: Sequence[Sent], job: _Job) -> Mapping[int, OcrError]:
+    """Look at the heads of all pictures before the first one is read.
+
+    Returns:
+        What is wrong, by the file's position; empty unless the others count then.
+    """
+    faults: dict[int, OcrError] = {}
+    for index, sent in enumerate(files):
+        job.call.next_page()
+        try:
+            with job.call.watch("decode"):
+                job.shelf.check_picture(sent, job.dpi)
+        except CLIENTS_OWN as error:
+            if not job.choices.partial:
+                raise placed(error, index, sent.name) from error
+            faults[index] = error
+    return faults
+
+
+def _item(index: int, sent: Sent, fault: OcrError | None, origin: Origin, job: _Job) -> Item:
+    if fault is not None:
+        return Item(Document((), sent.name, fault), origin)
+    file = File(sent, job.shelf, job.dpi)
+    watch = job.call.watch
+    before = dict(watch.seconds)
+    pages: list[Page] = []
+    failure: OcrError | None = None
+    try:
+        pages.extend(_pages(index, sent, file, job))
+    except CLIENTS_OWN as error:
+        if not job.choices.partial:
+            raise error if "file" in error.details else placed(error, index, sent.name) from error
+        failure = error
+    times = {stage: seconds - before.get(stage, 0.0) for stage, seconds in watch.seconds.items()}
+    return Item(Document(tuple(pages), sent.name, failure), origin, times, file)
+
+
+def _stream(files: Sequence[Sent], faults: Mapping[int, OcrError], origin: Origin, job: _Job) -> Response:
+    """Answer with a record per page, as soon as it is read."""
+    pages = errors = 0
+    headers = answer_headers([Item(Document(()), origin)], job.choices.format)
+    sink = job.call.stream(HTTPStatus.OK, headers)
+    for index, sent in enumerate(files):
+        failure = faults.get(index)
+        if failure is None:
+            try:
+                for page in _pages(index, sent, File(sent, job.shelf, job.dpi), job):
+                    with job.call.watch("encode"):
+                        record = jsonl.page_record(sent.name, index, page)
+                    pages += page.error is None
+                    errors += page.error is not None
+                    sink.send(record)
+            except CLIENTS_OWN as error:
+                if not job.choices.partial:
+                    raise error if "file" in error.details else placed(error, index, sent.name) from error
+                failure = error
+        if failure is not None:
+            sink.send(jsonl.error_record(sent.name, index, failure))
+            errors += 1
+    return sink.end(jsonl.end_record(len(files), pages, errors, job.call.watch.seconds))
+
+
+def _pages(index: int, sent: Sent, file: File, job: _Job) -> Iterator[Page]:
+    """Read a file's pages; those that cannot be read are among them if the others count then."""
+    record = job.call.record
+    try:
+        for page in file.read(job.reader, job.choices.options, job.call.watch, job.call.next_page):
+            if page.error is not None and not job.choices.partial:
+                raise placed(page.error, index, sent.name, page.number)
+            record.lines += len(page.lines)
+            if file.kind == "picture":  # those of a document have a limit each
+                require_lines(record.lines, job.reader.settings.reading.max_lines)
+            yield page
+    finally:
+        record.pixels = job.shelf.pixels
