@@ -12,7 +12,7 @@ __all__ = ["Cors"]
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _ANY = "*"
 _REQUEST_HEADERS = "Accept, Authorization, Content-Type, X-API-Key, X-Request-Id, X-Request-Timeout"
-_EXPOSED_HEADERS = "Retry-After, Server-Timing, X-Request-Id"
+_EXPOSED_HEADERS = "Content-Disposition, Retry-After, Server-Timing, X-OCR-Origin, X-Request-Id"
 _MAX_AGE = "7200"  # seconds; no browser keeps the answer of a preflight for longer
 
 

@@ -178,6 +178,13 @@ def test_what_cannot_be_rendered_is_refused(service: Native) -> None:
         answer = service.post("/v1/render", json.dumps(body).encode(), "application/json")
         assert answer.status == status, answer.body
         assert answer.json["error"]["message"].startswith(message), answer.json
+    form = form_of([("documents", "a.json", b"[]"), ("documents", "b.json", b"[]")])
+    answer = service.post("/v1/render", form.body, form.content_type)
+    assert answer.json["error"]["message"] == "documents: is there twice; send it once"
+    documents[0]["pages"][0]["number"] = 2
+    shown = json.dumps({"documents": documents, "files": [one], "options": {"format": "png"}})
+    answer = service.post("/v1/render", shown.encode(), "application/json")
+    assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_request")
     answer = service.post("/v1/render", file_of(ONE), "image/png")
     assert (answer.status, answer.json["error"]["code"]) == (415, "unsupported_media_type")
 

@@ -8,8 +8,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from ppocr_serving.engines import Runtime
+from ppocr_serving.errors import EngineError, Overloaded
+from ppocr_serving.settings import ServerSettings
+from ppocr_serving.web.v1.refusals import error_record, refuse
 from tests.asgi import Answer
+from tests.conftest import settings_for
 from tests.served.samples import file_of, line, page
+from tests.web.reading_pool import reading
 from tests.web.v1.service import Native, form_of, native
 
 HELLO = file_of(line("Hello World"))
@@ -98,6 +104,8 @@ def test_each_answer_says_what_made_it(service: Native) -> None:
         ({"words": "maybe"}, "words is 'maybe'; allowed: true, false"),
         ({"format": "markdow"}, "unknown format 'markdow'; did you mean markdown?"),
         ({"languages": "xx"}, "languages: 'xx' is not read here; the models read zh-Hans, "),
+        ({"languages": ",".join(["en"] * 21)}, "languages has 21 languages; the limit is 20"),
+        ({f"a{number}": "" for number in range(65)}, "the query has more than 64 options; "),
         ({"page_images": "true", "format": "text"}, "page_images is true, but the format is text; use format=json"),
     ],
 )
@@ -141,6 +149,7 @@ def test_hints_for_languages_that_are_read_are_accepted(service: Native, languag
         (b'{"files": [{"data": "", "name": 1}]}', "application/json", 400, "invalid_request", "files[0]: name: is a "),
         (b'{"files": [], "options": []}', "application/json", 400, "invalid_request", "options: is a list; send an "),
         (b'{"files": [], "options": {"a": 1e999}}', "application/json", 400, "invalid_request", "options: contains a "),
+        (b'{"documents": []}', "application/json", 400, "invalid_request", "documents: is for /v1/render; send "),
         (b"", "multipart/form-data", 400, "invalid_request", "the content type has no boundary; "),
         (b"--x", "multipart/form-data; boundary=x", 400, "invalid_request", "the form is not well-formed ("),
     ],
@@ -185,6 +194,43 @@ def test_a_form_with_countless_parts_or_endless_fields_is_refused(service: Nativ
     form = form_of([("file", "x" * 5000, HELLO)])
     assert error_of(service.read(form.body, form.content_type))[1] == "limit_exceeded"
     assert error_of(service.read_form([("words", None, b"true")] * 2))[2].startswith("option 'words' is there twice")
+
+
+def test_options_that_are_not_text_are_refused(service: Native) -> None:
+    assert error_of(service.read_form([("words", None, b"\xff")]))[2].startswith("'words': the field is not text; ")
+    answer = service.post("/v1/read?words=%ff", HELLO, "image/png")
+    assert error_of(answer) == (400, "invalid_request", "the query is not valid UTF-8; percent-encode it")
+
+
+def test_nothing_is_read_where_entire_pages_are_not() -> None:
+    settings = settings_for(Runtime.OPENVINO)
+    with reading({"ocr_rec": settings}, ServerSettings()) as client:
+        served = Native(client, client.application(ServerSettings()))
+        for answer in (served.read(HELLO), served.get("/v1/capabilities")):
+            assert error_of(answer)[:2] == (404, "module_not_served")
+        event = json.dumps({"path": "/v1/read", "body": b64(HELLO), "isBase64Encoded": True}).encode()
+        assert json.loads(served.post("/invoke", event).json["body"])["error"]["code"] == "module_not_served"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (MemoryError(), 503, "overloaded"),
+        (ValueError("a secret"), 500, "internal_error"),
+        (EngineError("a secret"), 500, "engine_error"),
+        (Overloaded("try again later"), 503, "overloaded"),
+    ],
+)
+def test_faults_of_the_server_have_the_same_form_and_say_nothing_of_their_reason(
+    error: Exception, status: int, code: str
+) -> None:
+    response = refuse(error, "id-1")
+    found = json.loads(response.body)["error"]
+    assert (response.status, found["code"], found["request_id"]) == (status, code, "id-1")
+    assert (("Retry-After", "1") in response.headers) == (status == 503)
+    record = error_record(error, "id-1")
+    assert json.loads(record) == {"type": "error", "document": None, "name": "", "number": None, "error": found}
+    assert b"secret" not in response.body + record
 
 
 def test_names_of_files_cannot_break_out_of_headers_or_messages(service: Native) -> None:
