@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 __all__ = ["STAGES", "Stopwatch"]
 
 STAGES = (
+    "fetch",
     "decode",
     "det_prepare",
     "det_engine",
@@ -33,16 +34,22 @@ class Stopwatch:
         before_stage: Called with the name of each stage that is not nested in another, before it begins and its time
             counts. It may wait, so that others come first, and raise, to end the request. `check` calls it within a
             stage, with an empty name.
+        aside: Lets other requests compute for a block that waits for something else; see `waiting`.
 
     Attributes:
         seconds: Time by stage, in seconds; only stages that ran.
         lines_reread: Lines that a second recogniser has read: again, or straight away.
     """
 
-    def __init__(self, before_stage: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        before_stage: Callable[[str], None] | None = None,
+        aside: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self.seconds: dict[str, float] = {}
         self.lines_reread = 0
         self._before_stage = before_stage
+        self._aside = aside
         self._inner = 0.0
         self._depth = 0
 
@@ -70,6 +77,17 @@ class Stopwatch:
         """
         if self._before_stage is not None:
             self._before_stage("")
+
+    @contextmanager
+    def waiting(self, stage: str) -> Iterator[None]:
+        """Time the enclosed block, which waits and computes nothing, as `stage`: others may compute meanwhile."""
+        self.seconds.setdefault(stage, 0.0)
+        with self._aside():
+            start = time.perf_counter()
+            try:
+                yield
+            finally:
+                self.seconds[stage] += time.perf_counter() - start
 
     def for_thread(self) -> "Stopwatch":
         """Return a stopwatch for another thread that works for the same request; see `include`."""

@@ -145,7 +145,8 @@ class _Worker:
             if file is None:
                 raise OSError(errno.EMFILE, "no file is left for a body")
             body = contents(file)
-            reply = self._work.answer(job, body, Stopwatch(outlet.turn.before_stage), outlet)
+            watch = Stopwatch(outlet.turn.before_stage, outlet.turn.given_away)
+            reply = self._work.answer(job, body, watch, outlet)
             return reply._replace(answer=replace(reply.answer, waited=waited))
         return None
 

@@ -184,6 +184,41 @@ def test_a_paused_request_ends_at_its_deadline() -> None:
         pass
 
 
+def test_others_compute_while_a_request_waits_for_something_else() -> None:
+    turns = Turns(1)
+    mine, entered = turn(), list[int]()
+    with turns.of(mine):
+        with mine.given_away():
+            for _ in range(2):
+                with turns.of(turn()):
+                    entered.append(mine.current_seconds == 0)
+        waiting = enter_in_order(turns, 1, entered)
+        assert entered == [True, True]  # it has its turn again
+    for thread in waiting:
+        thread.join()
+
+
+def wait_aside(turns: Turns, other: Work, seconds: float, error: OcrError | None = None) -> None:
+    """Give the turn to another request that keeps it, and come back."""
+    mine = turn(seconds)
+    with turns.of(mine), mine.given_away():
+        other.start()
+        other.wait_for_step()
+        if error is not None:
+            raise error
+
+
+def test_a_request_that_waits_for_something_else_keeps_no_turn_that_it_does_not_get() -> None:
+    turns = Turns(1)
+    for error, expected in ((None, DeadlineExceeded), (EngineError("it fails"), EngineError)):
+        other = Work(turns, stage="det_engine")  # does not give way
+        with pytest.raises(expected):
+            wait_aside(turns, other, 0.05, error)
+        other.stop()
+        with turns.of(turn()):
+            pass
+
+
 @pytest.mark.parametrize("stage", ["rec_engine", "det_engine"])
 def test_a_request_that_computes_ends_when_it_is_cancelled(stage: str) -> None:
     turns = Turns(1)

@@ -168,7 +168,7 @@ def test_the_stopwatch_records_every_stage_of_reading(services: dict[str, Servic
     watch = Stopwatch()
     # Upright lines that read well are not classified.
     services["ocr_system"].run([rotate(draw_line(LATIN), 180)], watch)
-    others = ["decode", "encode"]
+    others = ["fetch", "decode", "encode"]
     if settings.models.profile.reread is None:
         others += ["reread_prepare", "reread_engine", "reread_decode"]
     assert list(watch.seconds) == [stage for stage in STAGES if stage not in others]
