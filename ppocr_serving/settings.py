@@ -16,6 +16,7 @@ from ppocr_serving.models import Profile, Role, default_model_dir, load_profile,
 from ppocr_serving.values import convert, parse_text, suggestion
 
 __all__ = [
+    "AdapterName",
     "CloserSideLength",
     "Dpi",
     "Fraction",
@@ -49,6 +50,7 @@ LimitType = Literal["max", "min"]
 ScoreMode = Literal["fast", "slow"]
 LogFormat = Literal["text", "json"]
 ReadingOrder = Literal["natural", "rows"]
+AdapterName = Literal["liteparse", "ocrspace", "paddlex", "rapidocr", "umiocr", "none"]
 _PictureShape = tuple[
     Literal[3], Annotated[int, msgspec.Meta(ge=8, le=256)], Annotated[int, msgspec.Meta(ge=8, le=6400)]
 ]
@@ -204,6 +206,9 @@ class ServerSettings(AccessSettings, frozen=True, kw_only=True):
         max_memory_mb: Resident memory in MiB above which a process is replaced between requests; 0 replaces none.
         metrics: Show what is counted and measured at `/metrics`.
         log_format: `text` is a line per message and request, `json` an object in a line.
+        adapters: Other services whose clients are served, too; `none` alone is none of them.
+        url_input: Fetch pictures and documents from URLs in requests.
+        url_allowed_networks: Networks that are not public, such as 10.0.0.0/8, from which they are fetched, too.
     """
 
     host: str = "0.0.0.0"  # noqa: S104  # containers must be reachable; PPOCR_HOST restricts it
@@ -225,6 +230,9 @@ class ServerSettings(AccessSettings, frozen=True, kw_only=True):
     max_memory_mb: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     metrics: bool = True
     log_format: LogFormat = "text"
+    adapters: tuple[AdapterName, ...] = ("liteparse", "ocrspace", "paddlex", "rapidocr", "umiocr")
+    url_input: bool = False
+    url_allowed_networks: tuple[str, ...] = ()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

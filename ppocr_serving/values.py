@@ -74,6 +74,8 @@ def _convert(name: str, given: object, raw: object, hint: Any, error: type[OcrEr
 
 
 def _allowed(hint: Any) -> str:
+    if get_origin(hint) is tuple and Ellipsis in get_args(hint):
+        return _allowed(get_args(hint)[0])
     alternatives = [part for part in get_args(hint) if part is not type(None)]
     if type(None) in get_args(hint) and len(alternatives) == 1:
         return _allowed(alternatives[0])

@@ -162,6 +162,10 @@ def test_an_empty_variable_counts_as_unset(field: str) -> None:
         ("PPOCR_API_KEYS", "alice:key-1, key-2", ("alice:key-1", "key-2")),
         ("PPOCR_CORS_ORIGINS", "*", ("*",)),
         ("PPOCR_TLS_CERT", "/etc/tls.crt", Path("/etc/tls.crt")),
+        ("PPOCR_ADAPTERS", "umiocr, paddlex", ("umiocr", "paddlex")),
+        ("PPOCR_ADAPTERS", "none", ("none",)),
+        ("PPOCR_URL_INPUT", "true", True),
+        ("PPOCR_URL_ALLOWED_NETWORKS", "10.0.0.0/8, fd00::/8", ("10.0.0.0/8", "fd00::/8")),
     ],
 )
 def test_values_are_read_from_text(variable: str, text: str, value: Any) -> None:
@@ -183,6 +187,7 @@ NOT_ALLOWED = [
     ("det_db_score_mode", "quick", "fast, slow"),
     ("use_dilation", "perhaps", "true, false"),
     ("use_gpu", "2", "true, false"),
+    ("adapters", "umi", "allowed: liteparse, ocrspace, paddlex, rapidocr, umiocr, none"),
     ("model_dir", "~no-such-user/models", "no such home directory"),
     ("threads", "-1", ">= 0"),
     ("threads", "two", "`int`"),
@@ -232,6 +237,9 @@ SERVER_FIELDS = {
     "workers",
     "port",
     *AccessSettings.__struct_fields__,
+    "adapters",
+    "url_input",
+    "url_allowed_networks",
 }
 
 
