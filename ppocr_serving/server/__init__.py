@@ -9,6 +9,8 @@ from ppocr_serving.reading.specs import ModelsInUse
 from ppocr_serving.server.listener import listen
 from ppocr_serving.settings import ServerSettings, warn_of_unknown_variables
 from ppocr_serving.timing import Stopwatch
+from ppocr_serving.web.adapters.refusals import enabled_adapters
+from ppocr_serving.web.addresses import allowed_networks
 from ppocr_serving.web.gate import Gate
 from ppocr_serving.web.log import configure_logging
 from ppocr_serving.workers.messages import Channel, Job, Reply
@@ -39,9 +41,13 @@ def serve(
         models: What the readers read with, for the metrics.
 
     Raises:
-        InvalidSetting: The server cannot listen on the address, or not let in whom it should.
+        InvalidSetting: The server cannot listen on the address, or not let in whom it should, or a setting of what it
+            answers is wrong.
     """
     Gate(settings)  # the application makes its own; if that fails, it had better do so before processes are started
+    # Requests ask for these.
+    enabled_adapters(settings.adapters)
+    allowed_networks(settings.url_allowed_networks)
     certificate = _certificate(settings)
     listener = listen(settings.host, settings.port)
     return_freed_memory()

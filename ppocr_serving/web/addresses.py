@@ -4,7 +4,9 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["IpAddress", "IpNetwork", "is_public"]
+from ppocr_serving.errors import InvalidSetting
+
+__all__ = ["IpAddress", "IpNetwork", "allowed_networks", "is_public"]
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -57,3 +59,18 @@ def is_public(address: IpAddress, allowed: Sequence[IpNetwork] = ()) -> bool:
     if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
         return False
     return not any(address in network for network in _SPECIAL)
+
+
+def allowed_networks(texts: Sequence[str]) -> tuple[IpNetwork, ...]:
+    """Return the networks of the setting `url_allowed_networks`.
+
+    Raises:
+        InvalidSetting: One of them is not a network.
+    """
+    try:
+        return tuple(map(ipaddress.ip_network, texts))
+    except ValueError as error:
+        raise InvalidSetting(
+            f"PPOCR_URL_ALLOWED_NETWORKS is {','.join(texts)[:80]!r}: {error}; "
+            f"give networks such as 10.0.0.0/8, with commas between them"
+        ) from error

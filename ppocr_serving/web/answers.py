@@ -7,8 +7,24 @@ from typing import Final
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.timing import Stopwatch
+from ppocr_serving.web.adapters.ocr import answer_ocr
+from ppocr_serving.web.adapters.ocrspace import answer_ocrspace
+from ppocr_serving.web.adapters.umiocr import answer_umiocr, answer_umiocr_options
 from ppocr_serving.web.call import Call, Record
-from ppocr_serving.web.doors import CAPABILITIES, EVENT, PREDICT, READ, RENDER, door_at, refuse_at, unknown_path
+from ppocr_serving.web.doors import (
+    CAPABILITIES,
+    EVENT,
+    OCR,
+    OCRSPACE,
+    PREDICT,
+    READ,
+    RENDER,
+    UMIOCR,
+    UMIOCR_OPTIONS,
+    door_at,
+    refuse_at,
+    unknown_path,
+)
 from ppocr_serving.web.events import answer_event
 from ppocr_serving.web.prediction import predict
 from ppocr_serving.web.responses import Response, error_code, error_record
@@ -25,6 +41,10 @@ _BEHIND: Final[Mapping[str, Callable[[Call], Response]]] = {
     READ.name: read,
     RENDER.name: render,
     CAPABILITIES.name: capabilities,
+    OCR.name: answer_ocr,
+    UMIOCR.name: answer_umiocr,
+    UMIOCR_OPTIONS.name: answer_umiocr_options,
+    OCRSPACE.name: answer_ocrspace,
 }
 
 
@@ -69,7 +89,7 @@ class Answers:
 
 
 def _respond(call: Call) -> Response:
-    if door_at(call.head.path) is EVENT:
+    if door_at(call.head.path, call.settings.adapters) is EVENT:
         return answer_event(call, _respond_in_one_piece)
     return _respond_to_request(call)
 
@@ -81,7 +101,7 @@ def _respond_in_one_piece(call: Call) -> Response:
 
 def _respond_to_request(call: Call) -> Response:
     path = call.head.path
-    door = door_at(path)
+    door = door_at(path, call.settings.adapters)
     try:
         if door is None or door is EVENT:  # no event contains another one
             raise unknown_path(path)
@@ -91,4 +111,4 @@ def _respond_to_request(call: Call) -> Response:
         if call.outlet.has_sent:
             stream_error = error_record if door is None else door.stream_error
             return Response(HTTPStatus.OK, (), stream_error(error, call.request_id))
-        return refuse_at(path)(error, call.request_id)
+        return refuse_at(path, call.settings.adapters)(error, call.request_id)

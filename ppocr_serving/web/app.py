@@ -147,7 +147,7 @@ class Application:
         if mark:
             self._output.write(f"FC Invoke Start {mark}")
         stream = ResponseStream(partial(self._start, request, send), send)
-        door = door_at(request.path)
+        door = door_at(request.path, self._settings.adapters)
         record.door = "" if door is None else door.name
         route = self._route(door, stream, request)
         try:
@@ -209,7 +209,9 @@ class Application:
 
     def _route(self, door: Door | None, stream: ResponseStream, request: Request) -> _Route:
         if door is None:
-            nowhere = _Route((request.method,), _nowhere, is_open=True, refuse=refuse_at(request.path))
+            nowhere = _Route(
+                (request.method,), _nowhere, is_open=True, refuse=refuse_at(request.path, self._settings.adapters)
+            )
             return self._routes.get(request.path) or nowhere
         if door is EVENT:
             return _Route(door.methods, partial(self._invoke, stream))
@@ -243,7 +245,7 @@ class Application:
                     raise
                 except Exception as error:
                     record.error = error_code(error)
-                    return refuse_event(body.contents(), error, request.request_id)
+                    return refuse_event(body.contents(), error, request.request_id, self._settings.adapters)
         except (LimitExceeded, RequestCancelled, RequestTimedOut):
             raise
         except Exception as error:  # before the body has arrived, nobody knows whether it is a gateway's event

@@ -3,11 +3,19 @@
 The server's process imports this, so it must stay light; what answers the requests is in `ppocr_serving.web.answers`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from ppocr_serving.errors import PathNotServed, UnsupportedMediaType
+from ppocr_serving.web.adapters.refusals import (
+    check_form,
+    check_form_or_json,
+    check_json,
+    refuse_ocr,
+    refuse_ocrspace,
+    refuse_umiocr,
+)
 from ppocr_serving.web.media_types import is_json, media_type_of
 from ppocr_serving.web.responses import Response, error_record, error_response
 from ppocr_serving.web.v1 import refusals as v1
@@ -17,10 +25,14 @@ __all__ = [
     "CAPABILITIES",
     "DOORS",
     "EVENT",
+    "OCR",
+    "OCRSPACE",
     "PREDICT",
     "PREDICT_PREFIX",
     "READ",
     "RENDER",
+    "UMIOCR",
+    "UMIOCR_OPTIONS",
     "Door",
     "door_at",
     "refuse_at",
@@ -44,6 +56,7 @@ class Door(NamedTuple):
         methods: Allowed methods.
         module: The module whose reader answers; empty if the path names it, or none is needed.
         is_constant: Whether the answer stays the same as long as the server runs.
+        adapters: Names of the adapters that answer: it is there if one of them is switched on. Empty if it always is.
     """
 
     name: str
@@ -54,6 +67,7 @@ class Door(NamedTuple):
     methods: tuple[str, ...] = ("POST",)
     module: str = ""
     is_constant: bool = False
+    adapters: frozenset[str] = frozenset()
 
 
 def _require_json(head: Head) -> None:
@@ -94,11 +108,49 @@ CAPABILITIES = Door(
 )
 """Say what can be read, and how."""
 
+OCR = Door(
+    "ocr",
+    check_form_or_json,
+    refuse_ocr,
+    module=_ENTIRE_PAGES,
+    adapters=frozenset({"paddlex", "rapidocr", "liteparse"}),
+)
+"""Answer the clients of PaddleX, rapidocr_api and LiteParse."""
+
+_UMIOCR: Final = frozenset({"umiocr"})
+
+UMIOCR = Door("umiocr", check_json, refuse_umiocr, module=_ENTIRE_PAGES, adapters=_UMIOCR)
+"""Answer the clients of Umi-OCR."""
+
+UMIOCR_OPTIONS = Door(
+    "umiocr/options",
+    _accept_all,
+    refuse_umiocr,
+    methods=("GET", "HEAD"),
+    module=_ENTIRE_PAGES,
+    is_constant=True,
+    adapters=_UMIOCR,
+)
+"""Say which options Umi-OCR's clients have."""
+
+OCRSPACE = Door(
+    "ocrspace",
+    check_form,
+    refuse_ocrspace,
+    module=_ENTIRE_PAGES,
+    adapters=frozenset({"ocrspace"}),
+)
+"""Answer the clients of OCR.space."""
+
 DOORS: Final[Mapping[str, Door]] = MappingProxyType(
     {
         "/v1/read": READ,
         "/v1/render": RENDER,
         "/v1/capabilities": CAPABILITIES,
+        "/ocr": OCR,
+        "/api/ocr": UMIOCR,
+        "/api/ocr/get_options": UMIOCR_OPTIONS,
+        "/parse/image": OCRSPACE,
         "/invoke": EVENT,
         "/event-invoke": EVENT,
     }
@@ -106,17 +158,28 @@ DOORS: Final[Mapping[str, Door]] = MappingProxyType(
 """All doors by path, but for those of the four modules."""
 
 
-def door_at(path: str) -> Door | None:
-    """Return the door at a path; None if there is none."""
+def door_at(path: str, adapters: Collection[str]) -> Door | None:
+    """Return the door at a path; None if there is none.
+
+    Args:
+        path: The path.
+        adapters: Those that are switched on.
+    """
     name = path.removeprefix(PREDICT_PREFIX)
     if path.startswith(PREDICT_PREFIX) and name != "" and "/" not in name:
         return PREDICT
-    return DOORS.get(path)
+    door = DOORS.get(path)
+    return None if door is not None and door.adapters and door.adapters.isdisjoint(adapters) else door
 
 
-def refuse_at(path: str) -> Callable[[BaseException, str], Response]:
-    """Return what makes the errors at a path, whether or not there is anything."""
-    door = door_at(path)
+def refuse_at(path: str, adapters: Collection[str]) -> Callable[[BaseException, str], Response]:
+    """Return what makes the errors at a path, whether or not there is anything.
+
+    Args:
+        path: The path.
+        adapters: Those that are switched on.
+    """
+    door = door_at(path, adapters)
     if door is not None:
         return door.refuse
     return v1.refuse if path.startswith("/v1/") else error_response

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -44,18 +44,19 @@ def answer_event(call: "Call", respond: "Callable[[Call], Response]") -> Respons
     return invocation_response(_in_gateway_form(respond(call._replace(head=head, body=event.body))))
 
 
-def refuse_event(payload: memoryview, error: BaseException, request_id: str) -> Response:
+def refuse_event(payload: memoryview, error: BaseException, request_id: str, adapters: Collection[str]) -> Response:
     """Answer an event that no worker has answered, in the form that it asks for.
 
     Args:
         payload: What the platform sent.
         error: Why there is no answer.
         request_id: The request's id.
+        adapters: Those that are switched on.
     """
     path = event_path(payload)
     if path is None:
         return invocation_response(error_response(error, request_id))
-    refuse = refuse_at(path.partition("?")[0])
+    refuse = refuse_at(path.partition("?")[0], adapters)
     return invocation_response(_in_gateway_form(refuse(error, request_id)))
 
 

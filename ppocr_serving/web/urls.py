@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple, Self
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from ppocr_serving.errors import InvalidRequest, InvalidSetting, LimitExceeded
+from ppocr_serving.errors import InvalidRequest, LimitExceeded
 from ppocr_serving.settings import ServerSettings
-from ppocr_serving.web.addresses import IpAddress, IpNetwork, is_public
+from ppocr_serving.web.addresses import IpAddress, IpNetwork, allowed_networks, is_public
 
 __all__ = ["UrlLimits", "fetch", "fetch_all"]
 
@@ -57,13 +57,7 @@ class UrlLimits(NamedTuple):
         Raises:
             InvalidSetting: A network is not one.
         """
-        try:
-            networks = tuple(map(ipaddress.ip_network, settings.url_allowed_networks))
-        except ValueError as error:
-            given = ",".join(settings.url_allowed_networks)
-            raise InvalidSetting(
-                f"PPOCR_URL_ALLOWED_NETWORKS is {given[:80]!r}: {error}; give networks such as 10.0.0.0/8, with commas"
-            ) from error
+        networks = allowed_networks(settings.url_allowed_networks)
         return cls(settings.url_input, settings.max_body_mb * 2**20, networks)
 
 

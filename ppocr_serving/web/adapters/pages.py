@@ -1,0 +1,118 @@
+"""The pages of one file, read for a client of another service."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import msgspec
+
+from ppocr_serving.errors import LimitExceeded
+from ppocr_serving.outputs.items import FileKind
+from ppocr_serving.reading.documents import DocumentLimits, OpenDocument, open_document
+from ppocr_serving.reading.options import ReadOptions
+from ppocr_serving.reading.reader import Reader
+from ppocr_serving.results import Page
+from ppocr_serving.vision.pictures import BgrImage
+from ppocr_serving.vision.pipeline import require_lines
+from ppocr_serving.web.call import Call
+from ppocr_serving.web.contract import require_module
+
+__all__ = ["FilePages", "open_pages", "reader_of", "require_picture"]
+
+_ENTIRE_PAGES: Final = "ocr_system"
+_JPEG: Final = b"\xff\xd8\xff"
+
+
+def reader_of(call: Call) -> Reader:
+    """Return what reads entire pages.
+
+    Raises:
+        ModuleNotServed: The module was not started.
+    """
+    require_module(_ENTIRE_PAGES, call.readers)
+    return call.readers[_ENTIRE_PAGES]
+
+
+class FilePages:
+    """An open file that is read page by page, and the pictures of its pages for those who show them.
+
+    Args:
+        file: The file.
+        document: The same, open.
+        call: What is answered; its record counts the pages.
+
+    Attributes:
+        file: As given.
+        document: As given.
+        kind: What it is.
+    """
+
+    def __init__(self, file: bytes, document: OpenDocument, call: Call) -> None:
+        self.file = file
+        self.document = document
+        self.kind: FileKind = document.kind
+        self._call = call
+        self._reader = reader_of(call)
+
+    def read(self, options: ReadOptions, most: int = 0) -> Iterator[Page]:
+        """Yield the pages; those of a file with several that cannot be read have an error.
+
+        Args:
+            options: How they are read.
+            most: Read this many at most; 0 is as many as the settings allow.
+        """
+        if most and self.document.page_count > most:
+            options = msgspec.structs.replace(options, pages=f"1-{most}")
+        record = self._call.record
+        for page in self._reader.read_open(self.document, options, watch=self._call.watch):
+            record.pixels += page.width * page.height
+            record.lines += len(page.lines)
+            require_lines(record.lines, self._reader.settings.reading.max_lines)
+            yield page
+
+    def image(self, number: int) -> BgrImage:
+        """Return the picture of a page as it was read."""
+        return self.document.render(number, self._reader.settings.reading.pdf_dpi).image
+
+    def original_jpeg(self, number: int) -> bytes | None:  # noqa: ARG002
+        """Return the JPEG file that shows a page as it was read; None if none does."""
+        return self.file if self.kind == "picture" and self.file.startswith(_JPEG) else None
+
+    def picture(self) -> BgrImage:
+        """Return the picture of the only page, to read it in another way than as a page."""
+        require_picture(self)
+        with self._call.watch("decode"):
+            image = self.image(1)
+        self._call.record.pixels += image.shape[0] * image.shape[1]
+        return image
+
+
+@contextmanager
+def open_pages(data: bytes, call: Call) -> Iterator[FilePages]:
+    """Open a file for the enclosed block.
+
+    Args:
+        data: A picture, TIFF, GIF or PDF.
+        call: What is answered.
+
+    Raises:
+        ImageDecodeError: It is none of them, or damaged.
+        LimitExceeded: It is too large.
+    """
+    call.record.pictures = 1
+    limits = DocumentLimits.of(reader_of(call).settings)
+    with call.watch("decode"):
+        document = open_document(data, limits, check=call.watch.check)
+    with document:
+        yield FilePages(data, document, call)
+
+
+def require_picture(pages: FilePages) -> None:
+    """Refuse files with several pages, for services whose answers have one.
+
+    Raises:
+        LimitExceeded: There are several pages.
+    """
+    count = pages.document.page_count
+    if count > 1:
+        raise LimitExceeded(f"the file has {count} pages, and this answer holds one; send them one by one")
