@@ -22,7 +22,7 @@ from ppocr_serving.errors import InvalidRequest, LimitExceeded
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.web.addresses import IpAddress, IpNetwork, allowed_networks, is_public
 
-__all__ = ["UrlLimits", "fetch", "fetch_all"]
+__all__ = ["Fetcher", "UrlLimits", "fetch"]
 
 _PORTS: Final = {"http": 80, "https": 443}
 _SECONDS: Final = 10.0
@@ -77,6 +77,30 @@ class _Place(NamedTuple):
     path: str
 
 
+class Fetcher:
+    """Fetch the files of a request one after the other, within the limits all together.
+
+    Args:
+        limits: What may be fetched; the time begins now.
+    """
+
+    def __init__(self, limits: UrlLimits) -> None:
+        self._limits = limits
+        self._room = limits.max_bytes
+        self._end = time.monotonic() + limits.seconds
+
+    def fetch(self, url: str) -> bytes:
+        """Return the bytes of a file, which may be anything; raises as the function `fetch`."""
+        if not self._limits.is_allowed:
+            raise InvalidRequest(
+                "URLs are not fetched; send the file itself, or have the operator set PPOCR_URL_INPUT=true"
+            )
+        with _naming(url):
+            data = _fetch(url, self._limits._replace(max_bytes=self._room), self._end)
+        self._room -= len(data)
+        return data
+
+
 def fetch(url: str, limits: UrlLimits) -> bytes:
     """Fetch a file.
 
@@ -91,36 +115,7 @@ def fetch(url: str, limits: UrlLimits) -> bytes:
         InvalidRequest: URLs are not allowed, this one is not, or there is no file.
         LimitExceeded: The file is too large.
     """
-    (data,) = fetch_all([url], limits)
-    return data
-
-
-def fetch_all(urls: Sequence[str], limits: UrlLimits) -> list[bytes]:
-    """Fetch some files one after the other, within the limits all together.
-
-    Args:
-        urls: Where they are.
-        limits: What may be fetched.
-
-    Returns:
-        The bytes of each file, in order.
-
-    Raises:
-        InvalidRequest: URLs are not allowed, one of them is not, or there is no file.
-        LimitExceeded: The files are too large.
-    """
-    if urls and not limits.is_allowed:
-        raise InvalidRequest(
-            "URLs are not fetched; send the file itself, or have the operator set PPOCR_URL_INPUT=true"
-        )
-    end = time.monotonic() + limits.seconds
-    room = limits.max_bytes
-    files = []
-    for url in urls:
-        with _naming(url):
-            files.append(_fetch(url, limits._replace(max_bytes=room), end))
-        room -= len(files[-1])
-    return files
+    return Fetcher(limits).fetch(url)
 
 
 @contextmanager

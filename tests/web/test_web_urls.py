@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ppocr_serving.errors import InvalidRequest, InvalidSetting, LimitExceeded
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.web.addresses import is_public
-from ppocr_serving.web.urls import UrlLimits, fetch, fetch_all
+from ppocr_serving.web.urls import Fetcher, UrlLimits, fetch
 from tests.web.file_server import file_server, response
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
@@ -166,8 +166,10 @@ def test_larger_files_than_allowed_are_refused() -> None:
     small = ALLOWED._replace(max_bytes=1000)
     with file_server(response(bytes(1000))) as server:
         assert fetch(server.url, small) == bytes(1000)
+        fetcher = Fetcher(small)
+        assert fetcher.fetch(server.url) == bytes(1000)
         with pytest.raises(LimitExceeded, match="is larger than the limit of 0 bytes"):
-            fetch_all([server.url, server.url], small)
+            fetcher.fetch(server.url)
 
     def endless(client: socket.socket) -> None:
         client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")

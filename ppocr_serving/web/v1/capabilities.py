@@ -11,6 +11,7 @@ from ppocr_serving import __version__
 from ppocr_serving.outputs import FORMATS
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.reading.reader import Reader
+from ppocr_serving.web.adapters.refusals import enabled_adapters
 from ppocr_serving.web.allowances import LIMITED_SIDES, MAX_SIDE_LENGTH
 from ppocr_serving.web.call import Call
 from ppocr_serving.web.contract import MODULE_NAMES, require_module
@@ -56,6 +57,7 @@ def capabilities(call: Call) -> Response:
         "adapters": {
             "hubserving": [f"{PREDICT_PREFIX}{name}" for name in MODULE_NAMES if name in call.readers],
             "events": [path for path in DOORS if "invoke" in path],
+            **_adapters(call),
         },
     }
     return json_response(msgspec.json.encode(stated), HTTPStatus.OK)
@@ -103,3 +105,11 @@ def _descriptions(kind: type) -> dict[str, str]:
     section = re.search(r"^Attributes:\n(.*?)(?:^\S|\Z)", text, re.MULTILINE | re.DOTALL)
     found = re.findall(r"^    (\w+): (.*?)(?=^    \w|\Z)", section[1] if section else "", re.MULTILINE | re.DOTALL)
     return {name: " ".join(body.split()) for name, body in found}
+
+
+def _adapters(call: Call) -> dict[str, list[str]]:
+    """Return the paths of each adapter that is switched on."""
+    return {
+        name: [path for path, door in DOORS.items() if name in door.adapters]
+        for name in sorted(enabled_adapters(call.settings.adapters))
+    }

@@ -14,7 +14,7 @@ __all__ = ["JsonBody", "JsonFile", "parse_body"]
 
 _EXAMPLE: Final = '{"files": [{"data": "<base64>"}]}'
 _MAX_OPTIONS_BYTES: Final = 4096
-_MAX_NAME_BYTES: Final = 4096
+_MAX_TEXT_BYTES: Final = 4096
 _DATA_URL: Final = re.compile(rb"\s*data:[\w.+-]+/[\w.+-]+(?:;[\w.=+-]+)*;base64,", re.IGNORECASE)
 _DECODING_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -23,12 +23,14 @@ class JsonFile(NamedTuple):
     """A file of a body.
 
     Attributes:
-        data: Its bytes.
+        data: Its bytes; empty if it is yet to be fetched.
         name: Its name as it was sent; empty if it has none.
+        url: Where it is to be fetched from; empty if it was sent.
     """
 
     data: bytes
     name: str
+    url: str = ""
 
 
 class JsonBody(NamedTuple):
@@ -104,13 +106,17 @@ def _file(index: int, item: msgspec.Raw) -> JsonFile:
     if kind_of_json(memoryview(item)) != "a string":
         with at_file(index, ""):
             fields = _object(memoryview(item), "the file", '{"data": "<base64>", "name": "invoice.pdf"}')
-            unknown = sorted(fields.keys() - {"data", "name"})
+            unknown = sorted(fields.keys() - {"data", "name", "url"})
             if unknown:
-                raise InvalidRequest(f"{unknown[0][:40]!r}: unknown key; a file has data and name")
-            if "data" not in fields:
+                raise InvalidRequest(f"{unknown[0][:40]!r}: unknown key; a file has data or url, and name")
+            if "data" in fields and "url" in fields:
+                raise InvalidRequest("data: is there beside url; send one of them")
+            if not ("data" in fields or "url" in fields):
                 raise InvalidRequest('data: the key is missing; send {"data": "<base64>"}')
+            name = _short_text("name", fields["name"]) if "name" in fields else ""
+            if "url" in fields:
+                return JsonFile(b"", name, _short_text("url", fields["url"]))
             data = fields["data"]
-            name = _name(fields["name"]) if "name" in fields else ""
     with at_file(index, name):
         try:
             text = text_of_json(data)
@@ -120,13 +126,13 @@ def _file(index: int, item: msgspec.Raw) -> JsonFile:
         return JsonFile(decode_base64(memoryview(text)[prefix.end() :] if prefix else text), name)
 
 
-def _name(raw: msgspec.Raw) -> str:
-    if memoryview(raw).nbytes > _MAX_NAME_BYTES:
-        raise InvalidRequest(f"name: has {memoryview(raw).nbytes} bytes; the limit is {_MAX_NAME_BYTES}")
+def _short_text(name: str, raw: msgspec.Raw) -> str:
+    if memoryview(raw).nbytes > _MAX_TEXT_BYTES:
+        raise InvalidRequest(f"{name}: has {memoryview(raw).nbytes} bytes; the limit is {_MAX_TEXT_BYTES}")
     try:
         return msgspec.json.decode(raw, type=str)
     except _DECODING_ERRORS as error:
-        raise InvalidRequest(f"name: is {kind_of_json(memoryview(raw))}; send a string") from error
+        raise InvalidRequest(f"{name}: is {kind_of_json(memoryview(raw))}; send a string") from error
 
 
 def _options(raw: msgspec.Raw) -> dict[str, Any]:

@@ -25,12 +25,14 @@ class Sent(NamedTuple):
     """A file that a client has sent.
 
     Attributes:
-        data: Its bytes.
+        data: Its bytes; empty if it is yet to be fetched.
         name: Its name, safe to show; empty if it has none.
+        url: Where it is to be fetched from; empty if it was sent.
     """
 
     data: bytes
     name: str = ""
+    url: str = ""
 
 
 class Parcel(NamedTuple):
@@ -77,7 +79,7 @@ def open_parcel(head: Head, body: bytes | memoryview, max_files: int, *, documen
         return Parcel([Sent(bytes(body))] if len(body) else [], texts, {})
     keys = frozenset({"files", "options", _DOCUMENTS} if documents else {"files", "options"})
     parsed = parse_body(body, max_files, keys)
-    files = [Sent(file.data, safe_name(file.name)) for file in parsed.files]
+    files = [Sent(file.data, safe_name(file.name), file.url) for file in parsed.files]
     return Parcel(files, texts, parsed.options, None if parsed.documents is None else bytes(parsed.documents))
 
 

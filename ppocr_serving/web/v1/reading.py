@@ -15,6 +15,7 @@ from ppocr_serving.web.contract import require_module
 from ppocr_serving.web.doors import READ
 from ppocr_serving.web.responses import Response
 from ppocr_serving.web.v1.choices import Choices, choose
+from ppocr_serving.web.v1.fetching import with_fetched_files
 from ppocr_serving.web.v1.files import File, Shelf
 from ppocr_serving.web.v1.parcels import Sent, open_parcel
 from ppocr_serving.web.v1.places import CLIENTS_OWN, placed
@@ -34,7 +35,7 @@ def read(call: Call) -> Response:
     """
     require_module(READ.module, call.readers)
     reader = call.readers[READ.module]
-    parcel = open_parcel(call.head, call.body, call.settings.max_images)
+    parcel = with_fetched_files(open_parcel(call.head, call.body, call.settings.max_images), call)
     choices = choose(parcel, call.head.accept, reader.settings.models.profile.languages)
     if not parcel.files:
         raise InvalidRequest(f"the request has no file; {_EXAMPLE}")

@@ -15,6 +15,7 @@ from ppocr_serving.web.contract import require_module
 from ppocr_serving.web.doors import RENDER
 from ppocr_serving.web.responses import Response
 from ppocr_serving.web.v1.choices import choose_rendering
+from ppocr_serving.web.v1.fetching import with_fetched_files
 from ppocr_serving.web.v1.files import File, Shelf
 from ppocr_serving.web.v1.parcels import Sent, open_parcel
 from ppocr_serving.web.v1.writing import answer
@@ -38,7 +39,7 @@ def render(call: Call) -> Response:
     """
     require_module(RENDER.module, call.readers)
     reader = call.readers[RENDER.module]
-    parcel = open_parcel(call.head, call.body, call.settings.max_images, documents=True)
+    parcel = with_fetched_files(open_parcel(call.head, call.body, call.settings.max_images, documents=True), call)
     form, password = choose_rendering(parcel, call.head.accept)
     if parcel.documents is None:
         raise InvalidRequest(f"documents: there are none; {_EXAMPLE}")

@@ -1,7 +1,8 @@
 """An application that speaks like other services, in process, with real models in a worker."""
 
+import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pytest
@@ -37,6 +38,26 @@ class Served(NamedTuple):
 
     def post_json(self, path: str, body: Any) -> Answer:
         return self.post(path, json.dumps(body).encode(), "application/json")
+
+    def at_once(
+        self, slow: Sequence[tuple[str, Any]], quick: tuple[str, Any], when_quick: Callable[[], None]
+    ) -> list[Answer]:
+        """Post some JSON bodies, another one after them, and call a function once that is answered."""
+
+        async def post(path: str, body: Any) -> Answer:
+            headers = {"content-type": "application/json"}
+            answer = await ask(self.application, "POST", path, [json.dumps(body).encode()], headers)
+            assert answer is not None
+            return answer
+
+        async def post_all() -> list[Answer]:
+            waiting = [asyncio.ensure_future(post(*request)) for request in slow]
+            await asyncio.sleep(0.5)  # they are being fetched
+            answer = await post(*quick)
+            when_quick()
+            return [answer, *await asyncio.gather(*waiting)]
+
+        return self.client.run(post_all())
 
     def post_form(
         self, path: str, fields: Mapping[str, Any], files: Mapping[str, tuple[str, bytes]] | None = None

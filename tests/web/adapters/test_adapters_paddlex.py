@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from typing import Any
 
 import pytest
@@ -202,3 +203,13 @@ def test_a_file_is_fetched_from_its_url(served: Served) -> None:
         answer = served.post_json("/ocr", {"file": f"{server.url}/a.png"})
     assert answer.status == 400
     assert answer.json["errorMsg"].endswith("answers with status 404; give the address of a file")
+
+
+def test_a_gateways_event_can_hold_a_request(served: Served) -> None:
+    body = json.dumps({"file": base64_of(HELLO), "visualize": False})
+    answer = served.post_json("/invoke", {"path": "/ocr", "httpMethod": "POST", "body": body, "isBase64Encoded": False})
+    assert answer.json["statusCode"] == 200
+    result = json.loads(answer.json["body"])["result"]
+    assert result["ocrResults"][0]["prunedResult"]["rec_texts"] == ["Hello World"]
+    answer = served.post_json("/invoke", {"path": "/ocr", "httpMethod": "POST", "body": "{}", "isBase64Encoded": False})
+    assert json.loads(answer.json["body"])["errorCode"] == 400
