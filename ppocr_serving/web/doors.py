@@ -113,6 +113,7 @@ OCR = Door(
     check_form_or_json,
     refuse_ocr,
     module=_ENTIRE_PAGES,
+    takes_documents=True,
     adapters=frozenset({"paddlex", "rapidocr", "liteparse"}),
 )
 """Answer the clients of PaddleX, rapidocr_api and LiteParse."""
@@ -138,6 +139,7 @@ OCRSPACE = Door(
     check_form,
     refuse_ocrspace,
     module=_ENTIRE_PAGES,
+    takes_documents=True,
     adapters=frozenset({"ocrspace"}),
 )
 """Answer the clients of OCR.space."""

@@ -109,7 +109,7 @@ def answer_ocrspace(call: Call) -> Response:
         read = list(pages.read(options))
         if fields.get("iscreatesearchablepdf"):
             with call.watch("encode"):
-                data = write([Item(Document(tuple(read)), pages=pages)], "pdf", check=call.watch.check)
+                data = write([Item(Document(tuple(read)), pages=pages.file)], "pdf", check=call.watch.check)
                 pdf = f"data:application/pdf;base64,{base64.b64encode(data).decode()}"
     errors = [str(page.error) for page in read if page.error is not None]
     answer: dict[str, Any] = {

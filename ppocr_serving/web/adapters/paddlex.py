@@ -22,6 +22,7 @@ from ppocr_serving.web.adapters.sent import file_of_text
 from ppocr_serving.web.allowances import MAX_SIDE_LENGTH
 from ppocr_serving.web.call import Call
 from ppocr_serving.web.responses import Response, json_response
+from ppocr_serving.web.v1.files import File
 
 __all__ = ["answer_paddlex"]
 
@@ -67,14 +68,14 @@ def answer_paddlex(call: Call) -> Response:
     results, sizes = [], []
     with open_pages(file_of_text(_FILE, text, call), call) as pages:
         _require_kind(pages, fields.get("fileType"))
-        images = _Images(pages, call)
+        images = _Images(pages.file, call)
         for page in pages.read(options, _MAX_PAGES):
             if page.error is not None:
                 raise page.error
             result: dict[str, Any] = {"prunedResult": _pruned(page, options, reader_of(call).settings.reading)}
             results.append(result | images.of(page) if visualizes else result)
             sizes.append({"width": page.width, "height": page.height})
-        is_one = pages.kind != "pdf" and len(sizes) == 1
+        is_one = pages.document.kind != "pdf" and len(sizes) == 1
     info = {**sizes[0], "type": "image"} if is_one else {"numPages": len(sizes), "pages": sizes, "type": "pdf"}
     with call.watch("encode"):
         answer = {
@@ -87,7 +88,7 @@ def answer_paddlex(call: Call) -> Response:
 
 
 def _require_kind(pages: FilePages, file_type: int | None) -> None:
-    if file_type is not None and (pages.kind == "pdf") != (file_type == _PDF):
+    if file_type is not None and (pages.document.kind == "pdf") != (file_type == _PDF):
         kinds = {_PDF: "a PDF", _PICTURE: "a picture"}
         raise InvalidRequest(
             f"fileType is {file_type}, but the file is {kinds[1 - file_type]}; leave fileType out, or correct it"
@@ -160,20 +161,20 @@ class _Images:
     """The pictures of an answer.
 
     Args:
-        pages: The file.
+        file: The file.
         call: What is answered.
     """
 
-    def __init__(self, pages: FilePages, call: Call) -> None:
-        self._pages = pages
+    def __init__(self, file: File, call: Call) -> None:
+        self._file = file
         self._call = call
         self._room = _MAX_IMAGE_BYTES
 
     def of(self, page: Page) -> dict[str, str]:
         """Return the pictures of a page in base64: as it was sent, upright, and with what was found in it."""
         with self._call.watch("encode"):
-            drawn = write([Item(Document((page,)), pages=self._pages)], "png", check=self._call.watch.check)
-            image = self._pages.image(page.number)
+            drawn = write([Item(Document((page,)), pages=self._file)], "png", check=self._call.watch.check)
+            image = self._file.image(page.number)
             images = {"ocrImage": self._base64(drawn), "inputImage": self._base64(_jpeg(image))}
             if page.angle:
                 images["docPreprocessingImage"] = self._base64(_jpeg(cv2.rotate(image, _ROTATIONS[page.angle])))

@@ -7,8 +7,7 @@ from typing import Final
 import msgspec
 
 from ppocr_serving.errors import LimitExceeded
-from ppocr_serving.outputs.items import FileKind
-from ppocr_serving.reading.documents import DocumentLimits, OpenDocument, open_document
+from ppocr_serving.reading.documents import DocumentLimits, OpenDocument
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.results import Page
@@ -16,11 +15,12 @@ from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.pipeline import require_lines
 from ppocr_serving.web.call import Call
 from ppocr_serving.web.contract import require_module
+from ppocr_serving.web.v1.files import File, Shelf
+from ppocr_serving.web.v1.parcels import Sent
 
 __all__ = ["FilePages", "open_pages", "reader_of", "require_picture"]
 
 _ENTIRE_PAGES: Final = "ocr_system"
-_JPEG: Final = b"\xff\xd8\xff"
 
 
 def reader_of(call: Call) -> Reader:
@@ -34,23 +34,21 @@ def reader_of(call: Call) -> Reader:
 
 
 class FilePages:
-    """An open file that is read page by page, and the pictures of its pages for those who show them.
+    """An open file that is read page by page.
 
     Args:
-        file: The file.
+        file: The file, also for those who show its pages.
         document: The same, open.
         call: What is answered; its record counts the pages.
 
     Attributes:
         file: As given.
         document: As given.
-        kind: What it is.
     """
 
-    def __init__(self, file: bytes, document: OpenDocument, call: Call) -> None:
+    def __init__(self, file: File, document: OpenDocument, call: Call) -> None:
         self.file = file
         self.document = document
-        self.kind: FileKind = document.kind
         self._call = call
         self._reader = reader_of(call)
 
@@ -64,25 +62,18 @@ class FilePages:
         if most and self.document.page_count > most:
             options = msgspec.structs.replace(options, pages=f"1-{most}")
         record = self._call.record
-        for page in self._reader.read_open(self.document, options, watch=self._call.watch):
+        for page in self.file.read(self._reader, options, self._call.watch, self._call.next_page):
             record.pixels += page.width * page.height
             record.lines += len(page.lines)
-            require_lines(record.lines, self._reader.settings.reading.max_lines)
+            if self.document.kind == "picture":  # the pages of a document have a limit each
+                require_lines(record.lines, self._reader.settings.reading.max_lines)
             yield page
-
-    def image(self, number: int) -> BgrImage:
-        """Return the picture of a page as it was read."""
-        return self.document.render(number, self._reader.settings.reading.pdf_dpi).image
-
-    def original_jpeg(self, number: int) -> bytes | None:  # noqa: ARG002
-        """Return the JPEG file that shows a page as it was read; None if none does."""
-        return self.file if self.kind == "picture" and self.file.startswith(_JPEG) else None
 
     def picture(self) -> BgrImage:
         """Return the picture of the only page, to read it in another way than as a page."""
         require_picture(self)
         with self._call.watch("decode"):
-            image = self.image(1)
+            image = self.document.render(1, self._reader.settings.reading.pdf_dpi).image
         self._call.record.pixels += image.shape[0] * image.shape[1]
         return image
 
@@ -100,11 +91,13 @@ def open_pages(data: bytes, call: Call) -> Iterator[FilePages]:
         LimitExceeded: It is too large.
     """
     call.record.pictures = 1
-    limits = DocumentLimits.of(reader_of(call).settings)
-    with call.watch("decode"):
-        document = open_document(data, limits, check=call.watch.check)
-    with document:
-        yield FilePages(data, document, call)
+    settings = reader_of(call).settings
+    limits = DocumentLimits.of(settings)._replace(max_total_pixels=call.settings.max_request_pixels)
+    sent = Sent(data)
+    with Shelf(limits, "", call.watch.check) as shelf:
+        with call.watch("decode"):
+            document = shelf.open(sent)
+        yield FilePages(File(sent, shelf, settings.reading.pdf_dpi), document, call)
 
 
 def require_picture(pages: FilePages) -> None:
