@@ -137,6 +137,12 @@ def test_the_server_listens_on_the_platforms_port_until_sigterm(tmp_path: Path, 
         ("PPOCR_WORKERS", "0", "PPOCR_WORKERS is '0': "),
         ("PPOCR_THREADS", "many", "PPOCR_THREADS is 'many': expected `int`, got `str`"),
         ("PPOCR_PROFILE", "none", "profile 'none' does not exist; use "),
+        ("PPOCR_ADAPTERS", "none,umiocr", "PPOCR_ADAPTERS is 'none,umiocr': give either none or the names"),
+        (
+            "PPOCR_URL_ALLOWED_NETWORKS",
+            "intranet",
+            "PPOCR_URL_ALLOWED_NETWORKS is 'intranet': 'intranet' does not appear",
+        ),
         ("PPOCR_REC_MODEL_DIR", "/nonexistent", "rec model: /nonexistent has no usable inference.pdmodel"),
     ],
 )
