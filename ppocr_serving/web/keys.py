@@ -30,6 +30,7 @@ _MAX_FILE_BYTES = 2**18
 _MAX_CREDENTIALS = 512  # characters
 _SCHEMES = frozenset({"bearer", "token"})
 _LINE_FORM = "NAME:SHA256, then optionally requests=N and pixels=N"
+_HEADERS = ("x-api-key", "apikey")  # the second one is that of OCR.space's clients
 _HOW = "send the header Authorization: Bearer KEY, or X-API-Key: KEY"
 
 
@@ -130,8 +131,9 @@ class Keyring:
 
 def _credentials(headers: Mapping[str, str]) -> str:
     """Return the key that a request has; empty if it has none."""
-    if key := headers.get("x-api-key", "").strip():
-        return key
+    for name in _HEADERS:
+        if key := headers.get(name, "").strip():
+            return key
     scheme, _, key = headers.get("authorization", "").strip().partition(" ")
     return key.strip() if scheme.lower() in _SCHEMES else ""
 

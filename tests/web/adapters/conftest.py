@@ -33,8 +33,8 @@ class Served(NamedTuple):
         assert answer is not None
         return answer
 
-    def post(self, path: str, body: bytes, content_type: str) -> Answer:
-        return self.client.post(self.application, path, body, content_type=content_type)
+    def post(self, path: str, body: bytes, content_type: str, **headers: str) -> Answer:
+        return self.client.post(self.application, path, body, content_type=content_type, **headers)
 
     def post_json(self, path: str, body: Any) -> Answer:
         return self.post(path, json.dumps(body).encode(), "application/json")
