@@ -1,4 +1,4 @@
-"""The end of each soak: what its checks have found, and the exit code."""
+"""The end of each soak and of the fuzzer: what its checks have found, and the exit code."""
 
 import sys
 from collections.abc import Iterable
@@ -8,11 +8,12 @@ from benchmarks.server import ServerFailed
 __all__ = ["report"]
 
 
-def report(complaints: Iterable[str]) -> int:
+def report(complaints: Iterable[str], name: str = "soak") -> int:
     """Run a soak, and print a line for each failed check.
 
     Args:
         complaints: Runs the soak as it is consumed; a line for each failed check.
+        name: What the lines begin with.
 
     Returns:
         The exit code.
@@ -22,5 +23,5 @@ def report(complaints: Iterable[str]) -> int:
     except (ServerFailed, OSError) as error:
         found = [str(error)]
     for complaint in found:
-        print(f"soak: {complaint}", file=sys.stderr)
+        print(f"{name}: {complaint}", file=sys.stderr)
     return 1 if found else 0

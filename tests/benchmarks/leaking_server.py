@@ -23,6 +23,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if not self.path.startswith("/predict/"):
+            self._answer(404, {"msg": "there is nothing", "results": "", "status": "101"})
+            return
         pictures = len(json.loads(body)["images"])
         _kept.append(b"x" * (_LEAK * 10**6))
         if len(body) > 4 * 10**6 * 4 / 3:
@@ -40,6 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, status: int, content: Any) -> None:
         body = json.dumps(content).encode()
         self.send_response(status)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
