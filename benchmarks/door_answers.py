@@ -5,14 +5,14 @@ import io
 import json
 import re
 from base64 import b64decode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from xml.etree import ElementTree
 
 from benchmarks.doors import Answer, Asked
 
-__all__ = ["KNOWN_STATUSES", "Outcome", "comparable", "examine"]
+__all__ = ["KNOWN_STATUSES", "Outcome", "comparable", "examine", "without_origin"]
 
 KNOWN_STATUSES: Final = frozenset({200, 400, 404, 405, 406, 408, 413, 415, 417, 431, 503, 504})
 """What the service may answer; 500 never."""
@@ -86,12 +86,26 @@ def comparable(answer: Answer) -> bytes:
     return b"%d %s\n" % (answer.status, media_type.encode()) + body
 
 
-def _without_volatile(value: Any) -> Any:
+def without_origin(compared: bytes) -> bytes:
+    """Return what `comparable` returns without what an answer says of the options that took effect."""
+    head, _, body = compared.partition(b"\n")
+    try:
+        values = [_without(json.loads(line), frozenset({"origin"})) for line in body.splitlines()]
+    except ValueError:  # not JSON
+        return compared
+    return head + json.dumps(values).encode()
+
+
+def _without(value: Any, names: Set[str]) -> Any:
     if isinstance(value, dict):
-        if isinstance(value.get("body"), str) and "statusCode" in value:  # an event's answer
-            value = {**value, "body": _without_volatile(_json_or_text(value["body"]))}
-        return {name: _without_volatile(item) for name, item in value.items() if name not in _VOLATILE}
-    return [_without_volatile(item) for item in value] if isinstance(value, list) else value
+        return {name: _without(item, names) for name, item in value.items() if name not in names}
+    return [_without(item, names) for item in value] if isinstance(value, list) else value
+
+
+def _without_volatile(value: Any) -> Any:
+    if isinstance(value, dict) and isinstance(value.get("body"), str) and "statusCode" in value:  # an event's answer
+        value = {**value, "body": _json_or_text(value["body"])}
+    return _without(value, _VOLATILE)
 
 
 def _json_or_text(text: str) -> Any:

@@ -16,7 +16,7 @@ BOUNDARY: Final = "part-of-a-form"
 FORMATS: Final = ("json", "text", "markdown", "hocr", "alto", "csv", "jsonl", "pdf", "png")
 """Formats of `/v1/read` and `/v1/render`."""
 
-Options = Mapping[str, bool | float | str]
+Options = Mapping[str, bool | float | str | tuple[int, ...]]
 """Options of one request, by name."""
 
 _NO_OPTIONS: Final[Options] = MappingProxyType({})
@@ -147,7 +147,13 @@ def _json(value: Any) -> bytes:
 
 def _words(options: Options) -> dict[str, str]:
     """Return options as they are written in a query or a form."""
-    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in options.items()}
+    return {name: _word(value) for name, value in options.items()}
+
+
+def _word(value: bool | float | str | tuple[int, ...]) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _predict(module: str) -> Recipe:

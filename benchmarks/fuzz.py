@@ -25,6 +25,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from benchmarks.door_answers import comparable, examine
+from benchmarks.door_probe import Valid, probe
 from benchmarks.doors import RECIPES, Asked, Client, Lost, Recipe
 from benchmarks.mutations import mutate, mutate_body, mutate_head
 from benchmarks.server import check_running, serving, wait_until_ready
@@ -34,8 +35,6 @@ from benchmarks.soak_report import report
 
 __all__ = ["Input", "Tally", "main", "plan_input"]
 
-_OK: Final = 200
-_ABSENT: Final = 404
 _GOOD_EVERY: Final = 200  # inputs of a client between two valid requests
 _SHOWN: Final = 20
 _REQUEST_SECONDS: Final = 20
@@ -61,14 +60,6 @@ class Input(NamedTuple):
     kind: str
     file: str
     asked: Asked
-
-
-class Valid(NamedTuple):
-    """A valid request and the answers that it may get."""
-
-    recipe: Recipe
-    asked: Asked
-    answers: frozenset[bytes]
 
 
 class Tally:
@@ -182,40 +173,10 @@ class _Fuzzer:
         self._tally.add(valid.recipe.door, str(answer.status), answer.seconds, "" if is_same else failure)
 
 
-def _probe(port: int, recipes: Mapping[str, Recipe], file: bytes) -> tuple[list[Valid], list[str], list[str]]:
-    """Ask every door for a valid file, twice.
-
-    Args:
-        port: The server's.
-        recipes: Ways to have a file read.
-        file: A picture file.
-
-    Returns:
-        The valid requests, the names of recipes whose door is absent, and what is wrong with the answers of others.
-    """
-    present: list[Valid] = []
-    absent: list[str] = []
-    wrong: list[str] = []
-    with Client(port, 10 * _REQUEST_SECONDS) as client:
-        for recipe in recipes.values():
-            asked = recipe.build(file, {})
-            answers = [client.ask(asked) for _ in range(2)]
-            outcomes = [examine(asked, answer) for answer in answers]
-            problem = next((outcome.problem for outcome in outcomes if outcome.problem), "")
-            if _ABSENT in (answers[0].status, outcomes[0].status):
-                absent.append(recipe.name)
-            elif problem or outcomes[0].status != _OK:
-                problem = problem or f"status {outcomes[0].status}: {answers[0].body[:300]!r}"
-                wrong.append(f"{recipe.name}, a valid request: {problem}")
-            else:
-                present.append(Valid(recipe, asked, frozenset(map(comparable, answers))))
-    return present, absent, wrong
-
-
 def _fuzz(options: argparse.Namespace) -> Iterator[str]:
     """Run the fuzzer and print the table; yield a line for each thing that went wrong."""
     tally = Tally()
-    recipes = {name: recipe for name, recipe in RECIPES.items() if not options.door or recipe.door in options.door}
+    recipes = [recipe for recipe in RECIPES.values() if not options.door or recipe.door in options.door]
     command = options.command or [sys.executable, "-m", "ppocr_serving"]
     start = time.monotonic()
     with (
@@ -227,18 +188,18 @@ def _fuzz(options: argparse.Namespace) -> Iterator[str]:
         wait_until_ready(process, url, log)
         memory.mark_ready()
         port = urlsplit(url).port or 0
-        valid, absent, wrong = _probe(port, recipes, small_files()["PNG"])
-        yield from wrong
-        if not valid:
+        found = probe(port, recipes, small_files()["PNG"])
+        yield from found.wrong
+        if not found.present:
             yield "no door answers a valid request"
             return
         start = time.monotonic()
-        _Fuzzer(port, valid, options, tally).run()
+        _Fuzzer(port, found.present, options, tally).run()
         seconds = time.monotonic() - start
         check_running(process, log, "before the last answer")
         text = log.read_text(encoding="utf-8", errors="replace")
         replaced, most = memory.replaced_workers(), max(sample.total_peak for sample in memory.samples)
-    _print_table(tally, {recipes[name].door for name in absent} - {one.recipe.door for one in valid})
+    _print_table(tally, found.absent)
     print(
         f"\n{tally.total} inputs in {seconds:.0f} s; wrong: {len(tally.failures)}; "
         f"slowest answer {tally.slowest:.1f} s; most memory {most / 1e6:.0f} MB; "
@@ -253,14 +214,14 @@ def _fuzz(options: argparse.Namespace) -> Iterator[str]:
         yield f"{replaced} processes were replaced"
 
 
-def _print_table(tally: Tally, absent: set[str]) -> None:
+def _print_table(tally: Tally, absent: Sequence[str]) -> None:
     statuses = sorted({status for _, status in tally.counts})
     print(f"| door | inputs | {' | '.join(statuses)} |")
     print("|---|" + "---|" * (1 + len(statuses)))
     for door in sorted({door for door, _ in tally.counts}):
         counts = [tally.counts[door, status] for status in statuses]
         print(f"| {door} | {sum(counts)} | {' | '.join(map(str, counts))} |")
-    for door in sorted(absent):
+    for door in absent:
         print(f"| {door} | absent |{' |' * len(statuses)}")
 
 

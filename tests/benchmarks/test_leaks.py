@@ -1,0 +1,54 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PYTHON = os.environ.get("PPOCR_TEST_PYTHON") or sys.executable
+MIXING_SERVER = Path(__file__).with_name("mixing_server.py")
+
+
+def leaks(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PPOCR_", "PORT"))}
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks.leaks", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def rows(output: str) -> dict[str, list[int]]:
+    found = re.findall(r"^\| ([^|]+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", output, re.MULTILINE)
+    return {title: [int(number) for number in numbers] for title, *numbers in found}
+
+
+def test_every_option_changes_an_answer_of_a_real_server_and_none_of_another_request() -> None:
+    done = leaks("--requests", "40", "--clients", "4", "--door", "predict", "--", PYTHON, "-m", "ppocr_serving")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    table = rows(done.stdout)
+    assert {"words True", "reading_order natural", "drop_score 1.0"} <= set(table)
+    assert all(changed > 0 and wrong == 0 for _, changed, _, wrong in table.values())
+
+
+def test_a_server_that_shares_options_between_requests_is_noticed() -> None:
+    server = (sys.executable, str(MIXING_SERVER), "{port}")
+
+    done = leaks("--requests", "200", "--clients", "4", "--door", "predict", "--", *server)
+
+    assert done.returncode == 1
+    assert sum(wrong for *_, wrong in rows(done.stdout).values()) > 0
+    assert re.search(r"^leaks: predict ocr_system with .*: another answer: 200 ", done.stderr, re.MULTILINE)
+
+
+def test_options_that_change_nothing_are_reported() -> None:
+    server = (sys.executable, str(MIXING_SERVER.with_name("leaking_server.py")), "{port}", "0", "0", "none")
+
+    done = leaks("--requests", "20", "--clients", "2", "--door", "predict", "--", *server)
+
+    assert done.returncode == 1
+    assert "leaks: words True changes no answer, so that nothing is proven for it\n" in done.stderr
