@@ -46,7 +46,7 @@ _PICTURE_OPTIONS: Final[tuple[Options, ...]] = (
     {"drop_score": 1.0},
     {"words": True},
     {"orientation": False},
-    {"det_limit_side_len": 64},
+    {"det_limit_side_len": 64, "det_closer_side_len": 0},  # a closer look would find the same
     {"det_db_box_thresh": 0.99},
     {"det_db_unclip_ratio": 5.0},
     {"use_dilation": True},

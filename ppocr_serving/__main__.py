@@ -7,6 +7,10 @@ from ppocr_serving.cli import serve
 
 def main() -> int:
     """Run the command that the arguments name; without one, serve."""
+    if sys.argv[1:2] == ["read"]:
+        from ppocr_serving.cli import read
+
+        return read.main(sys.argv[2:])
     if sys.argv[1:2] == ["models"]:
         from ppocr_serving.cli import models
 

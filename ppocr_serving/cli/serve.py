@@ -21,7 +21,8 @@ def main() -> int:
     argparse.ArgumentParser(
         prog="python -m ppocr_serving",
         description="Serve OCR on port PORT (or FC_CUSTOM_LISTEN_PORT, or 9000). Settings are environment "
-        "variables; docs/settings.md lists them. `python -m ppocr_serving models --help` is about the models' files.",
+        "variables; docs/settings.md lists them. `python -m ppocr_serving read --help` is about reading files without "
+        "a server, `python -m ppocr_serving models --help` about the models' files.",
     ).parse_args()
     _open_standard_files()
     # Some platforms collect standard output only.

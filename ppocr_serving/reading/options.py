@@ -1,12 +1,11 @@
 """Options of one call, and how they are split among the stages."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_type_hints
 
 import msgspec
 
 from ppocr_serving.errors import InvalidRequest
-from ppocr_serving.models.profile import DetectionModel
 from ppocr_serving.reading.page_numbers import check_pages
 from ppocr_serving.settings import (
     CloserSideLength,
@@ -20,8 +19,10 @@ from ppocr_serving.settings import (
     UnclipRatio,
 )
 from ppocr_serving.values import convert, parse_text, suggestion
-from ppocr_serving.vision.detection import DetectionOptions
-from ppocr_serving.vision.pipeline import PipelineOptions
+
+if TYPE_CHECKING:
+    from ppocr_serving.models.profile import DetectionModel
+    from ppocr_serving.vision.pipeline import PipelineOptions
 
 __all__ = ["DOCUMENT_OPTIONS", "PdfText", "ReadOptions", "Region", "pipeline_options"]
 
@@ -212,8 +213,8 @@ def _parsed(name: str, text: str) -> Any:
 
 
 def pipeline_options(
-    defaults: ReadingSettings, options: ReadOptions | None, detector: DetectionModel
-) -> PipelineOptions:
+    defaults: ReadingSettings, options: ReadOptions | None, detector: "DetectionModel"
+) -> "PipelineOptions":
     """Split the options of one call among the stages.
 
     Args:
@@ -221,6 +222,10 @@ def pipeline_options(
         options: Options of the call.
         detector: What the profile says about the detector.
     """
+    # Commands that only parse options do without what reads pictures.
+    from ppocr_serving.vision.detection import DetectionOptions
+    from ppocr_serving.vision.pipeline import PipelineOptions
+
     given = {} if options is None else options.given()
     merged = msgspec.structs.replace(
         defaults, **{name: value for name, value in given.items() if name in defaults.__struct_fields__}

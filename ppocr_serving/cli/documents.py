@@ -1,0 +1,172 @@
+"""Read files one after the other, and write what is in them."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from msgspec.structs import asdict
+
+from ppocr_serving.errors import InvalidRequest, OcrError
+from ppocr_serving.outputs import FileSource, Format, Item, Origin, write
+from ppocr_serving.outputs.jsonl import end_record, error_record, page_record
+from ppocr_serving.reading.documents import DocumentLimits, open_document
+from ppocr_serving.reading.inputs import read_file
+from ppocr_serving.reading.options import ReadOptions
+from ppocr_serving.reading.reader import Reader
+from ppocr_serving.results import Document, Page
+from ppocr_serving.timing import Stopwatch
+
+__all__ = ["DocumentWriter"]
+
+_STANDARD: Final = "-"
+_STANDARD_NAME: Final = "stdin"
+_END_OF_PAGE: Final = b"\f"
+_SECRET: Final = "password"  # noqa: S105  # the name of an option
+
+
+class DocumentWriter:
+    """Read files, and write the documents in one format.
+
+    Args:
+        options: How they are read.
+        form: The format.
+        complain: Receives a line for each file and page that cannot be read.
+
+    Attributes:
+        form: As given.
+        failures: How many there were.
+
+    Raises:
+        OcrError: The models or the settings are not usable.
+    """
+
+    def __init__(self, options: ReadOptions, form: Format, complain: Callable[[str], None]) -> None:
+        self.form = form
+        self.failures = 0
+        self._options = options
+        self._complain = complain
+        self._reader = Reader()
+        self._limits = DocumentLimits.of(self._reader.settings)
+
+    def fail(self, message: str) -> None:
+        """Count a failure and tell of it."""
+        self.failures += 1
+        self._complain(message)
+
+    def write(self, files: Sequence[str], put: Callable[[bytes], object]) -> bool:
+        """Read files and write them together. One failure does not end it.
+
+        Args:
+            files: Paths; `-` is standard input.
+            put: Receives the output, part by part.
+
+        Returns:
+            Whether there was anything to write.
+
+        Raises:
+            InvalidRequest: The format does not hold these documents.
+        """
+        if self.form.name == "jsonl":
+            return self._write_records(files, put)
+        if self.form.name == "text":
+            return self._write_texts(files, put)
+        with ExitStack() as stack:
+            items = [item for file in files if (item := self._item(file, stack)) is not None]
+            # The others have no place for what could not be read.
+            kept = items if self.form.name == "json" else [item for item in items if _is_read(item.document)]
+            if not any(_is_read(item.document) for item in kept):
+                return False
+            put(write(kept, self.form.name))
+            return True
+
+    def _write_records(self, files: Sequence[str], put: Callable[[bytes], object]) -> bool:
+        """Write each page as soon as it is read."""
+        pages = errors = 0
+        watch = Stopwatch()
+        for index, file in enumerate(files):
+            name = _name(file)
+            try:
+                for page in self._pages(file, _data(file), watch):
+                    put(page_record(name, index, page))
+                    pages += page.error is None
+                    errors += page.error is not None
+            except (OcrError, MemoryError) as error:
+                known = self._failed(file, error)
+                put(error_record(name, index, known))
+                errors += 1
+        put(end_record(len(files), pages, errors, watch.seconds))
+        return pages > 0
+
+    def _write_texts(self, files: Sequence[str], put: Callable[[bytes], object]) -> bool:
+        """Write each file as soon as it is read."""
+        is_first = True
+        for file in files:
+            with ExitStack() as stack:
+                item = self._item(file, stack)
+            if item is None or not _is_read(item.document):
+                continue
+            put((b"" if is_first else _END_OF_PAGE) + write([item], self.form.name))
+            is_first = False
+        return not is_first
+
+    def _item(self, file: str, stack: ExitStack) -> Item | None:
+        """Read a file; its pictures are at hand until the stack ends."""
+        watch = Stopwatch()
+        pages: list[Page] = []
+        failure = None
+        source = None
+        try:
+            data = _data(file)
+            pages.extend(self._pages(file, data, watch))
+            document = Document(tuple(pages), _name(file))
+            if self.form.needs_image:
+                password = self._options.password or ""
+                source = stack.enter_context(FileSource(data, document, self._limits, password))
+        except (OcrError, MemoryError) as error:
+            failure = self._failed(file, error)
+        return Item(Document(tuple(pages), _name(file), failure), self._origin(), watch.seconds, source)
+
+    def _pages(self, file: str, data: bytes, watch: Stopwatch) -> Iterator[Page]:
+        with open_document(data, self._limits, password=self._options.password or "") as document:
+            for page in self._reader.read_open(document, self._options, watch=watch):
+                if page.error is not None:
+                    self.fail(f"{file}: {page.error}")
+                yield page
+
+    def _failed(self, file: str, error: OcrError | MemoryError) -> OcrError:
+        known = error if isinstance(error, OcrError) else InvalidRequest("this machine has too little memory for it")
+        self.fail(f"{file}: {known}")
+        return known
+
+    def _origin(self) -> Origin:
+        settings = self._reader.settings
+        effective = {
+            name: getattr(settings.reading, name, None) if value is None else value
+            for name, value in asdict(self._options).items()
+            if name != _SECRET
+        }
+        effective["reading_order"] = effective["reading_order"] or "natural"
+        plain = {
+            name: value if value is None or isinstance(value, bool | float | int | str) else str(value)
+            for name, value in effective.items()
+        }
+        return Origin(settings.models.profile.name, options=plain)
+
+
+def _is_read(document: Document) -> bool:
+    return any(page.error is None for page in document.pages)
+
+
+def _name(file: str) -> str:
+    return _STANDARD_NAME if file == _STANDARD else file
+
+
+def _data(file: str) -> bytes:
+    if file != _STANDARD:
+        return read_file(Path(file))
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise InvalidRequest(f"cannot be read ({error.strerror})") from error
