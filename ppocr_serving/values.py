@@ -12,6 +12,8 @@ from ppocr_serving.errors import OcrError
 
 __all__ = ["convert", "parse_text", "suggestion"]
 
+_MAX_REASON = 120
+
 
 def parse_text(name: str, text: str, hint: Any, error: type[OcrError]) -> Any:
     """Parse a setting given as text, for example in the environment.
@@ -68,7 +70,7 @@ def _convert(name: str, given: object, raw: object, hint: Any, error: type[OcrEr
     try:
         return msgspec.convert(raw, hint, strict=strict)
     except msgspec.ValidationError as cause:
-        reason = str(cause)[:1].lower() + str(cause)[1:]
+        reason = str(cause)[:1].lower() + str(cause)[1:_MAX_REASON]  # it may repeat the value
         shown = repr(given) if len(repr(given)) <= 80 else f"{repr(given)[:80]}..."
         raise error(f"{name} is {shown}: {reason}{_allowed(hint)}") from cause
 
