@@ -36,7 +36,16 @@ _MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _VOLATILE: Final = frozenset(
-    ("times", "logId", "time", "timestamp", "ProcessingTimeInMilliseconds", "request_id", "X-Request-Id")
+    (
+        "times",
+        "logId",
+        "time",
+        "timestamp",
+        "ProcessingTimeInMilliseconds",
+        "request_id",
+        "X-Request-Id",
+        "Server-Timing",
+    )
 )
 
 
@@ -71,7 +80,7 @@ def examine(asked: Asked, answer: Answer) -> Outcome:
         if asked.door.startswith("event "):
             return Outcome(_examine_event(asked, answer))
         _DOORS[asked.door](asked, answer)
-    except _Malformed as error:
+    except (_Malformed, KeyError, TypeError) as error:
         return Outcome(answer.status, f"status {answer.status}, {error}: {answer.body[:200]!r}")
     return Outcome(answer.status)
 
@@ -221,7 +230,16 @@ def _check_rapidocr(_: Asked, answer: Answer) -> None:
             all({"rec_txt", "dt_boxes", "score"} <= set(line) for line in value.values()), "a line without its keys"
         )
     else:
-        _check_message(next((item for item in value.values() if isinstance(item, str)), None))
+        _check_message(value.get("errorMsg"))
+
+
+def _check_liteparse(_: Asked, answer: Answer) -> None:
+    value = _object(answer)
+    if answer.status == _OK:
+        lines = value["results"]
+        _require(all({"text", "bbox", "confidence"} <= set(line) for line in lines), "keys of a line")
+    else:
+        _check_message(value.get("error"))
 
 
 def _check_umi(_: Asked, answer: Answer) -> None:
@@ -235,12 +253,16 @@ def _check_umi(_: Asked, answer: Answer) -> None:
 def _check_ocr_space(_: Asked, answer: Answer) -> None:
     value = _object(answer)
     _require({"OCRExitCode", "IsErroredOnProcessing"} <= set(value), f"keys {sorted(value)}")
-    _require(value["IsErroredOnProcessing"] == (answer.status != _OK), "IsErroredOnProcessing differs from the status")
     if answer.status == _OK:
-        _require(all("ParsedText" in page for page in value["ParsedResults"]), "a page without ParsedText")
+        pages = value["ParsedResults"]
+        _require(pages and all("ParsedText" in page for page in pages), "a page without ParsedText")
+        failed = [page["ErrorMessage"] for page in pages if page["ErrorMessage"]]
+        _require(value["IsErroredOnProcessing"] == bool(failed), "IsErroredOnProcessing differs from the pages")
     else:
-        for message in value["ErrorMessage"]:
-            _check_message(message)
+        _require(value["IsErroredOnProcessing"] is True, "an error without IsErroredOnProcessing")
+        failed = value["ErrorMessage"]
+    for message in failed:
+        _check_message(message)
 
 
 def _examine_event(asked: Asked, answer: Answer) -> int:
@@ -276,6 +298,7 @@ _DOORS: Final[Mapping[str, Callable[[Asked, Answer], None]]] = MappingProxyType(
         "v1/render": _check_native,
         "ocr json": _check_paddlex,
         "ocr form": _check_rapidocr,
+        "ocr file": _check_liteparse,
         "api/ocr": _check_umi,
         "parse/image": _check_ocr_space,
     }

@@ -1,6 +1,7 @@
 """Requests to every door of the service, and a client for them."""
 
 import json
+import struct
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
@@ -188,9 +189,24 @@ def _in_json(name: str) -> Recipe:
     return Recipe(f"v1/read json {name}", "v1/read", build, takes_pdf=True, takes_options=True)
 
 
+_BOX: Final = ((9, 9), (60, 9), (60, 30), (9, 30))
+_LINE: Final = {
+    "text": "No. <2026> & 图",
+    "box": _BOX,
+    "confidence": 0.9,
+    "words": [{"text": "No.", "box": _BOX, "confidence": 0.8}],
+}
+
+
+def _document(file: bytes) -> dict[str, Any]:
+    """Return what a reading of a picture could have been: a page of its size, if it is a PNG."""
+    width, height = struct.unpack(">II", file[16:24].ljust(8)) if file.startswith(b"\x89PNG") else (122, 48)
+    return {"name": "made by hand", "pages": [{"width": width, "height": height, "paragraphs": [{"lines": [_LINE]}]}]}
+
+
 def _render(name: str) -> Recipe:
     def build(file: bytes, _: Options) -> Asked:
-        body = {"documents": [_DOCUMENT], "files": [{"data": _base64(file)}], "options": {"format": name}}
+        body = {"documents": [_document(file)], "files": [{"data": _base64(file)}], "options": {"format": name}}
         return Asked("v1/render", "/v1/render", JSON, _json(body), name)
 
     return Recipe(f"v1/render {name}", "v1/render", build)
@@ -222,6 +238,10 @@ def _rapidocr(file: bytes, _: Options) -> Asked:
     return Asked("ocr form", "/ocr", _FORM, form({}, {"image_file": file}))
 
 
+def _liteparse(file: bytes, _: Options) -> Asked:
+    return Asked("ocr file", "/ocr", _FORM, form({"language": "en"}, {"file": file}))
+
+
 def _umi(file: bytes, _: Options) -> Asked:
     return Asked("api/ocr", "/api/ocr", JSON, _json({"base64": _base64(file), "options": {"data.format": "dict"}}))
 
@@ -229,30 +249,6 @@ def _umi(file: bytes, _: Options) -> Asked:
 def _ocr_space(file: bytes, _: Options) -> Asked:
     return Asked("parse/image", "/parse/image", _FORM, form({"isOverlayRequired": "true"}, {"file": file}))
 
-
-_BOX: Final = ((9, 9), (60, 9), (60, 30), (9, 30))
-_DOCUMENT: Final = {
-    "name": "hand-made",
-    "pages": [
-        {
-            "width": 122,
-            "height": 48,
-            "paragraphs": [
-                {
-                    "lines": [
-                        {
-                            "text": "No. <2026> & 图",
-                            "box": _BOX,
-                            "confidence": 0.9,
-                            "words": [{"text": "No.", "box": _BOX}],
-                        }
-                    ]
-                }
-            ],
-        }
-    ],
-}
-"""What `/v1/render` gets, of a page that has the size of small files."""
 
 _PREDICT: Final = tuple(_predict(module) for module in ("ocr_system", "ocr_det", "ocr_cls", "ocr_rec"))
 _READ: Final = tuple(make(name) for make in (_raw, _multipart, _in_json) for name in FORMATS)
@@ -268,6 +264,7 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
             _event(_READ[0]),
             Recipe("ocr json", "ocr json", _paddlex, takes_pdf=True),
             Recipe("ocr form", "ocr form", _rapidocr),
+            Recipe("ocr file", "ocr file", _liteparse),
             Recipe("api/ocr", "api/ocr", _umi),
             Recipe("parse/image", "parse/image", _ocr_space, takes_pdf=True),
         )

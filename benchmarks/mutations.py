@@ -108,14 +108,15 @@ def mutate_body(asked: Asked, rng: random.Random) -> Asked:
         asked: A valid request.
         rng: Decides what changes.
     """
-    choice = rng.random()
-    if choice < 0.2:
-        return asked._replace(body=mutate(asked.body, rng))
-    if asked.content_type == JSON:
-        return asked._replace(body=_mutate_json(asked.body, rng))
-    if asked.content_type.startswith("multipart/"):
-        return asked._replace(body=_mutate_form(asked.body, rng))
-    return asked._replace(body=mutate(asked.body, rng))
+    if rng.random() < 0.2:
+        body = mutate(asked.body, rng)
+    elif asked.content_type == JSON:
+        body = _mutate_json(asked.body, rng)
+    elif asked.content_type.startswith("multipart/"):
+        body = _mutate_form(asked.body, rng)
+    else:
+        body = mutate(asked.body, rng)
+    return asked._replace(body=body, format="")  # it may ask for any format now
 
 
 def mutate_head(asked: Asked, rng: random.Random) -> Asked:

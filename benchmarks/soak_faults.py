@@ -1,18 +1,17 @@
 """Soak a server with clients of which many misbehave, and check what the others get: start it, attack it, and watch it.
 
 Sixteen clients send pages, some of them slowly. A third of the requests are faulty: clients that hang up at every
-stage, files that are truncated or corrupt, bodies that are not valid JSON or too large, deadlines that are too short.
+stage, files that are truncated or corrupt, bodies that are cut short or too large, deadlines that are too short.
 Meanwhile other connections send nothing, or a head or a body byte by byte. Every good answer must be the one that its
 page gets alone, none may be lost, and every faulty request must get the status it deserves. The memory of all processes
-is compared with that after a warm-up with the same mix. 1 MB is a million bytes.
+is compared with that after a warm-up with the same mix. With `--all-doors`, the pages go to every door that the server
+has, in every format; those that are absent are listed. 1 MB is a million bytes.
 
 COMMAND starts the server; the default is PaddleHub's with the four modules. `{port}` in its words is replaced by the
 port to listen on, which is also in the variable PORT. The exit status is 1 if a check failed.
 """
 
 import argparse
-import base64
-import json
 import random
 import socket
 import struct
@@ -23,13 +22,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
-from http.client import HTTPConnection, HTTPException
+from contextlib import contextmanager, suppress
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from benchmarks.door_answers import comparable, examine
+from benchmarks.door_probe import Valid, ask_alone, probe
+from benchmarks.doors import JSON, RECIPES, Answer, Asked, Client, Lost, Recipe
 from benchmarks.server import ServerFailed, check_running, serving, wait_until_ready
 from benchmarks.soak_memory import Sample, recording
 from benchmarks.soak_pictures import draw, page_plan
@@ -37,10 +38,11 @@ from benchmarks.soak_report import report
 
 __all__ = ["Outcome", "main"]
 
-_PATH = "/predict/ocr_system"
-_CLIENTS = 16
+_USUAL = "predict ocr_system"
+_FOR_OTHER_PAGES = ("v1/render pdf", "v1/render png")  # their document has no page of such a size
 _PAGES = 12
-_TRIES_ALONE = 3  # a page's first reading may differ in a digit, if the engine has just met its size
+_PAGES_OF_ALL_DOORS = 3  # each is asked for alone in forty ways
+_TRIES_ALONE = 2  # a page's first reading may differ in a digit, if the engine has just met its size
 _ANSWER_SECONDS = 300  # timeout for a server that hangs
 _BODY_MB = 2
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: reset the connection
@@ -50,20 +52,6 @@ _LIMITS = {
     "PPOCR_REQUEST_TIMEOUT": str(_ANSWER_SECONDS),
     "PPOCR_QUEUE_TIMEOUT": str(_ANSWER_SECONDS),
 }
-
-
-class Page(NamedTuple):
-    """A page that clients send.
-
-    Attributes:
-        file: The picture file.
-        body: The request's body.
-        answers: What it gets alone.
-    """
-
-    file: bytes
-    body: bytes
-    answers: frozenset[bytes]
 
 
 class Outcome:
@@ -93,7 +81,7 @@ class Outcome:
                 self.failures.append(f"{kind}: {failure}")
 
 
-class _Client:
+class _Sender:
     """A client that sends good and faulty requests.
 
     Args:
@@ -103,63 +91,80 @@ class _Client:
         outcome: Receives what comes of it.
     """
 
-    def __init__(self, port: int, pages: Sequence[Page], rng: random.Random, outcome: Outcome) -> None:
+    def __init__(self, port: int, pages: Sequence[Valid], share: float, rng: random.Random, outcome: Outcome) -> None:
         self._port = port
         self._pages = pages
+        self._share = share
         self._rng = rng
         self._outcome = outcome
-        self._faults: Mapping[str, Callable[[Page], None]] = {
-            "leaves within the head": lambda page: self._leave(page, _head(len(page.body))[: rng.randrange(5, 90)]),
-            "leaves within the body": lambda page: self._leave(page, self._request(page)[: -rng.randrange(1, 1000)]),
-            "leaves before the answer": lambda page: self._leave(page, self._request(page)),
-            "truncated file": lambda page: self._fail("truncated file", _body(page.file[: len(page.file) // 2]), {400}),
-            "corrupt file": lambda page: self._fail("corrupt file", _body(self._corrupt(page.file)), {200, 400, 413}),
-            "no JSON": lambda page: self._fail("no JSON", page.body[:-1], {400}),
-            "too large": lambda page: self._fail("too large", page.body.ljust(_BODY_MB * 2**20 + 1), {413}),
+        self._faults: Mapping[str, Callable[[Valid], None]] = {
+            "leaves within the head": lambda page: self._leave(page, _request(page.asked)[: rng.randrange(5, 90)]),
+            "leaves within the body": lambda page: self._leave(page, _request(page.asked)[: -rng.randrange(1, 1000)]),
+            "leaves before the answer": lambda page: self._leave(page, _request(page.asked)),
+            "truncated file": lambda page: self._fail(
+                "truncated file",
+                page.recipe.build(page.file[: len(page.file) // 2], page.options),
+                # What was read before can be written without its picture.
+                {200, 400} if page.recipe.door == "v1/render" else {400},
+            ),
+            "corrupt file": lambda page: self._fail(
+                "corrupt file", page.recipe.build(self._corrupt(page.file), page.options), {200, 400, 413}
+            ),
+            # A file that lacks its last byte may be read.
+            "cut short": lambda page: self._fail(
+                "cut short",
+                page.asked._replace(body=page.asked.body[:-1]),
+                {400} if page.asked.content_type == JSON else {200, 400},
+            ),
+            "too large": lambda page: self._fail(
+                "too large", page.asked._replace(body=page.asked.body.ljust(_BODY_MB * 2**20 + 1)), {413}
+            ),
             "too little time": lambda page: self._fail(
-                "too little time", page.body, {503, 504}, {"X-Request-Timeout": "0.001"}
+                "too little time", page.asked, {503, 504}, {"X-Request-Timeout": "0.001"}
             ),
         }
 
     def send(self) -> None:
         """Send one request."""
         page = self._rng.choice(self._pages)
-        if self._rng.random() < 1 / 3:
+        if self._rng.random() < self._share:
             self._rng.choice(list(self._faults.values()))(page)
         elif self._rng.random() < 0.1:
             self._send_slowly(page)
         else:
             self._send_well(page)
 
-    def _send_well(self, page: Page) -> None:
+    def _send_well(self, page: Valid) -> None:
         try:
-            self._note("good", page, *self._ask(page.body, {}))
-        except (OSError, HTTPException) as error:
-            self._outcome.add("good", None, f"lost ({type(error).__name__}: {error})")
+            self._note("good", page, self._ask(page.asked, {}))
+        except Lost as error:
+            self._outcome.add("good", None, f"{page.recipe.name}: {error}")
 
-    def _send_slowly(self, page: Page) -> None:
-        request = self._request(page, "Connection: close\r\n")
+    def _send_slowly(self, page: Valid) -> None:
+        request = _request(page.asked, "Connection: close\r\n")
         step = len(request) // 4 + 1
         try:
             with self._connect() as connection:
                 for start in range(0, len(request), step):
                     connection.sendall(request[start : start + step])
                     time.sleep(0.1)
-                received = b"".join(iter(lambda: connection.recv(65536), b""))
-        except OSError as error:
-            self._outcome.add("slow", None, f"lost ({type(error).__name__}: {error})")
+                answer = HTTPResponse(connection)
+                answer.begin()
+                body = answer.read()
+        except (OSError, HTTPException) as error:
+            self._outcome.add("slow", None, f"{page.recipe.name}: lost ({type(error).__name__}: {error})")
             return
-        head, _, body = received.partition(b"\r\n\r\n")
-        self._note("slow", page, int(head.split()[1]) if head else 0, body)
+        self._note("slow", page, Answer(answer.status, answer.getheader("Content-Type") or "", body))
 
-    def _note(self, kind: str, page: Page, status: int, body: bytes) -> None:
-        if status != 200:
-            self._outcome.add(kind, status, f"status {status}: {body[:200]!r}")
-        else:
-            self._outcome.add(kind, status, "" if body in page.answers else f"another answer: {body[:200]!r}")
+    def _note(self, kind: str, page: Valid, answer: Answer) -> None:
+        outcome = examine(page.asked, answer)
+        problem = outcome.problem
+        if not problem and comparable(answer) not in page.answers:
+            problem = f"another answer, status {outcome.status}: {answer.body[:200]!r}"
+        self._outcome.add(kind, outcome.status, problem and f"{page.recipe.name}: {problem}")
 
-    def _leave(self, page: Page, sent: bytes) -> None:
-        total = len(self._request(page))
+    def _leave(self, page: Valid, sent: bytes) -> None:
+        total = len(_request(page.asked))
         kind = "left before the answer" if len(sent) == total else "left within the request"
         with suppress(OSError), self._connect() as connection:
             connection.sendall(sent)
@@ -167,26 +172,24 @@ class _Client:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._outcome.add(kind, None)
 
-    def _fail(self, kind: str, body: bytes, allowed: set[int], headers: Mapping[str, str] | None = None) -> None:
+    def _fail(self, kind: str, asked: Asked, allowed: set[int], headers: Mapping[str, str] | None = None) -> None:
         try:
-            status, answer = self._ask(body, headers or {})
-        except (OSError, HTTPException) as error:
-            self._outcome.add(kind, None, f"lost ({type(error).__name__}: {error})")
+            answer = self._ask(asked, headers or {})
+        except Lost as error:
+            self._outcome.add(kind, None, f"{asked.door}: {error}")
             return
-        is_right = status in allowed and set(json.loads(answer)) == {"msg", "results", "status"}
-        self._outcome.add(kind, status, "" if is_right else f"status {status}: {answer[:200]!r}")
+        outcome = examine(asked, answer)
+        problem = outcome.problem
+        if not problem and outcome.status not in allowed:
+            problem = f"status {outcome.status}: {answer.body[:200]!r}"
+        self._outcome.add(kind, outcome.status, problem and f"{asked.door} {asked.format}: {problem}")
 
-    def _ask(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
-        with closing(HTTPConnection("127.0.0.1", self._port, timeout=_ANSWER_SECONDS)) as connection:
-            connection.request("POST", _PATH, body, {"Content-Type": "application/json", **headers})
-            answer = connection.getresponse()
-            return answer.status, answer.read()
+    def _ask(self, asked: Asked, headers: Mapping[str, str]) -> Answer:
+        with Client(self._port, _ANSWER_SECONDS) as client:
+            return client.ask(asked, headers)
 
     def _connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self._port), timeout=_ANSWER_SECONDS)
-
-    def _request(self, page: Page, fields: str = "") -> bytes:
-        return _head(len(page.body), fields) + page.body
 
     def _corrupt(self, file: bytes) -> bytes:
         changed = bytearray(file)
@@ -195,42 +198,39 @@ class _Client:
         return bytes(changed)
 
 
-def _head(size: int, fields: str = "") -> bytes:
-    return (
-        f"POST {_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n"
-        f"{fields}\r\n"
-    ).encode()
+def _request(asked: Asked, fields: str = "") -> bytes:
+    head = f"{asked.method} {asked.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {asked.content_type}\r\n"
+    return f"{head}Content-Length: {len(asked.body)}\r\n{fields}\r\n".encode() + asked.body
 
 
-def _body(file: bytes) -> bytes:
-    return json.dumps({"images": [base64.b64encode(file).decode("ascii")]}).encode()
-
-
-def _draw_pages(seed: int) -> list[bytes]:
+def _draw_pages(seed: int, number_of_pages: int) -> list[bytes]:
     rng = random.Random(seed)  # noqa: S311  # no secrets here
     files: list[bytes] = []
-    for number in range(_PAGES):
+    for number in range(number_of_pages):
         width, height = rng.randrange(320, 960, 32), rng.randrange(160, 640, 32)
         files += draw(page_plan(number, width, height, rng.randrange(1, 8), seed + number)).files
     return files
 
 
-def _read_alone(port: int, file: bytes) -> Page:
-    """Ask for a page while nobody else does."""
-    page = Page(file, _body(file), frozenset())
-    outcome = Outcome()
-    client = _Client(port, [page], random.Random(0), outcome)  # noqa: S311
-    answers = [client._ask(page.body, {}) for _ in range(_TRIES_ALONE)]
-    for status, body in answers:
-        if status != 200:
-            raise ServerFailed(f"a page alone is answered with {status}: {body[:200]!r}")
-    return page._replace(answers=frozenset(body for _, body in answers))
+def _read_alone(port: int, recipes: Sequence[Recipe], files: Sequence[bytes]) -> list[Valid]:
+    """Ask for every page in every way while nobody else does."""
+    with Client(port, _ANSWER_SECONDS) as client:
+        pages = [ask_alone(client, recipe, file, {}, _TRIES_ALONE) for recipe in recipes for file in files]
+    for page in pages:
+        for answer in page.answers:
+            if not answer.startswith(b"200 "):
+                raise ServerFailed(f"{page.recipe.name}: a page alone is answered with {answer[:200]!r}")
+    return pages
 
 
 @contextmanager
 def _slow_connections(port: int, number: int) -> Iterator[None]:
     """Keep connections open that send nothing, or part of a request byte by byte; those that are closed come again."""
-    starts = (b"", b"GET / HTTP/1.1\r\nX-Slow: ", _head(1000))
+    starts = (
+        b"",
+        b"GET / HTTP/1.1\r\nX-Slow: ",
+        _request(Asked("predict", "/predict/ocr_system", JSON, bytes(1000)))[:-1000],
+    )
     stop = threading.Event()
 
     def drip() -> None:
@@ -259,17 +259,20 @@ def _slow_connections(port: int, number: int) -> Iterator[None]:
             dripping.result()
 
 
-def _send_all(port: int, pages: Sequence[Page], number: int, seed: int, outcome: Outcome) -> None:
+def _send_all(
+    port: int, pages: Sequence[Valid], number: int, seed: int, outcome: Outcome, options: argparse.Namespace
+) -> None:
     """Have the clients send a number of requests together."""
     waiting = iter(range(number))  # shared: each idle client takes the next
 
     def client(index: int) -> None:
-        sender = _Client(port, pages, random.Random(f"{seed}-{index}"), outcome)  # noqa: S311
+        rng = random.Random(f"{seed}-{index}")  # noqa: S311
+        sender = _Sender(port, pages, options.faults, rng, outcome)
         for _ in waiting:
             sender.send()
 
-    with ThreadPoolExecutor(_CLIENTS) as pool:
-        for future in [pool.submit(client, index) for index in range(_CLIENTS)]:
+    with ThreadPoolExecutor(options.clients) as pool:
+        for future in [pool.submit(client, index) for index in range(options.clients)]:
             future.result()
 
 
@@ -281,7 +284,7 @@ def _memory(samples: Sequence[Sample], since: float) -> float:
 def _soak(options: argparse.Namespace) -> Iterator[str]:
     """Run the soak and print the table; yield a line for each failed check."""
     warm_up, outcome = Outcome(), Outcome()
-    files = _draw_pages(options.seed)
+    files = _draw_pages(options.seed, _PAGES_OF_ALL_DOORS if options.all_doors else _PAGES)
     with (
         tempfile.TemporaryDirectory(prefix="soak-") as folder,
         serving(options.command, Path(folder), _LIMITS) as (process, url),
@@ -291,12 +294,16 @@ def _soak(options: argparse.Namespace) -> Iterator[str]:
         wait_until_ready(process, url, log)
         memory.mark_ready()
         port = urlsplit(url).port or 0
-        pages = [_read_alone(port, file) for file in files]
+        recipes = list(RECIPES.values()) if options.all_doors else [RECIPES[_USUAL]]
+        recipes = [recipe for recipe in recipes if recipe.name not in _FOR_OTHER_PAGES]
+        found = probe(port, recipes, files[0])
+        yield from found.wrong
+        pages = _read_alone(port, [one.recipe for one in found.present], files)
         with _slow_connections(port, options.slow):
-            _send_all(port, pages, options.warm_up, options.seed + 1, warm_up)
+            _send_all(port, pages, options.warm_up, options.seed + 1, warm_up, options)
             warm = _memory(memory.samples, memory.samples[-1].seconds / 2)
             start = memory.samples[-1].seconds
-            _send_all(port, pages, options.requests, options.seed + 2, outcome)
+            _send_all(port, pages, options.requests, options.seed + 2, outcome, options)
             end = memory.samples[-1].seconds
             last = _memory(memory.samples, (start + end) / 2)
         check_running(process, log, "before the last answer")
@@ -305,6 +312,8 @@ def _soak(options: argparse.Namespace) -> Iterator[str]:
     print("|---|---|")
     for kind, count in sorted(outcome.counts.items()):
         print(f"| {kind} | {count} |")
+    for door in found.absent:
+        print(f"| door {door} | absent |")
     growth = (last / warm - 1) * 100
     print(
         f"\n{options.requests} requests in {end - start:.0f} s; wrong: {len(outcome.failures)}; "
@@ -325,6 +334,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=2000, help="number of requests (default: 2000)")
     parser.add_argument("--warm-up", type=int, default=400, help="requests before those that count (default: 400)")
+    parser.add_argument("--clients", type=int, default=16, help="clients at once (default: 16)")
+    parser.add_argument("--faults", type=float, default=1 / 3, metavar="SHARE", help="of the requests (default: 1/3)")
+    parser.add_argument("--all-doors", action="store_true", help="send to all doors, in all formats")
     parser.add_argument("--slow", type=int, default=90, help="slow and silent connections meanwhile (default: 90)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the pages and the faults (default: 0)")
     parser.add_argument("--max-growth", type=float, default=5.0, metavar="PERCENT", help="limit (default: 5)")

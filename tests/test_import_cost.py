@@ -30,7 +30,9 @@ def test_the_package_itself_loads_nothing() -> None:
     assert loaded_by("import ppocr_serving") == {"ppocr_serving"}
 
 
-@pytest.mark.parametrize("module", ["settings", "errors", "results", "cpu", "models", "engines", "timing", "cli.serve", "cli.read"])
+@pytest.mark.parametrize(
+    "module", ["settings", "errors", "results", "cpu", "models", "engines", "timing", "cli.serve", "cli.read"]
+)
 def test_light_modules_load_nothing_heavy(module: str) -> None:
     loaded = loaded_by(f"import ppocr_serving.{module}")
     assert "ppocr_serving" in loaded

@@ -3,10 +3,9 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import Final
-
-from msgspec.structs import asdict
 
 from ppocr_serving.errors import InvalidRequest, OcrError
 from ppocr_serving.outputs import FileSource, Format, Item, Origin, write
@@ -17,13 +16,13 @@ from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.results import Document, Page
 from ppocr_serving.timing import Stopwatch
+from ppocr_serving.web.v1.provenance import origin_of
 
 __all__ = ["DocumentWriter"]
 
 _STANDARD: Final = "-"
 _STANDARD_NAME: Final = "stdin"
 _END_OF_PAGE: Final = b"\f"
-_SECRET: Final = "password"  # noqa: S105  # the name of an option
 
 
 class DocumentWriter:
@@ -126,7 +125,7 @@ class DocumentWriter:
                 source = stack.enter_context(FileSource(data, document, self._limits, password))
         except (OcrError, MemoryError) as error:
             failure = self._failed(file, error)
-        return Item(Document(tuple(pages), _name(file), failure), self._origin(), watch.seconds, source)
+        return Item(Document(tuple(pages), _name(file), failure), self._origin, watch.seconds, source)
 
     def _pages(self, file: str, data: bytes, watch: Stopwatch) -> Iterator[Page]:
         with open_document(data, self._limits, password=self._options.password or "") as document:
@@ -140,19 +139,9 @@ class DocumentWriter:
         self.fail(f"{file}: {known}")
         return known
 
+    @cached_property
     def _origin(self) -> Origin:
-        settings = self._reader.settings
-        effective = {
-            name: getattr(settings.reading, name, None) if value is None else value
-            for name, value in asdict(self._options).items()
-            if name != _SECRET
-        }
-        effective["reading_order"] = effective["reading_order"] or "natural"
-        plain = {
-            name: value if value is None or isinstance(value, bool | float | int | str) else str(value)
-            for name, value in effective.items()
-        }
-        return Origin(settings.models.profile.name, options=plain)
+        return origin_of(self._reader, self._options)
 
 
 def _is_read(document: Document) -> bool:

@@ -41,3 +41,13 @@ def test_a_server_that_answers_faulty_requests_like_good_ones_is_noticed() -> No
 
     assert done.returncode == 1
     assert re.match(r"soak: \d+ requests went wrong, the first: ", done.stderr)
+
+
+def test_all_doors_that_a_server_has_are_attacked_and_others_are_listed() -> None:
+    server = (sys.executable, str(LEAKING_SERVER), "{port}", "0", "0", "none")
+
+    done = soak("--all-doors", "--requests", "6", "--warm-up", "2", "--clients", "2", "--slow", "0", "--", *server)
+
+    assert "\n| door v1/read | absent |\n" in done.stdout
+    assert "\n| door predict | absent |" not in done.stdout
+    assert sum(int(number) for number in re.findall(r"^\| [^|]+ \| (\d+) \|$", done.stdout, re.MULTILINE)) == 6

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -212,7 +213,7 @@ def test_an_interruption_leaves_no_file(files: Path, tmp_path: Path) -> None:
 
 
 def test_every_option_of_a_call_is_an_option_of_the_command() -> None:
-    values: Mapping[str, tuple[list[str], object]] = {
+    values: Mapping[str, tuple[list[str], Any]] = {
         "det_limit_side_len": (["1280"], 1280),
         "det_limit_type": (["min"], "min"),
         "det_closer_side_len": (["0"], 0),

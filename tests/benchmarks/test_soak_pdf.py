@@ -1,0 +1,37 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PYTHON = os.environ.get("PPOCR_TEST_PYTHON") or sys.executable
+LEAKING_SERVER = Path(__file__).with_name("leaking_server.py")
+
+
+def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PPOCR_", "PORT"))}
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks.soak_pdf", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_every_page_of_a_long_pdf_is_read_and_growth_is_reported() -> None:
+    done = soak("--pages", "16", "--max-growth", "-100", "--", PYTHON, "-m", "ppocr_serving")
+
+    assert re.search(r"^\| 15 to 16 \| \d+ MB \|\n\n16 of 16 pages .* wrong: 0;", done.stdout, re.MULTILINE)
+    # Only what was asked for in vain is wrong.
+    assert re.fullmatch(r"soak: the growth is \S+ %, above --max-growth -100\n", done.stderr)
+    assert done.returncode == 1
+
+
+def test_a_server_that_does_not_read_it_is_noticed() -> None:
+    done = soak("--pages", "8", "--", sys.executable, str(LEAKING_SERVER), "{port}", "0", "0", "none")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("soak: the PDF is answered with 404: ")
