@@ -55,7 +55,8 @@ _PICTURE_OPTIONS: Final[tuple[Options, ...]] = (
 _PREDICT_OPTIONS: Final[tuple[Options, ...]] = ({"reading_order": "natural"},)
 _READ_OPTIONS: Final[tuple[Options, ...]] = ({"reading_order": "rows"}, {"region": (0, 0, 150, 60)})
 _PDF_OPTIONS: Final[tuple[Options, ...]] = ({"pages": "2"}, {"dpi": 90}, {"pdf_text": "prefer"})
-_READ_FORMATS: Final = ("json", "text", "csv")
+_USED: Final = ("predict ocr_system", "v1/read raw json", "v1/read form text", "v1/read json csv")
+"""The recipes: a way of taking options each."""
 
 
 def _page() -> Image.Image:
@@ -86,11 +87,6 @@ def _requests(recipes: Sequence[Recipe]) -> list[tuple[Recipe, bytes, Options]]:
         if recipe.takes_pdf:
             planned += [(recipe, file, options) for file in _documents() for options in (_NONE, *_PDF_OPTIONS)]
     return planned
-
-
-def _is_used(recipe: Recipe) -> bool:
-    name = recipe.name.split()
-    return recipe.takes_options and (name[1:2] == ["ocr_system"] or name[-1] in _READ_FORMATS)
 
 
 class _Asking:
@@ -159,9 +155,7 @@ def _look(options: argparse.Namespace) -> Iterator[str]:
         log = Path(folder, "log")
         wait_until_ready(process, url, log)
         port = urlsplit(url).port or 0
-        used = [
-            recipe for recipe in filter(_is_used, RECIPES.values()) if not options.door or recipe.door in options.door
-        ]
+        used = [RECIPES[name] for name in _USED if not options.door or RECIPES[name].door in options.door]
         found = probe(port, used, small_files()["PNG"])
         yield from found.wrong
         planned = _requests([one.recipe for one in found.present])
@@ -204,7 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--requests", type=int, default=2000, help="number of requests (default: 2000)")
     parser.add_argument("--clients", type=int, default=8, help="clients at once (default: 8)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the order (default: 0)")
-    doors = sorted({recipe.door for recipe in RECIPES.values()})
+    doors = sorted({RECIPES[name].door for name in _USED})
     parser.add_argument("--door", action="append", choices=doors, help="only this door; may be repeated")
     parser.add_argument("command", nargs="*", metavar="COMMAND", help="command that starts the server, after --")
     options = parser.parse_args(arguments)

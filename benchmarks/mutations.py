@@ -130,7 +130,7 @@ def mutate_head(asked: Asked, rng: random.Random) -> Asked:
         case 0:
             return asked._replace(method=rng.choice(_METHODS))
         case 1 | 2:
-            return asked._replace(content_type=rng.choice(_CONTENT_TYPES))
+            return asked._replace(content_type=rng.choice(_CONTENT_TYPES), format="")
         case _:
             return asked._replace(path=_mutate_query(asked.path, rng), format="")
 
