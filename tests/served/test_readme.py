@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,12 +26,34 @@ def for_port(command: str, served: Served) -> str:
     return command.replace(":9000", f":{served.port}")
 
 
+def run(command: str) -> str:
+    result = subprocess.run(
+        ["bash", "-ec", command], cwd=ROOT, capture_output=True, encoding="utf-8", check=True, errors="replace"
+    )
+    return result.stdout
+
+
+def test_the_first_command_prints_the_documented_text(limited_served: Served) -> None:
+    printed = run(for_port(block("shell", "format=text"), limited_served))
+
+    assert without_spaces(printed) == without_spaces(block("text", ""))
+
+
+def test_the_commands_for_other_formats_write_them(limited_served: Served, tmp_path: Path) -> None:
+    pdf, markdown, hocr = for_port(block("shell", "format=pdf"), limited_served).splitlines()
+    file = tmp_path / "example.pdf"
+
+    run(pdf.replace("example.pdf", str(file)))
+    assert file.read_bytes().startswith(b"%PDF-")
+    assert without_spaces("Text in pictures") in without_spaces(run(markdown.replace("example.pdf", str(file))))
+    assert hocr.startswith(".venv/bin/python ")
+    assert "ocr_line" in run(hocr.replace(".venv/bin/python", sys.executable))
+
+
 def test_the_curl_command_gives_the_documented_answer(limited_served: Served) -> None:
     command = for_port(block("shell", "printf"), limited_served)
 
-    result = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
-
-    answer, documented = json.loads(result.stdout), json.loads(block("json", "results"))
+    answer, documented = json.loads(run(command)), json.loads(block("json", "results"))
     assert list(answer) == list(documented)
     for line, expected in zip(answer["results"][0], documented["results"][0], strict=True):
         assert list(line) == list(expected)
