@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["answer_event", "invocation_response", "refuse_event"]
 
-_TEXT = re.compile(r"text/|application/(?:json|x-ndjson|xml|xhtml\+xml)\b")
+_BINARY = re.compile(r"image/|application/(?:pdf|octet-stream)\b")
 _USUAL_PATH = f"{PREDICT_PREFIX}ocr_system"
 
 
@@ -68,11 +68,11 @@ def invocation_response(response: Response) -> Response:
 
 def _in_gateway_form(response: Response) -> Response:
     headers = dict(response.headers)
-    is_text = _TEXT.match(headers.get("Content-Type", "")) is not None
+    is_binary = _BINARY.match(headers.get("Content-Type", "")) is not None
     answer = {
-        "isBase64Encoded": not is_text,
+        "isBase64Encoded": is_binary,
         "statusCode": response.status,
         "headers": headers,
-        "body": response.body.decode() if is_text else base64.b64encode(response.body).decode(),
+        "body": base64.b64encode(response.body).decode() if is_binary else response.body.decode(),
     }
     return json_response(msgspec.json.encode(answer))
