@@ -28,8 +28,9 @@ RUN export PPOCR_PROFILE=${PROFILE} && bash scripts/setup.sh --system && \
     python3 scripts/compile_models.py --convert onnx
 RUN python3 docker/replace_libraries.py hub && python3 docker/prune.py hub && sh docker/seal.sh && \
     sh docker/compile.sh /compiled paddlehub.commands ppocr_serving.hub.serving ppocr_serving.server.run \
-        ppocr_serving.reading.warmup ppocr_serving.web.answers ppocr_serving.engines.openvino openvino paddle \
-        PIL.PpmImagePlugin ppocr_serving.web.exposition
+        ppocr_serving.reading.warmup ppocr_serving.web.exposition ppocr_serving.web.prediction \
+        ppocr_serving.web.v1.reading ppocr_serving.web.adapters.ocr ppocr_serving.vision.pdf_process \
+        ppocr_serving.engines.openvino openvino paddle PIL.PpmImagePlugin
 
 FROM ${BASE_IMAGE}
 ARG PROFILE

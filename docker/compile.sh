@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compile only what Python imports until the service is ready, and to show its metrics. The bytecode is unchecked and has no
+# Compile all of this package, and of others only what the named modules import. The bytecode is unchecked and has no
 # timestamps, so it stays valid wherever the files are copied, and builds are reproducible.
 #
 # Bytecode of the standard library goes to the tree $1, to be copied over the base image, which has none. The remaining
@@ -17,12 +17,14 @@ HUB_HOME=$home PYTHONHASHSEED=0 python3 -P -W ignore - "$@" >"$home/files" <<'PY
 import importlib
 import sys
 import sysconfig
+from pathlib import Path
 
 for name in sys.argv[1:]:
     importlib.import_module(name)
 
 # Not getattr(): some modules are proxies that return something for any attribute. An entry of None blocks an import.
 files = {vars(module).get("__file__") for module in tuple(sys.modules.values()) if module is not None}
+files |= {str(file) for file in Path(sysconfig.get_path("purelib"), "ppocr_serving").rglob("*.py")}
 roots = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
 print(*sorted(file for file in files if isinstance(file, str) and file.endswith(".py") and file.startswith(roots)), sep="\n")
 PYTHON

@@ -26,8 +26,9 @@ RUN PPOCR_PROFILE=${PROFILE} bash scripts/setup.sh --system --lean
 RUN PPOCR_PROFILE=${PROFILE} python3 scripts/compile_models.py --convert
 RUN python3 docker/replace_libraries.py lean && python3 docker/prune.py lean && \
     sh docker/compile.sh /compiled ppocr_serving.__main__ ppocr_serving.cli.serve ppocr_serving.server.run \
-        ppocr_serving.reading.ahead ppocr_serving.reading.warmup ppocr_serving.web.answers ppocr_serving.web.exposition \
-        ppocr_serving.engines.openvino openvino PIL.PpmImagePlugin && \
+        ppocr_serving.reading.ahead ppocr_serving.reading.warmup ppocr_serving.web.exposition \
+        ppocr_serving.web.prediction ppocr_serving.web.v1.reading ppocr_serving.web.adapters.ocr \
+        ppocr_serving.vision.pdf_process ppocr_serving.engines.openvino openvino PIL.PpmImagePlugin && \
     echo /opt/ppocr/bin/python3 >.image
 
 FROM ${BASE_IMAGE}

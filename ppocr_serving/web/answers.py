@@ -1,15 +1,14 @@
 """From the body of a request to its response, in a worker process."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from http import HTTPStatus
+from importlib import import_module
 from typing import Final
 
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.timing import Stopwatch
-from ppocr_serving.web.adapters.ocr import answer_ocr
-from ppocr_serving.web.adapters.ocrspace import answer_ocrspace
-from ppocr_serving.web.adapters.umiocr import answer_umiocr, answer_umiocr_options
 from ppocr_serving.web.call import Call, Record
 from ppocr_serving.web.doors import (
     CAPABILITIES,
@@ -21,31 +20,31 @@ from ppocr_serving.web.doors import (
     RENDER,
     UMIOCR,
     UMIOCR_OPTIONS,
+    Door,
     door_at,
     refuse_at,
     unknown_path,
 )
 from ppocr_serving.web.events import answer_event
-from ppocr_serving.web.prediction import predict
 from ppocr_serving.web.responses import Response, error_code, error_record
 from ppocr_serving.web.sinks import Gathering, Outlet
-from ppocr_serving.web.v1.capabilities import capabilities
-from ppocr_serving.web.v1.reading import read
-from ppocr_serving.web.v1.rendering import render
 from ppocr_serving.workers.messages import Answer, Job, Reply
 
 __all__ = ["Answers"]
 
-_BEHIND: Final[Mapping[str, Callable[[Call], Response]]] = {
-    PREDICT.name: predict,
-    READ.name: read,
-    RENDER.name: render,
-    CAPABILITIES.name: capabilities,
-    OCR.name: answer_ocr,
-    UMIOCR.name: answer_umiocr,
-    UMIOCR_OPTIONS.name: answer_umiocr_options,
-    OCRSPACE.name: answer_ocrspace,
+# Imported with the first request to a door, because the first answer of a server that is asked for nothing else should
+# not wait for it.
+_BEHIND: Final[Mapping[str, tuple[str, str]]] = {
+    PREDICT.name: ("prediction", "predict"),
+    READ.name: ("v1.reading", "read"),
+    RENDER.name: ("v1.rendering", "render"),
+    CAPABILITIES.name: ("v1.capabilities", "capabilities"),
+    OCR.name: ("adapters.ocr", "answer_ocr"),
+    UMIOCR.name: ("adapters.umiocr", "answer_umiocr"),
+    UMIOCR_OPTIONS.name: ("adapters.umiocr", "answer_umiocr_options"),
+    OCRSPACE.name: ("adapters.ocrspace", "answer_ocrspace"),
 }
+"""Module and function that answer, by the name of the door."""
 
 
 class Answers:
@@ -105,10 +104,17 @@ def _respond_to_request(call: Call) -> Response:
     try:
         if door is None or door is EVENT:  # no event contains another one
             raise unknown_path(path)
-        return _BEHIND[door.name](call)
+        return _function_behind(door)(call)
     except Exception as error:  # any failure becomes an answer
         call.record.error = error_code(error)
         if call.outlet.has_sent:
             stream_error = error_record if door is None else door.stream_error
             return Response(HTTPStatus.OK, (), stream_error(error, call.request_id))
         return refuse_at(path, call.settings.adapters)(error, call.request_id)
+
+
+@cache
+def _function_behind(door: Door) -> Callable[[Call], Response]:
+    module, function = _BEHIND[door.name]
+    answer: Callable[[Call], Response] = getattr(import_module(f"ppocr_serving.web.{module}"), function)
+    return answer

@@ -1,4 +1,7 @@
-"""The images have bytecode of all that the first answers need: compiling it at each start would take longer."""
+"""The images have bytecode of all that the first answers need: compiling it at each start would take longer.
+
+Of this package they have all, whether or not something imports it.
+"""
 
 import re
 import subprocess
@@ -14,7 +17,9 @@ from ppocr_serving.server import run
 from ppocr_serving.settings import load_settings
 from ppocr_serving.reading import warmup
 from ppocr_serving.reading.reader import Reader
-from ppocr_serving.web.answers import Answers
+from ppocr_serving.web.prediction import predict
+from ppocr_serving.web.v1.reading import read
+from ppocr_serving.vision import pdf_process
 from ppocr_serving.web.exposition import exposition
 reader = Reader(settings=load_settings())
 warmup.load_engines([reader])
@@ -47,4 +52,6 @@ def test_what_the_first_answer_needs_is_compiled(file: str, tmp_path_factory: py
     assert found is not None
     home = str(tmp_path_factory.mktemp("hub"))
     compiled = imported("\n".join(f"import {name}" for name in found[1].split()), home)
-    assert sorted(imported(STARTS[file] + READ, home) - compiled) == []
+    own = str(ROOT / "ppocr_serving")
+    missing = imported(STARTS[file] + READ, home) - compiled
+    assert sorted(path for path in missing if not path.startswith(own)) == []
