@@ -93,6 +93,7 @@ class OpenDocument:
         kind: What it is.
         limits: Of the file.
         pages: Its pages, as pictures or of a PDF.
+        check: Called while something takes long.
 
     Attributes:
         kind: As given.
@@ -100,11 +101,14 @@ class OpenDocument:
         page_count: How many pages it has.
     """
 
-    def __init__(self, kind: DocumentKind, limits: DocumentLimits, pages: "PicturePages | PdfFile") -> None:
+    def __init__(
+        self, kind: DocumentKind, limits: DocumentLimits, pages: "PicturePages | PdfFile", check: Check | None = None
+    ) -> None:
         self.kind = kind
         self.limits = limits
         self.page_count = pages.page_count
         self._pages = pages
+        self._check = check
         self._pdf_sizes: dict[int, PdfSize] = {}
 
     def __enter__(self) -> Self:
@@ -179,6 +183,8 @@ class OpenDocument:
                 self._pdf_sizes.update(enumerate(self._pages.sizes(first, count), first))
         total = 0
         for number in numbers:
+            if self._check is not None and number not in self._pdf_sizes:
+                self._check()
             try:
                 size = self.page_size(number, dpi)
             except (ImageDecodeError, LimitExceeded):
@@ -239,14 +245,14 @@ def open_document(
         if isinstance(data, np.ndarray):
             return OpenDocument("picture", limits, _Array(data))
         if len(offsets := page_offsets(data)) > 1:
-            return OpenDocument("tiff", limits, _Tiff(data, limits.max_pixels, offsets))
+            return OpenDocument("tiff", limits, _Tiff(data, limits.max_pixels, offsets), check)
         if len(frames := gif_frames(data)) > 1:
-            return OpenDocument("gif", limits, _Gif(data, limits.max_pixels, frames, check))
+            return OpenDocument("gif", limits, _Gif(data, limits.max_pixels, frames, check), check)
         if not is_pdf(data):
             return OpenDocument("picture", limits, _File(data, limits.max_pixels))
         pdf = PdfFile(data, password, check)
         if pdf.page_count:
-            return OpenDocument("pdf", limits, pdf)
+            return OpenDocument("pdf", limits, pdf, check)
         pdf.close()
         raise ImageDecodeError("is a PDF without pages, or a damaged one; send the whole file")
 

@@ -81,6 +81,8 @@ def _find_frames(data: bytes, frames: list[GifFrame]) -> None:
         while size := data[position]:
             position += 1 + size
             blocks += 1
+            if blocks >= _MAX_BLOCKS:
+                return
         position += 1
         blocks += 1
         if kind == _IMAGE:

@@ -5,7 +5,7 @@ import struct
 __all__ = ["file_of_page", "page_offsets"]
 
 _MAX_DIRECTORIES = 100_000
-_MAX_TAGS = 1000
+_MAX_TAGS = 16  # looked at in a directory: they are sorted, and few come before the one that says its kind
 _SUBFILE_TYPE = 254
 _REDUCED, _MASK = 1, 4  # bits of that tag: a smaller copy of another page, or its transparency
 _SHORT = 3

@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 
 from benchmarks.hostile_files import photo, saved
-from ppocr_serving.errors import ImageDecodeError, InvalidRequest, LimitExceeded
+from ppocr_serving.errors import ImageDecodeError, InvalidRequest, LimitExceeded, RequestCancelled
 from ppocr_serving.reading.documents import DocumentLimits, open_document
+from ppocr_serving.vision.gif_frames import gif_frames
 from ppocr_serving.vision.pictures import BgrImage, decode_picture
+from ppocr_serving.vision.tiff_pages import page_offsets
 from tests.pdf_files import pdf, pdf_of_pictures, show, stream, text_page
 
 LIMITS = DocumentLimits(max_pages=500, max_pixels=5_000_000, max_total_pixels=20_000_000)
@@ -93,6 +95,43 @@ def test_a_tiff_whose_directories_form_a_loop_ends() -> None:
     struct.pack_into("<I", data, second + 2 + 12 * count, first)
     with open_document(bytes(data), LIMITS) as document:
         assert document.page_count == 2
+
+
+def test_how_a_tiff_is_searched_does_not_depend_on_how_many_tags_its_directories_claim() -> None:
+    # A few bytes can be parts of many directories, each of which claims to have thousands of tags.
+    tags = [(number, 3, 1, 0) for number in range(1, 101)] + [(254, 3, 1, 1)]
+
+    def directory(at: int, first: int) -> bytes:
+        entries = b"".join(struct.pack("<HHIHH", *tag, 0) for tag in tags[first:])
+        following = at + 2 + len(entries) + 4
+        return struct.pack("<H", len(tags) - first) + entries + struct.pack("<I", following)
+
+    data = bytearray(b"II*\0" + struct.pack("<I", 8))
+    for first in (100, 0, 100):
+        data += directory(len(data), first)
+    assert len(page_offsets(bytes(data))) == 2, "the directory with 100 tags before the one that counts is a page"
+
+
+def test_a_gif_is_not_searched_for_ever() -> None:
+    head = b",\0\0\0\0\x08\0\x08\0\0\x02"
+    for count, frames in ((1000, 2), (1_000_000, 1)):
+        data = b"GIF89a\x08\0\x08\0\0\0\0" + head + b"\x01\0\0" + head + b"\x01-" * count + b"\0;"
+        assert len(gif_frames(data)) == frames
+
+
+def test_looking_at_the_pages_of_a_tiff_can_be_ended() -> None:
+    seen = 0
+
+    def check() -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 3:
+            raise RequestCancelled("nobody waits")
+
+    data = several("TIFF", *[plain(RED)] * 9)
+    with open_document(data, LIMITS, check=check) as document, pytest.raises(RequestCancelled):
+        document.prepare(range(1, 10), 200)
+    assert seen == 3
 
 
 def test_a_damaged_page_of_a_tiff_leaves_the_others() -> None:
