@@ -17,6 +17,7 @@ from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.geometry import reading_order
 from ppocr_serving.vision.layout import find_layout
 from ppocr_serving.vision.pictures import BgrImage
+from ppocr_serving.vision.pipeline import require_lines
 
 __all__ = ["PageReader", "render_pages"]
 
@@ -45,6 +46,7 @@ class PageReader:
         self._watch = watch
         self._dpi = options.dpi or settings.pdf_dpi
         self._has_words = settings.words if options.words is None else options.words
+        self._max_lines = settings.max_lines
         self._in_rows = (options.reading_order or settings.reading_order) == "rows"
 
     def __call__(self, document: OpenDocument) -> Iterator[Page]:
@@ -71,6 +73,7 @@ class PageReader:
             with self._watch("decode"):
                 lines = document.text_lines(number, self._dpi)
             if lines is not None:
+                require_lines(len(lines), self._max_lines)
                 width, height, dpi = document.page_size(number, self._dpi)
                 return Page(width, height, self._arranged(lines, width, height), 0, number, dpi, "pdf")
         page = self._read(self._picture(document, number))

@@ -103,6 +103,14 @@ def test_a_page_with_too_many_lines_fails_alone() -> None:
     assert isinstance(second.error, LimitExceeded)
 
 
+def test_a_page_whose_own_text_has_too_many_lines_fails_alone() -> None:
+    reader = Reader(settings=with_values(settings_for(Runtime.OPENVINO), max_lines=1))
+    data = text_page(show("Platform 9", 50, 150), show("Platform 9", 50, 150) + show("Departures", 50, 50))
+    first, second = reader.read(data, ReadOptions(pdf_text="prefer")).pages
+    assert (first.text, first.error) == ("Platform 9", None)
+    assert (second.lines, type(second.error)) == ((), LimitExceeded)
+
+
 def test_limits_of_a_file_are_told_before_any_page_is_read() -> None:
     settings = settings_for(Runtime.OPENVINO)
     few = Reader(settings=with_values(settings, max_pages=2))
