@@ -194,7 +194,7 @@ class Application:
                 f"{request.method[:20]} is not allowed at {request.path[:80]!r}; use {route.methods[0]}"
             )
         if not route.is_open:
-            self._gate.admit(request, record)
+            self._gate.admit(request, record, is_metered=record.door != "")
         return await route.answer(request, record)
 
     async def _start(

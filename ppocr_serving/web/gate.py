@@ -51,12 +51,13 @@ class Gate:
         """
         return None if self._cors is None else self._cors.preflight(request.method, request.headers, methods)
 
-    def admit(self, request: "Request", record: "RequestRecord") -> None:
+    def admit(self, request: "Request", record: "RequestRecord", *, is_metered: bool = True) -> None:
         """Let a request in that needs a key if keys are set; its body need not have arrived.
 
         Args:
             request: The request.
             record: Receives the name of its key.
+            is_metered: Whether it counts for the key's limits, and is subject to them.
 
         Raises:
             KeyRequired: It has none, or one that is unknown.
@@ -69,7 +70,8 @@ class Gate:
         if self._keyring.keys is not self._known:
             self._known = self._keyring.keys
             self._quotas.keep_only({known.name for known in self._known})
-        self._quotas.admit(key, time.monotonic())
+        if is_metered:
+            self._quotas.admit(key, time.monotonic())
 
     def charge(self, record: "RequestRecord") -> None:
         """Charge a request that has been answered to its key."""

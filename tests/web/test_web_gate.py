@@ -134,6 +134,15 @@ def test_requests_without_pictures_cost_no_pixels(fronts: Fronts) -> None:
     assert [front.read(x_api_key=KEY).status for _ in range(2)] == [200, 429]
 
 
+def test_metrics_need_a_key_but_count_for_none_of_its_limits(fronts: Fronts) -> None:
+    front = fronts(api_keys=(KEY,), key_requests_per_minute=1, key_pixels_per_minute=1)
+    for _ in range(3):
+        assert front.ask("GET", "/metrics", x_api_key=KEY).status == 200
+    assert [front.read(x_api_key=KEY).status for _ in range(2)] == [200, 429]
+    assert front.ask("GET", "/metrics", x_api_key=KEY).status == 200
+    assert front.ask("GET", "/metrics").status == 401
+
+
 EXPOSED = "Content-Disposition, Retry-After, Server-Timing, X-OCR-Origin, X-Request-Id"
 ORIGIN = "https://app.example"
 
