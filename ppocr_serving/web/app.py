@@ -13,7 +13,6 @@ from importlib.resources import files as resources
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec.structs import replace
 
 from ppocr_serving import __version__
 from ppocr_serving.errors import (
@@ -47,7 +46,7 @@ from ppocr_serving.web.responses import (
     text_response,
 )
 from ppocr_serving.web.streams import ResponseStream, Send
-from ppocr_serving.workers.messages import Head, Job
+from ppocr_serving.workers.messages import Answer, Head, Job
 from ppocr_serving.workers.parts import Parts
 from ppocr_serving.workers.pool import WorkerPool
 from ppocr_serving.workers.refusals import not_ready
@@ -161,7 +160,9 @@ class Application:
                 response = response._replace(headers=(*response.headers, *headers_of_error(error)))
             if isinstance(error, MethodNotAllowed):
                 response = response._replace(headers=(*response.headers, ("Allow", route.methods[0])))
-        self._gate.charge(record)
+        record.is_noted = True
+        if record.answer is not None:
+            self._gate.charge(record.key, record.answer.pixels)
         if route.is_logged:
             outcome = record.outcome(response.status)
             _log.info(outcome)
@@ -273,7 +274,7 @@ class Application:
             The answer, or what is left of it once `stream` has begun.
         """
         parts = Parts()
-        answering = asyncio.ensure_future(self._pool.answer(job, body, parts))
+        answering = asyncio.ensure_future(self._pool.answer(job, body, parts, partial(self._note_unsent, record)))
         sending = asyncio.ensure_future(stream.forward(parts))
         leaving = asyncio.ensure_future(request.hang_up())
         try:
@@ -286,6 +287,8 @@ class Application:
                 rest = 0.0 if failed else max(0.0, job.arrival + job.seconds - time.perf_counter())
                 seconds = rest + _LAST_PARTS_SECONDS
                 await asyncio.wait({sending, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if answering.done() and not answering.exception():
+                record.answer = answering.result().answer
             if leaving.done() and not (answering.done() and sending.done()):
                 raise RequestCancelled("the client has left before its request was answered")
             all_is_taken = sending.done()
@@ -293,12 +296,23 @@ class Application:
             for task in (answering, sending, leaving):
                 task.cancel()
             await asyncio.wait({sending})  # so that nothing else is sent meanwhile
-        record.answer, answer_body = answering.result()
+        answer, answer_body = answering.result()
         if not all_is_taken:
-            record.answer = replace(record.answer, error=DeadlineExceeded.code)
             raise DeadlineExceeded(f"the answer was not taken within {job.seconds:g} seconds; take it faster")
-        headers = (*record.answer.headers, ("Server-Timing", record.server_timing()))
-        return Response(stream.status or record.answer.status, headers, answer_body)
+        headers = (*answer.headers, ("Server-Timing", record.server_timing()))
+        return Response(stream.status or answer.status, headers, answer_body)
+
+    def _note_unsent(self, record: RequestRecord, answer: Answer) -> None:
+        """Take note of what a process has done for a request whose answer was given up."""
+        if not record.is_noted:  # the request's own line will have it
+            record.answer = answer
+            return
+        self._gate.charge(record.key, answer.pixels)
+        self._metrics.note_work(record.key, answer)
+        _log.info(
+            "id=%s ends in its process: pictures=%d pages=%d pixels=%d lines=%d",
+            *(record.request_id, answer.pictures, answer.pages, answer.pixels, answer.lines),
+        )
 
     async def _index(self, request: Request, _record: RequestRecord) -> Response:
         return self._page.response(self._gate.prefix.for_links(request.headers))

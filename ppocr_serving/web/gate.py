@@ -73,10 +73,14 @@ class Gate:
         if is_metered:
             self._quotas.admit(key, time.monotonic())
 
-    def charge(self, record: "RequestRecord") -> None:
-        """Charge a request that has been answered to its key."""
-        if record.key and record.answer is not None:
-            self._quotas.charge(record.key, record.answer.pixels)
+    def charge(self, key: str, pixels: int) -> None:
+        """Charge what has been read to a key.
+
+        Args:
+            key: Its name; empty if there is none.
+            pixels: How many.
+        """
+        self._quotas.charge(key, pixels)
 
     def headers(self, request: "Request") -> tuple[tuple[str, str], ...]:
         """Return the headers of every answer, errors included."""

@@ -13,6 +13,7 @@ from ppocr_serving.errors import OcrError
 from ppocr_serving.timing import STAGES
 from ppocr_serving.web.contract import MODULE_NAMES
 from ppocr_serving.web.record import Outcome
+from ppocr_serving.workers.messages import Answer
 
 __all__ = ["INTERNAL_ERROR", "NO_DOOR", "Histogram", "Metrics", "RequestLabels", "Work"]
 
@@ -111,17 +112,25 @@ class Metrics:
 
     def note(self, outcome: Outcome) -> None:
         """Count a request that has been answered."""
-        answer = outcome.answer
         door = outcome.door or NO_DOOR
         module = outcome.module if outcome.module in MODULE_NAMES else ""
         self.requests[RequestLabels(door, module, outcome.status, outcome.key)] += 1
         self.request_seconds[door].observe(outcome.seconds)
         if outcome.error:
             self.refused[outcome.error if outcome.error in self.refused else INTERNAL_ERROR] += 1
+        self.note_work(outcome.key, outcome.answer)
+
+    def note_work(self, key: str, answer: Answer) -> None:
+        """Count what a process has done for a request.
+
+        Args:
+            key: Name of the client's key, or empty.
+            answer: What it says of that.
+        """
         if not answer.waited:  # no process has begun with it
             return
         self.queue_seconds.observe(answer.waited)
-        work = self.work[outcome.key]
+        work = self.work[key]
         work.pictures += answer.pictures
         work.pages += answer.pages
         work.pixels += answer.pixels

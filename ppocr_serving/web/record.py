@@ -77,21 +77,24 @@ class RequestRecord:
         request_id: The request's id.
 
     Attributes:
+        request_id: As given.
         door: Name of the door, empty if the path is none.
         module: The requested module, `-` if there is none of that name.
         key: Name of the client's key, empty if it has none.
         error: Stable code of the error, empty if there was none.
-        answer: The worker's answer, if it came to one.
+        answer: The worker's answer, if it came to one, or what it says of its work for one that was not sent.
+        is_noted: Whether it is in the log and the metrics.
     """
 
     def __init__(self, request_id: str) -> None:
-        self._request_id = request_id
+        self.request_id = request_id
         self._start = time.perf_counter()
         self.door = ""
         self.module = "-"
         self.key = ""
         self.error = ""
         self.answer: Answer | None = None
+        self.is_noted = False
 
     def outcome(self, status: int) -> Outcome:
         """Return what the request has come to.
@@ -102,7 +105,7 @@ class RequestRecord:
         seconds = time.perf_counter() - self._start
         answer = self.answer or Answer(0, status, module=self.module, error=self.error)
         return Outcome(
-            self._request_id, self.door, answer.module, self.key, status, seconds, answer.error or self.error, answer
+            self.request_id, self.door, answer.module, self.key, status, seconds, self.error or answer.error, answer
         )
 
     def server_timing(self) -> str:

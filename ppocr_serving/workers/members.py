@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from ppocr_serving.workers.messages import Job, Reply
+from ppocr_serving.workers.messages import Answer, Job, Reply
 from ppocr_serving.workers.parts import Parts
 from ppocr_serving.workers.process import WorkerProcess
 
@@ -72,6 +72,7 @@ class Task:
         body: Its body.
         answer: Receives the answer, or an error.
         parts: Receives the parts of it that come before.
+        unsent: Called with the answer if it comes when nobody waits for it any more.
 
     Attributes:
         has_begun: Whether a process computes for it, or has paused it.
@@ -80,11 +81,19 @@ class Task:
         member: The process that has it; None while it waits for one.
     """
 
-    def __init__(self, job: Job, body: Body, answer: "asyncio.Future[Reply]", parts: Parts) -> None:
+    def __init__(
+        self,
+        job: Job,
+        body: Body,
+        answer: "asyncio.Future[Reply]",
+        parts: Parts,
+        unsent: Callable[[Answer], None],
+    ) -> None:
         self.job = job
         self.body = body
         self.answer = answer
         self.parts = parts
+        self.unsent = unsent
         self.has_begun = False
         self.computes = False
         self.deaths = 0

@@ -104,7 +104,13 @@ class WorkerPool:
         if not self.is_ready:
             raise not_ready()
 
-    async def answer(self, job: Job, body: Body, parts: Parts | None = None) -> Reply:
+    async def answer(
+        self,
+        job: Job,
+        body: Body,
+        parts: Parts | None = None,
+        unsent: Callable[[Answer], None] = lambda _: None,
+    ) -> Reply:
         """Have a worker process answer a job.
 
         Args:
@@ -112,6 +118,8 @@ class WorkerPool:
             body: Its body, which stays open until this returns.
             parts: Receives the parts of the answer that the process sends before it has all of it; its end comes
                 before this returns. What has been put into it stays there after an error, too.
+            unsent: Called with what the process says of its work, if that comes after this has raised an error or has
+                been cancelled.
 
         Raises:
             Overloaded: The queue is full, the wait for a turn ran out, no memory or file is left, the server stops, or
@@ -122,17 +130,17 @@ class WorkerPool:
         """
         parts = parts or Parts()
         try:
-            return await self._answer(job, body, parts)
+            return await self._answer(job, body, parts, unsent)
         finally:
             parts.end()
 
-    async def _answer(self, job: Job, body: Body, parts: Parts) -> Reply:
+    async def _answer(self, job: Job, body: Body, parts: Parts, unsent: Callable[[Answer], None]) -> Reply:
         if self._refusal is not None:
             raise self._refusal
         if self._is_full():
             raise Overloaded(f"the queue is full ({self._limits.max_waiting} may wait); try again later")
         loop = asyncio.get_running_loop()
-        task = Task(job, body, loop.create_future(), parts)
+        task = Task(job, body, loop.create_future(), parts, unsent)
         parts.connect(partial(self._acknowledge, task))
         self._queue.append(task)
         self.dispatch()
@@ -346,7 +354,10 @@ class WorkerPool:
         task = member.tasks.pop(answer.number, None)
         if task is not None:
             task.end()
-            _answer(task, answer, file)
+            if task.is_wanted:
+                _answer(task, answer, file)
+            else:
+                task.unsent(answer)
         self._roster.note_answer(member, answer.memory_mb)
 
     def _after_job(self, member: Member) -> None:
@@ -362,8 +373,7 @@ def _answer(task: Task, answer: Answer, file: int | None) -> None:
     except (OSError, MemoryError):
         _fail(task, Overloaded("the server has no memory or files left for the answer; try again later"))
         return
-    if task.is_wanted:
-        task.answer.set_result(Reply(answer, body))
+    task.answer.set_result(Reply(answer, body))
 
 
 def _put(task: Task, part: Part, file: int | None) -> None:

@@ -3,13 +3,15 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from ppocr_serving.errors import EngineError
+from ppocr_serving.errors import EngineError, Overloaded
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web import answers as answers_module
@@ -24,7 +26,7 @@ from ppocr_serving.web.responses import Response, error_response
 from ppocr_serving.workers.messages import Head, Job, Reply
 from ppocr_serving.workers.outlet import Outlet
 from tests.asgi import Answer, ask
-from tests.workers.pools import reply, running
+from tests.workers.pools import reply, running, until
 
 SETTINGS = ServerSettings(request_timeout=20, document_timeout=300)
 
@@ -177,6 +179,97 @@ def test_parts_that_are_not_taken_in_time_are_dropped_for_the_error(
     (entry,) = [text for text in caplog.messages if text.startswith("id=slow ")]
     assert " status=200 " in entry
     assert entry.endswith("error=deadline_exceeded")
+
+
+KEY = "a-key-that-is-long-enough"
+METERED = ServerSettings(api_keys=(f"alice:{KEY}",), key_pixels_per_minute=4000)
+READ = 5000  # pixels
+
+
+def reading_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return what answers a job with a part, and reads on until nobody waits for more."""
+
+    def read(call: Call) -> Response:
+        sink = call.stream(200, ())
+        call.record.pages, call.record.pixels = 1, READ
+        sink.send(b"first\n")
+        (folder / "reads").touch()
+        while True:
+            call.next_page()
+            time.sleep(0.01)
+
+    monkeypatch.setattr(answers_module, "_BEHIND", {"documents": read})
+    answers = Answers({}, METERED)
+
+    def answer(job: Job, body: memoryview, watch: Stopwatch, outlet: Outlet) -> Reply:
+        return answers(job, body, watch, outlet)
+
+    return answer
+
+
+def test_a_client_that_leaves_within_an_answer_is_charged_for_what_was_read(
+    output: LogStream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"X-API-Key": KEY, "X-Request-Id": "gone"}
+
+    async def run() -> tuple[Answer | None, Answer | None]:
+        async with running(reading_on(tmp_path, monkeypatch)) as served:
+            application = Application(served.pool, ["ocr_system"], METERED, output)
+            leaves = asyncio.get_running_loop().create_future()
+            asked = asyncio.ensure_future(
+                ask(application, "POST", "/documents", [b"{}"], headers, leaves=leaves),
+            )
+            await until((tmp_path / "reads").exists)
+            leaves.set_result(None)
+            await asked
+            await until(lambda: not served.open_jobs)
+            metrics = await ask(application, "GET", "/metrics", headers={"X-API-Key": KEY})
+            return metrics, await ask(application, "POST", "/documents", [b"{}"], headers)
+
+    with caplog.at_level(logging.INFO, logger="ppocr_serving"):
+        metrics, refused = asyncio.run(run())
+    assert metrics is not None
+    assert f'ppocr_pixels_total{{key="alice"}} {READ}.0' in metrics.body.decode()
+    assert refused is not None
+    assert refused.status == 429
+    # The status is the one that was sent. What was read may be known by then, or a moment later.
+    first, *rest = [text for text in caplog.messages if text.startswith("id=gone ") and " status=429 " not in text]
+    assert " status=200 door=documents key=alice " in first
+    assert first.endswith(" error=cancelled")
+    assert f" pages=1 pixels={READ} " in first or rest == [
+        f"id=gone ends in its process: pictures=0 pages=1 pixels={READ} lines=0"
+    ]
+
+
+def test_an_answer_that_the_server_ends_is_logged_with_what_was_read(
+    output: LogStream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        async with running(reading_on(tmp_path, monkeypatch)) as served:
+            has_part = asyncio.Event()
+
+            async def send(message: dict[str, Any]) -> None:
+                if message.get("body") == b"first\n":  # taken only after the end
+                    has_part.set()
+                    await until(lambda: not served.open_jobs)
+
+            bodies = [{"type": "http.request", "body": b"{}"}]
+
+            async def receive() -> dict[str, Any]:
+                return bodies.pop() if bodies else await asyncio.Event().wait()  # type: ignore[return-value]
+
+            application = Application(served.pool, ["ocr_system"], METERED, output)
+            scope = {"method": "POST", "path": "/documents", "headers": [(b"x-api-key", KEY.encode())]}
+            asked = asyncio.ensure_future(application(scope, receive, send))
+            await has_part.wait()
+            served.pool.fail_all(Overloaded("others wait"))
+            await asked
+
+    with caplog.at_level(logging.INFO, logger="ppocr_serving"):
+        asyncio.run(run())
+    (entry,) = [text for text in caplog.messages if " door=documents " in text]
+    assert f" pages=1 pixels={READ} " in entry
+    assert entry.endswith(" error=overloaded")
 
 
 def test_a_response_that_cannot_be_sent_is_a_fault_of_the_server(
