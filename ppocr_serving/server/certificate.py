@@ -69,11 +69,13 @@ class Certificate:
         try:
             # Without any password, OpenSSL would ask the terminal for one.
             context.load_cert_chain(self._cert, self._key, lambda: self._password)
+        except ValueError as error:
+            raise InvalidSetting("PPOCR_TLS_KEY_PASSWORD cannot be used; give at most 1024 bytes of UTF-8") from error
         except OSError as error:
             reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
             raise InvalidSetting(
                 f"PPOCR_TLS_CERT is {str(self._cert)!r}: the certificate and its private key cannot be used "
-                f"({reason or 'no PEM file'}); check PPOCR_TLS_KEY and PPOCR_TLS_KEY_PASSWORD too"
+                f"({reason or 'not PEM, or another password'}); check PPOCR_TLS_KEY and PPOCR_TLS_KEY_PASSWORD too"
             ) from error
         return context
 

@@ -38,6 +38,10 @@ def test_the_key_may_be_in_the_file_of_the_certificate(pair: Pair, tmp_path: Pat
 def test_a_key_may_have_a_password(tmp_path: Path) -> None:
     cert, key = make_certificate(tmp_path, password="open-sesame")
     Certificate(AccessSettings(tls_cert=cert, tls_key=key, tls_key_password="open-sesame"))
+    with pytest.raises(
+        InvalidSetting, match=r"^PPOCR_TLS_KEY_PASSWORD cannot be used; give at most 1024 bytes of UTF-8$"
+    ):
+        Certificate(AccessSettings(tls_cert=cert, tls_key=key, tls_key_password="x" * 2000))
     for password in ("", "wrong"):
         with pytest.raises(InvalidSetting, match="check PPOCR_TLS_KEY and PPOCR_TLS_KEY_PASSWORD too") as caught:
             Certificate(AccessSettings(tls_cert=cert, tls_key=key, tls_key_password=password))
