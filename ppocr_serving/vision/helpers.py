@@ -24,6 +24,12 @@ __all__ = ["MAX_MESSAGE", "Helper", "Helpers", "end_idle_processes", "memory_fil
 MAX_MESSAGE: Final = 4096
 """Bytes of a request or an answer."""
 _IDLE_SECONDS = 60.0
+# All that a helper gets of the environment, which may hold keys and passwords: what libraries are found and run by.
+_ENVIRONMENT: Final = (
+    *("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "GLIBC_TUNABLES", "MALLOC_ARENA_MAX", "OPENBLAS_CORETYPE"),
+    *("LANG", "LC_ALL", "TZ", "TMPDIR"),
+)
+_ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1"}  # a helper is forked
 _CHECK_MILLISECONDS = 100  # how often somebody who waits for an answer looks whether it is still wanted
 
 
@@ -93,7 +99,7 @@ def _start(module: str, connection: int) -> "subprocess.Popen[bytes]":
         stderr=subprocess.DEVNULL,  # a broken file can make decoders print megabytes
         pass_fds=[connection],
         cwd="/",
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # it is forked
+        env={**{name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}, **_ONE_THREAD},
         process_group=0,
     )
 

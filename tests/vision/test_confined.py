@@ -157,6 +157,17 @@ def test_one_process_serves_one_picture_after_the_other_and_has_no_files_of_ours
     assert sorted(name.partition(":")[0] for name in names) == ["/dev/null"] * 3 + ["socket"]
 
 
+def test_a_process_gets_nothing_of_the_environment_that_may_be_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PPOCR_API_KEYS", "alice:a-key-that-is-long-enough")
+    monkeypatch.setenv("CLOUD_SECRET", "hidden")
+    decode_picture(COMPRESSED, PIXELS)
+    (process,) = children()
+    environment = Path(f"/proc/{process}/environ").read_bytes()
+    assert b"OPENBLAS_NUM_THREADS=1" in environment
+    assert b"alice" not in environment
+    assert b"hidden" not in environment
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_process_that_was_killed_is_replaced(number: signal.Signals) -> None:
     decode_picture(COMPRESSED, PIXELS)
