@@ -1,7 +1,7 @@
 """Open a file and look at its pages one by one: a picture, a TIFF or GIF with several, or a PDF."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Final, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from ppocr_serving.settings import Settings
 from ppocr_serving.vision.gif_frames import GifCanvas, GifFrame, gif_frames
 from ppocr_serving.vision.pdf import PdfFile, PdfSize, is_pdf
 from ppocr_serving.vision.pdf_lines import find_lines
-from ppocr_serving.vision.pictures import BgrImage, decode_picture, picture_size
+from ppocr_serving.vision.pictures import FORMATS, BgrImage, UnknownFormat, decode_picture, picture_size
 from ppocr_serving.vision.tiff_pages import file_of_page, page_offsets
 
 __all__ = [
@@ -278,10 +278,23 @@ class _File:
         self._max_pixels = max_pixels
 
     def size(self, _: int) -> tuple[int, int]:
-        return picture_size(self._data, self._max_pixels)
+        with _offering_pdf():
+            return picture_size(self._data, self._max_pixels)
 
     def picture(self, _: int) -> BgrImage:
-        return decode_picture(self._data, self._max_pixels)
+        with _offering_pdf():
+            return decode_picture(self._data, self._max_pixels)
+
+
+@contextmanager
+def _offering_pdf() -> Iterator[None]:
+    """Have the error for an unknown file name all formats that can be opened here."""
+    try:
+        yield
+    except UnknownFormat as error:
+        raise ImageDecodeError(
+            f"is not a picture or document in a supported format; send one of {', '.join(FORMATS)}, PDF"
+        ) from error
 
 
 class _Tiff:

@@ -172,9 +172,9 @@ def read_file(path: str | Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise InvalidRequest(f"cannot be read ({error.strerror}); give a picture file") from error
+        raise InvalidRequest(f"cannot be read ({error.strerror}); give a picture or PDF file") from error
     except ValueError as error:  # a path with a null character
-        raise InvalidRequest("is not the path of a file; give a picture file") from error
+        raise InvalidRequest("is not the path of a file; give a picture or PDF file") from error
 
 
 def check_arrays(images: Iterable[object]) -> Iterator[BgrImage]:

@@ -26,7 +26,7 @@ from ppocr_serving.vision.confined import decode_confined
 from ppocr_serving.vision.pixels import BgrImage, decode_pixels, one_line
 from ppocr_serving.vision.structure import is_cheap, require_few_tags, without_extras
 
-__all__ = ["BgrImage", "decode_picture", "picture_paths", "picture_size"]
+__all__ = ["FORMATS", "BgrImage", "UnknownFormat", "decode_picture", "picture_paths", "picture_size"]
 
 # Pillow's own guard would print a warning at 89 million pixels; every size is compared with `max_pixels` here.
 Image.MAX_IMAGE_PIXELS = None
@@ -34,7 +34,7 @@ Image.MAX_IMAGE_PIXELS = None
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # Imported explicitly, because Pillow imports all its plugins at the first picture if a requested one is missing.
-_FORMATS: Final = (
+FORMATS: Final = (
     JpegImagePlugin.JpegImageFile.format,
     PngImagePlugin.PngImageFile.format,
     BmpImagePlugin.BmpImageFile.format,
@@ -42,9 +42,14 @@ _FORMATS: Final = (
     TiffImagePlugin.TiffImageFile.format,
     GifImagePlugin.GifImageFile.format,
 )
+"""Names of the supported formats."""
 _SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 _MAX_SIDE = 1_000_000  # pixels
 _EXIF = b"Exif\0\0"
+
+
+class UnknownFormat(ImageDecodeError):
+    """The bytes do not begin like a picture in a supported format."""
 
 
 def picture_size(data: bytes, max_pixels: int) -> tuple[int, int]:
@@ -58,7 +63,8 @@ def picture_size(data: bytes, max_pixels: int) -> tuple[int, int]:
         Width and height in pixels, as stored (before EXIF orientation).
 
     Raises:
-        ImageDecodeError: `data` is not a picture in a supported format, or has zero size.
+        UnknownFormat: `data` is not a picture in a supported format.
+        ImageDecodeError: It has zero size.
         LimitExceeded: The declared size is above `max_pixels`, or a side above a million pixels.
     """
     data = without_extras(data)
@@ -81,7 +87,8 @@ def decode_picture(data: bytes, max_pixels: int) -> BgrImage:
         (H, W, 3) uint8, BGR.
 
     Raises:
-        ImageDecodeError: `data` is not a picture, is damaged or truncated, or has zero size.
+        UnknownFormat: `data` is not a picture in a supported format.
+        ImageDecodeError: It is damaged or truncated, or has zero size.
         LimitExceeded: The declared size is above `max_pixels`.
         MemoryError: There is not enough memory, whatever the file is like.
     """
@@ -109,11 +116,11 @@ def _open(data: bytes, file: MeteredFile, max_pixels: int) -> Image.Image:
     if data.startswith((b"II", b"MM")):
         require_few_tags(data)
     try:
-        picture = Image.open(file, formats=_FORMATS)
+        picture = Image.open(file, formats=FORMATS)
     except MemoryError:
         raise
     except Exception as error:  # as above: any failure to read a header means that this is not a picture
-        raise ImageDecodeError(f"is not a picture in a supported format; send one of {', '.join(_FORMATS)}") from error
+        raise UnknownFormat(f"is not a picture in a supported format; send one of {', '.join(FORMATS)}") from error
     width, height = picture.size
     if width < 1 or height < 1:
         raise ImageDecodeError(f"has the size {width}x{height}; send a picture of at least 1x1 pixel")

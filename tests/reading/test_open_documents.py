@@ -56,6 +56,14 @@ def test_a_picture_that_mentions_pdf_is_a_picture() -> None:
         assert document.render(1, 200).image.shape == (40, 60, 3)
 
 
+def test_the_error_of_an_unknown_file_names_all_formats() -> None:
+    expected = r"^is not a picture or document in a supported format; send one of JPEG, .*, GIF, PDF$"
+    with open_document(b"text", LIMITS) as document:
+        for look in (document.page_size, document.render):
+            with pytest.raises(ImageDecodeError, match=expected):
+                look(1, 200)
+
+
 def test_a_pdf_may_begin_with_something_else() -> None:
     with open_document(b"junk\n" * 9 + text_page(show("Departures", 50, 50)), LIMITS) as document:
         assert document.kind == "pdf"
