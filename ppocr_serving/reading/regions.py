@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from ppocr_serving.errors import InvalidRequest
+from ppocr_serving.errors import InvalidRequest, LimitExceeded
 from ppocr_serving.reading.inputs import naming_item
 from ppocr_serving.reading.options import Region
 from ppocr_serving.results import Box, Line, Page
 from ppocr_serving.vision.pictures import BgrImage
 
 __all__ = ["RegionCutter", "clipped", "lines_within", "shifted"]
+
+_MAX_COVER = 2  # times the pixels of the page: regions may overlap, but a page is not read many times
 
 
 def clipped(region: Region, width: int, height: int) -> Region:
@@ -32,6 +34,18 @@ def clipped(region: Region, width: int, height: int) -> Region:
             f"region is {list(region)}, which is outside of this page of {width}x{height} pixels; give one inside"
         )
     return x, y, min(wide, width - x), min(high, height - y)
+
+
+def _parts(regions: Sequence[Region], width: int, height: int) -> list[Region]:
+    """Return the parts of regions that are on a page, which together are not much more than the page."""
+    parts = [clipped(region, width, height) for region in regions]
+    pixels = sum(wide * high for _, _, wide, high in parts)
+    if len(parts) > 1 and pixels > _MAX_COVER * width * height:
+        raise LimitExceeded(
+            f"region has {len(parts)} parts of {pixels} pixels together; the limit is {_MAX_COVER} times the "
+            f"{width * height} pixels of the page, give smaller ones or fewer"
+        )
+    return parts
 
 
 class RegionCutter:
@@ -55,11 +69,12 @@ class RegionCutter:
 
         Raises:
             InvalidRequest: A region is outside of a page.
+            LimitExceeded: They have more than twice the pixels of a page.
         """
         for index, image in enumerate(self._images):
             height, width = image.shape[:2]
             with naming_item(f"images[{index}]:") if self._is_named else nullcontext():
-                parts = [clipped(region, width, height) for region in self._regions]
+                parts = _parts(self._regions, width, height)
             self._sizes.append((width, height))
             self._corners += ((x, y) for x, y, _, _ in parts)
             for x, y, wide, high in parts:

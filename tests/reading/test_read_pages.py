@@ -1,6 +1,7 @@
 """Reading files with several pages, and regions of pages, with the real models."""
 
 import io
+import re
 import subprocess
 from pathlib import Path
 
@@ -260,6 +261,22 @@ def test_a_region_outside_of_the_page_is_an_error_that_names_its_size(reader: Re
     small, large = reader.read(pdf_of_pictures(COLUMNS, np.full((700, 700, 3), 255, np.uint8)), outside).pages
     assert str(small.error).startswith("page 1: region is [640, 0, 10, 10], which is outside of this page of 640x200")
     assert large.error is None
+
+
+def test_regions_together_are_at_most_twice_the_page(reader: Reader) -> None:
+    whole, part = (0, 0, 1_000_000, 1_000_000), (30, 30, 200, 60)
+    (page,) = reader.pages([COLUMNS], ReadOptions(region=(whole, whole)))
+    assert page.text.count("Platform 9") == 2
+    message = (
+        r"region has 3 parts of 268000 pixels together; the limit is 2 times the 128000 pixels of the page, give "
+        r"smaller ones or fewer$"
+    )
+    for read in (reader.pages, reader.detect):
+        with pytest.raises(LimitExceeded, match=r"^images\[0\]: " + message):
+            read([COLUMNS], ReadOptions(region=(whole, whole, part)))
+    (first, _) = reader.read(pdf_of_pictures(COLUMNS, COLUMNS), ReadOptions(region=(whole, whole, part))).pages
+    assert first.lines == ()
+    assert re.search(f"^page 1: {message}", str(first.error))
 
 
 def test_regions_of_a_pdfs_own_text(reader: Reader) -> None:
