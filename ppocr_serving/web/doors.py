@@ -86,7 +86,11 @@ PREDICT = Door("predict", _require_json, error_response)
 """The four modules."""
 
 EVENT = Door("event", _accept_all, error_response)
-"""A serverless platform's event, which may contain a request to any other door."""
+"""A serverless platform's event, which may contain a request to any other door.
+
+It has the time of a request for pictures, whatever is inside: platforms end an invocation after a time of their own,
+which has to be longer than ours, or the client gets no answer at all.
+"""
 
 _ENTIRE_PAGES = "ocr_system"
 
