@@ -1,11 +1,9 @@
-"""Assembly of models, engines and stages from settings."""
+"""The text in pictures and files, read with the stages that the settings ask for."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -14,50 +12,27 @@ from ppocr_serving.errors import InvalidRequest, OcrError
 from ppocr_serving.models import ROLES, Role
 from ppocr_serving.reading.documents import DocumentLimits, OpenDocument, open_document
 from ppocr_serving.reading.inputs import Source, name_of, naming_source, read_file
-from ppocr_serving.reading.models import characters_of
 from ppocr_serving.reading.options import ReadOptions, pipeline_options
 from ppocr_serving.reading.pages import PageReader, render_pages
 from ppocr_serving.reading.regions import RegionCutter
 from ppocr_serving.reading.specs import (
-    engine_specs,
     has_second_recognizer,
     require_supported_profile,
     roles_to_load,
     runs_on_openvino,
 )
+from ppocr_serving.reading.stages import Stages
 from ppocr_serving.results import Box, Document, Page
 from ppocr_serving.settings import Settings, load_settings
 from ppocr_serving.timing import Stopwatch
-from ppocr_serving.vision.classification import Angle, ClassificationOptions, TextClassifier
-from ppocr_serving.vision.detection import MAX_LONGER_SIDE, TextDetector
+from ppocr_serving.vision.classification import Angle
 from ppocr_serving.vision.layout import find_layout
-from ppocr_serving.vision.lines import Normalization
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.pipeline import PipelineOptions, TextSystem, require_lines, to_box
-from ppocr_serving.vision.recognition import (
-    COMPATIBLE_WIDTHS,
-    NARROW_WIDTHS,
-    Packing,
-    RecognitionOptions,
-    Text,
-    TextRecognizer,
-)
-from ppocr_serving.vision.rereading import CroppedLine, LineReader
+from ppocr_serving.vision.recognition import Text
+from ppocr_serving.vision.rereading import CroppedLine
 
 __all__ = ["Reader"]
-
-_STAGES = {"det": "_detector", "cls": "_classifier", "rec": "_recognizer", "reread": "_second_recognizer"}
-
-# Paddle holds the GIL, so its calls take turns, and larger ones cost less per line.
-_PADDLE_PACKING = Packing(sizes=(6, 4, 2, 1), max_total_width=3200)
-_PADDLE_CLASSIFICATION_BATCH_SIZE = 6
-# With one thread each, larger calls of OpenVINO save a hundredth of the time, and each of their shapes has to be
-# prepared, too.
-_OPENVINO_PACKING = Packing(sizes=(1,), max_total_width=1280)
-
-# A second look at a page has up to 2.6 million pixels, whose feature maps take 230 MB. To free them costs a twentieth
-# of such a page's time.
-_USUAL_PIXELS = 1_300_000
 
 
 class Reader:
@@ -90,25 +65,22 @@ class Reader:
             raise TypeError("give either profile or settings: the settings already name a profile")
         require_supported_profile(settings)
         self.settings = settings
-        self._pool = EnginePool() if pool is None else pool
+        self._stages = Stages(settings, EnginePool() if pool is None else pool)
         if roles is None:
             roles = ROLES if settings.reading.use_angle_cls else ("det", "rec")
         self.roles = roles_to_load(settings, roles)
         self._defaults = pipeline_options(settings.reading, None, settings.models.profile.det)
-        self._assembled: dict[Role, tuple[Engine, ...]] = {}
-        # Report missing files now, not at the first picture.
-        for role in self.roles:
-            getattr(self, _STAGES[role])
+        self._stages.assemble(self.roles)  # missing files are reported now, not at the first picture
 
     @property
     def engines(self) -> tuple[Engine, ...]:
         """The engines of all roles."""
-        return tuple(engine for role in self.roles for engine in self._engines(role))
+        return tuple(engine for role in self.roles for engine in self._stages.engines(role))
 
     @property
     def first_engines(self) -> tuple[Engine, ...]:
         """The engines that all pictures need, while many need neither classifier nor second recogniser; else all."""
-        first = tuple(engine for role in self.roles if role in ("det", "rec") for engine in self._engines(role))
+        first = tuple(engine for role in self.roles if role in ("det", "rec") for engine in self._stages.engines(role))
         return first or self.engines
 
     def read(self, source: Source, options: ReadOptions | None = None) -> Document:
@@ -251,7 +223,7 @@ class Reader:
         found: list[list[Box]] = []
         count = 0
         for image in images:
-            boxes = self._detector(image, effective.detection, watch)
+            boxes = self._stages.detector(image, effective.detection, watch)
             count += len(boxes)
             require_lines(count, effective.max_lines)
             if effective.natural_order:
@@ -273,7 +245,7 @@ class Reader:
         Raises:
             EngineError: The network failed.
         """
-        return self._classifier(images, watch or Stopwatch())
+        return self._stages.classifier(images, watch or Stopwatch())
 
     def recognize(
         self, images: Iterable[BgrImage], options: ReadOptions | None = None, watch: Stopwatch | None = None
@@ -292,8 +264,8 @@ class Reader:
             EngineError: The network failed.
         """
         effective, watch = self._effective(options), watch or Stopwatch()
-        lines = self._recognizer.lines(images, watch)
-        return self._line_reader(
+        lines = self._stages.recognizer.lines(images, watch)
+        return self._stages.line_reader(
             [CroppedLine(line, line) for line in lines], [1] * len(lines), effective.reread_score, watch
         )
 
@@ -314,7 +286,7 @@ class Reader:
         if "rec" in self.roles:
             self.recognize([image])
         if "reread" in self.roles:
-            self._second_recognizer([image], Stopwatch())
+            self._stages.second_recognizer([image], Stopwatch())
 
     def usual_shapes(self) -> Iterator[tuple[Engine, tuple[int, int, int, int]]]:
         """Yield the recognisers' engines with each shape of their input that most pictures need.
@@ -324,9 +296,9 @@ class Reader:
         for role in self.roles:
             if role not in ("rec", "reread") or not runs_on_openvino(self.settings, role):
                 continue
-            shapes = (self._recognizer if role == "rec" else self._second_recognizer).usual_shapes
+            shapes = (self._stages.recognizer if role == "rec" else self._stages.second_recognizer).usual_shapes
             if len(shapes) <= self.settings.models.kept_shapes:
-                yield from product(self._engines(role), shapes)
+                yield from product(self._stages.engines(role), shapes)
 
     def _open(self, source: Source, options: ReadOptions, watch: Stopwatch) -> OpenDocument:
         data = read_file(source) if isinstance(source, str | Path) else source
@@ -344,8 +316,8 @@ class Reader:
     ) -> list[Page]:
         """Read pictures; errors call them items of several if `is_named`."""
         effective = replace(self._effective(options), paragraphs=paragraphs)
-        classifier = self._classifier if effective.use_angle_cls else None
-        system = TextSystem(self._detector, classifier, self._line_reader)
+        classifier = self._stages.classifier if effective.use_angle_cls else None
+        system = TextSystem(self._stages.detector, classifier, self._stages.line_reader)
         if options is None or not options.regions:
             return system(images, effective, watch)
         cutter = RegionCutter(images, options.regions, is_named=is_named)
@@ -359,55 +331,3 @@ class Reader:
                 f"reread_score is {options.reread_score:g}, but this reader has no second recogniser; leave it out"
             )
         return pipeline_options(self.settings.reading, options, self.settings.models.profile.det)
-
-    @cached_property
-    def _detector(self) -> TextDetector:
-        reading = self.settings.reading
-        longer_side = reading.det_limit_side_len if reading.det_limit_type == "max" else MAX_LONGER_SIDE
-        (engine,) = self._engines("det")
-        return TextDetector(engine, max(_USUAL_PIXELS, reading.det_limit_side_len * longer_side))
-
-    @cached_property
-    def _classifier(self) -> TextClassifier:
-        models = self.settings.models
-        (engine,) = self._engines("cls")
-        batch_size = 1 if runs_on_openvino(self.settings, "cls") else _PADDLE_CLASSIFICATION_BATCH_SIZE
-        stated = models.profile.cls
-        normalization = Normalization(stated.mean, stated.deviation)
-        options = ClassificationOptions(models.cls_image_shape, models.label_list, batch_size, normalization)
-        return TextClassifier(engine, options)
-
-    @cached_property
-    def _recognizer(self) -> TextRecognizer:
-        return self._create_recognizer("rec", self.settings.models.rec_image_shape)
-
-    @cached_property
-    def _line_reader(self) -> LineReader:
-        second = self._second_recognizer if has_second_recognizer(self.settings) else None
-        return LineReader(self._recognizer, second)
-
-    @cached_property
-    def _second_recognizer(self) -> TextRecognizer:
-        return self._create_recognizer("reread", self.settings.models.profile.recognizer("reread").image_shape)
-
-    def _create_recognizer(self, role: Literal["rec", "reread"], image_shape: tuple[int, int, int]) -> TextRecognizer:
-        engines = self._engines(role)
-        stated = self.settings.models.profile.recognizer(role)
-        compatible = self.settings.reading.compatible
-        options = RecognitionOptions(
-            image_shape,
-            characters_of(self.settings, role),
-            _OPENVINO_PACKING if runs_on_openvino(self.settings, role) else _PADDLE_PACKING,
-            COMPATIBLE_WIDTHS if compatible else NARROW_WIDTHS,
-            self.settings.models.use_space_char,
-            Normalization(stated.mean, stated.deviation),
-            "linear" if compatible else stated.interpolation,
-            0.0 if compatible else stated.margin,
-            role,
-        )
-        return TextRecognizer(engines, options)
-
-    def _engines(self, role: Role) -> tuple[Engine, ...]:
-        if role not in self._assembled:
-            self._assembled[role] = tuple(map(self._pool.engine, engine_specs(self.settings, role)))
-        return self._assembled[role]
