@@ -35,6 +35,9 @@ Check = Callable[[], None]
 
 _POINTS: Final = 72  # per inch
 _LOWEST_DPI = 72
+# What an animation shows is kept from one page to the next, while the request may wait for others, if it is not larger:
+# 16 MB. Of larger ones all frames up to a page are drawn again.
+_KEPT_CANVAS_PIXELS = 4_000_000
 
 
 class DocumentLimits(NamedTuple):
@@ -330,9 +333,13 @@ class _Gif:
     def picture(self, number: int) -> BgrImage:
         if number == 1:  # as where only one is read
             return decode_picture(self._data, self._max_pixels)
-        if self._canvas is None:
-            self._canvas = GifCanvas(self._data, self._frames, self._size, self._max_pixels, self._check)
-        return self._canvas.picture(number - 1)
+        canvas = self._canvas
+        if canvas is None:
+            canvas = GifCanvas(self._data, self._frames, self._size, self._max_pixels, self._check)
+        picture = canvas.picture(number - 1)
+        if self._size[0] * self._size[1] <= _KEPT_CANVAS_PIXELS:
+            self._canvas = canvas
+        return picture
 
 
 def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:

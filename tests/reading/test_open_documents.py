@@ -4,6 +4,7 @@ import io
 import random
 import struct
 import subprocess
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -197,6 +198,19 @@ def test_disposal_restores_the_background_or_what_was_there() -> None:
         last = document.render(4, 200).image
         assert colour_at(last, 4, 4) == colour_at(document.render(1, 200).image, 4, 4)
         assert colour_at(last, 0, 0) == (255, 255, 255)  # was given back to the background, which is transparent
+
+
+def test_between_the_pages_of_a_gif_no_large_picture_is_in_memory() -> None:
+    size = (2500, 2000)
+    data = several("GIF", *(plain(colour, size) for colour in (RED, GREEN, BLUE)))
+    with open_document(data, LIMITS) as document:
+        tracemalloc.start()
+        try:
+            assert colour_at(document.render(2, 200).image, 7, 7) == GREEN
+            assert colour_at(document.render(3, 200).image, 7, 7) == BLUE
+            assert tracemalloc.get_traced_memory()[0] < size[0] * size[1]
+        finally:
+            tracemalloc.stop()
 
 
 def test_a_frame_of_a_gif_that_is_larger_than_allowed_is_refused() -> None:
