@@ -39,7 +39,7 @@ def chosen_pages(text: str | None, count: int, limit: int) -> list[int]:
     chosen: set[int] = set()
     for first, last in [(1, None)] if text is None else _ranges(text):
         if first > count:
-            raise InvalidRequest(f"pages is {text!r}, but there are {count} pages; choose among them")
+            raise InvalidRequest(f"pages is {text!r}, but the last page is {count}; choose pages up to it")
         end = count if last is None else min(last, count)
         if end - first >= limit:
             _refuse(end - first + 1, limit, text)
@@ -65,6 +65,6 @@ def _ranges(text: str) -> list[tuple[int, int | None]]:
         first = int(match[1])
         last = first if match[2] is None else None if match[3] is None else int(match[3])
         if first < 1 or (last is not None and last < first):
-            raise InvalidRequest(f"pages is {text!r}, of which {part.strip()!r} is no range; {_FORM}")
+            raise InvalidRequest(f"pages is {text!r}, in which {part.strip()!r} is not a range; {_FORM}")
         found.append((first, last))
     return found

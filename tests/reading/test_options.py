@@ -91,7 +91,10 @@ def test_each_option_reaches_its_stage() -> None:
         ({"dpi": 71}, "dpi is 71: .*; allowed: whole numbers from 72 to 600$"),
         ({"pdf_text": "always"}, "pdf_text is 'always': .*; allowed: never, prefer$"),
         ({"pages": 3}, "pages is 3: expected `str`"),
-        ({"pages": "3-1"}, "pages is '3-1', of which '3-1' is no range; give numbers and ranges from 1 on, such as "),
+        (
+            {"pages": "3-1"},
+            "pages is '3-1', in which '3-1' is not a range; give numbers and ranges from 1 on, such as ",
+        ),
         ({"region": []}, r"region is \[\]; give \[x, y, width, height\] in whole pixels"),
         ({"region": [1, 2, 3]}, r"region is \[1, 2, 3\]; give "),
         ({"region": [1, 2, 0, 4]}, r"region is \[1, 2, 0, 4\]; give "),

@@ -35,7 +35,7 @@ def test_what_is_no_choice_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["4", "1,4", "4-", "4-9"])
 def test_a_page_that_does_not_exist_is_refused(text: str) -> None:
-    with pytest.raises(InvalidRequest, match=f"^pages is '{text}', but there are 3 pages; choose among them$"):
+    with pytest.raises(InvalidRequest, match=f"^pages is '{text}', but the last page is 3; choose pages up to it$"):
         chosen_pages(text, 3, 100)
 
 

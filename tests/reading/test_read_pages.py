@@ -66,14 +66,16 @@ def test_chosen_pages_keep_their_numbers(reader: Reader, tmp_path: Path) -> None
         (3, "Third page", 100, 200),
     ]
     assert document.name == str(path)
-    with pytest.raises(InvalidRequest, match=r"pages.pdf: pages is '4', but there are 3 pages; choose among them$"):
+    with pytest.raises(
+        InvalidRequest, match=r"pages.pdf: pages is '4', but the last page is 3; choose pages up to it$"
+    ):
         reader.read(path, ReadOptions(pages="4"))
 
 
 def test_a_picture_has_one_page(reader: Reader) -> None:
     options = ReadOptions(pages="1", dpi=300, pdf_text="prefer", password="unused")
     assert reader.read(PAGES[0], options) == reader.read(PAGES[0])
-    with pytest.raises(InvalidRequest, match="pages is '2', but there are 1 pages"):
+    with pytest.raises(InvalidRequest, match="pages is '2', but the last page is 1"):
         reader.read(PAGES[0], ReadOptions(pages="2"))
 
 
