@@ -13,6 +13,7 @@ from ppocr_serving.errors import OcrError
 __all__ = ["convert", "parse_text", "suggestion"]
 
 _MAX_REASON = 120
+_MAX_NAME = 80  # characters that are compared with known names: clients may send megabytes
 
 
 def parse_text(name: str, text: str, hint: Any, error: type[OcrError]) -> Any:
@@ -62,7 +63,7 @@ def convert(name: str, value: object, hint: Any, error: type[OcrError], *, stric
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return the suffix "did you mean ..." for a message about an unknown name; empty if no known one is similar."""
-    close = difflib.get_close_matches(name, tuple(known), n=1)
+    close = difflib.get_close_matches(name[:_MAX_NAME], tuple(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
@@ -71,7 +72,8 @@ def _convert(name: str, given: object, raw: object, hint: Any, error: type[OcrEr
         return msgspec.convert(raw, hint, strict=strict)
     except msgspec.ValidationError as cause:
         reason = str(cause)[:1].lower() + str(cause)[1:_MAX_REASON]  # it may repeat the value
-        shown = repr(given) if len(repr(given)) <= 80 else f"{repr(given)[:80]}..."
+        shown = repr(given)
+        shown = shown if len(shown) <= 80 else f"{shown[:80]}..."
         raise error(f"{name} is {shown}: {reason}{_allowed(hint)}") from cause
 
 

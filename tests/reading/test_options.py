@@ -1,5 +1,6 @@
 """Options of one call: validation, effect on the stages, and isolation from other calls."""
 
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -232,3 +233,16 @@ def test_a_path_names_its_document_and_one_failure_does_not_stop_a_batch(reader:
     assert str(second.error).startswith(f"{missing}: cannot be read (No such file or directory)")
     assert str(third.error).startswith(f"{text}: ")
     assert second.pages == third.pages == ()
+
+
+def test_a_name_of_megabytes_is_refused_without_much_ado() -> None:
+    name = "drop_scor" + "x" * 2_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidRequest, match=r"^unknown option 'drop_scorxxx"):
+            ReadOptions.from_mapping({name: 0.5})
+        assert tracemalloc.get_traced_memory()[1] < len(name)
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(InvalidRequest, match="; did you mean drop_score"):
+        ReadOptions.from_mapping({"drop_scor": 0.5})
