@@ -57,6 +57,7 @@ _log = logging.getLogger(__name__)
 
 _BUFFERED_BODIES = 8  # per process: bodies of the maximum size that may be in memory; far more of the usual size fit
 _CLOSE = ("Connection", "close")
+_TIMES = "Server-Timing"
 # A client has this long after the deadline, or after the end of a job whose answer cannot be completed, to take the
 # parts of the answer that it has not taken.
 _LAST_PARTS_SECONDS = 10.0
@@ -234,7 +235,8 @@ class Application:
         async with self._job(door, head, request) as (job, body):
             response = await self._compute(job, body, request, record, stream)
         if door.is_constant and response.status == HTTPStatus.OK:
-            self._constants[door.name] = response
+            kept = tuple(header for header in response.headers if header[0] != _TIMES)
+            self._constants[door.name] = response._replace(headers=kept)
         return response
 
     async def _invoke(self, stream: ResponseStream, request: Request, record: RequestRecord) -> Response:
@@ -299,7 +301,7 @@ class Application:
         answer, answer_body = answering.result()
         if not all_is_taken:
             raise DeadlineExceeded(f"the answer was not taken within {job.seconds:g} seconds; take it faster")
-        headers = (*answer.headers, ("Server-Timing", record.server_timing()))
+        headers = (*answer.headers, (_TIMES, record.server_timing()))
         return Response(stream.status or answer.status, headers, answer_body)
 
     def _note_unsent(self, record: RequestRecord, answer: Answer) -> None:

@@ -114,6 +114,7 @@ def test_real_answers_have_the_described_form(service: Native) -> None:
 
 def test_capabilities_say_what_is_understood(service: Native) -> None:
     first, second = service.get("/v1/capabilities"), service.get("/v1/capabilities")
+    assert "Server-Timing" not in second.headers, "nothing was computed for it"
     assert first.body == second.body
     stated = first.json
     assert stated["profiles"][0]["name"] == "ppocr-v6"
