@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from functools import cache
 from typing import NoReturn
 
 from msgspec.structs import replace
@@ -88,8 +88,7 @@ def main() -> None:
     listener = listen(settings.host, settings.port)
     output, log = configure_logging()
     app_module._LAST_PARTS_SECONDS = 1
-    behind: Mapping[str, Callable[[Call], Response]] = {"predict": read}
-    answers_module._BEHIND = behind  # type: ignore[misc]
+    answers_module._function_behind = cache(lambda _: read)
     answers = Answers({}, settings)
 
     def answer(job: Job, body: memoryview, watch: Stopwatch, outlet: Outlet) -> Reply:

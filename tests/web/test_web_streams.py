@@ -101,7 +101,7 @@ def test_a_door_says_how_an_answer_in_parts_ends_in_an_error(
             raise EngineError("broken")
         return sink.end(b"last\n")
 
-    monkeypatch.setattr(answers_module, "_BEHIND", {"documents": read})
+    monkeypatch.setattr(answers_module, "_function_behind", lambda _: read)
     answers = Answers({}, SETTINGS)
 
     def answer(job: Job, body: memoryview, watch: Stopwatch, outlet: Outlet) -> Reply:
@@ -127,7 +127,7 @@ def test_a_gateways_event_gets_the_parts_in_one_piece(output: LogStream, monkeyp
             raise EngineError("broken")
         return sink.end()
 
-    monkeypatch.setattr(answers_module, "_BEHIND", {"documents": read})
+    monkeypatch.setattr(answers_module, "_function_behind", lambda _: read)
     answers = Answers({}, SETTINGS)
 
     def answer(job: Job, _body: memoryview, watch: Stopwatch, outlet: Outlet) -> Reply:
@@ -198,7 +198,7 @@ def reading_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             call.next_page()
             time.sleep(0.01)
 
-    monkeypatch.setattr(answers_module, "_BEHIND", {"documents": read})
+    monkeypatch.setattr(answers_module, "_function_behind", lambda _: read)
     answers = Answers({}, METERED)
 
     def answer(job: Job, body: memoryview, watch: Stopwatch, outlet: Outlet) -> Reply:
@@ -280,7 +280,7 @@ def test_a_response_that_cannot_be_sent_is_a_fault_of_the_server(
         sink.send(b"part")
         return sink.end()
 
-    monkeypatch.setattr(answers_module, "_BEHIND", {"documents": read})
+    monkeypatch.setattr(answers_module, "_function_behind", lambda _: read)
     answers = Answers({}, SETTINGS)
 
     def answer(job: Job, body: memoryview, watch: Stopwatch, outlet: Outlet) -> Reply:
