@@ -20,7 +20,8 @@ COLUMNS: Final = (
 
 _BYTE_ORDER_MARK = "\ufeff"  # without it, spreadsheets take the text for one in the system's older encoding
 # Spreadsheets take what begins like this for a formula, the wide forms too in East Asian versions.
-_FORMULA: Final = re.compile(r"\s*'*\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+# Spaces are tried in one way only: a text may have 100,000 of them.
+_FORMULA: Final = re.compile(r"\s*(?:'+\s*)?[=+\-@\uff1d\uff0b\uff0d\uff20]")
 _NUMBER: Final = re.compile(r"[+-]?\d[\d.,]*")
 
 

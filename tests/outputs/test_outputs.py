@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -70,6 +71,22 @@ def test_what_is_written_grows_with_what_was_read(name: str) -> None:
     one, ten = (len(write([item_of(pages)], name)) for pages in (1, 10))
 
     assert ten < 11 * one + 1000
+
+
+@pytest.mark.parametrize("name", MANY_PAGES)
+@pytest.mark.parametrize("text", [" ", "'", "' ", "a \u05d0 ", "1.", "::", ":a", "www."])
+def test_the_time_for_a_line_grows_with_its_length_and_not_with_the_square_of_it(name: str, text: str) -> None:
+    def seconds(characters: int) -> float:
+        page = samples.page_of([text * (characters // len(text))])
+        items = [samples.with_blank(Item(Document((page,))))]
+        times = []
+        for _ in range(3):
+            start = time.process_time()
+            write(items, name)
+            times.append(time.process_time() - start)
+        return min(times)
+
+    assert seconds(24_000) < 64 * max(0.001, seconds(1_500))  # 16 times the length; 256 would be the square
 
 
 @pytest.mark.parametrize("name", MANY_PAGES)

@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 from pathlib import Path
 
 import cv2
@@ -264,6 +265,19 @@ def test_the_font_is_small_and_known_to_freetype() -> None:
 @given(st.text("abc שלום 12 .-", max_size=12))
 def test_the_order_side_by_side_has_the_same_characters(text: str) -> None:
     assert sorted(side_by_side(text)) == sorted(text)
+
+
+def test_the_time_for_an_order_does_not_grow_with_the_square_of_the_length() -> None:
+    def seconds(characters: int) -> float:
+        text = "a \u05d0 " * (characters // 4)
+        times = []
+        for _ in range(3):
+            start = time.process_time()
+            side_by_side(text)
+            times.append(time.process_time() - start)
+        return min(times)
+
+    assert seconds(64_000) < 64 * max(0.001, seconds(4_000))  # 16 times the length; 256 would be the square
 
 
 def test_a_line_whose_words_run_back_is_upside_down(tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ def _without_neutrals(sides: list[str], base: str) -> list[str]:
             resolved += listed
             before = listed[-1]
             continue
-        after = next(iter(sides[len(resolved) + len(listed) :]), base)
+        next_index = len(resolved) + len(listed)
+        after = sides[next_index] if next_index < len(sides) else base
         around = {side.replace("N", "R") for side in (before, after)}
         resolved += [around.pop() if len(around) == 1 else base] * len(listed)
     return resolved
