@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 
-from ppocr_serving.errors import InvalidRequest
+from ppocr_serving.errors import ImageDecodeError, InvalidRequest, LimitExceeded, OcrError, PageDeadlineExceeded
 from ppocr_serving.outputs.items import Check, Item, PageSource
 from ppocr_serving.outputs.shapes import Rectangle, angle_of, rectangle_of, runs_down, size_of
-from ppocr_serving.outputs.texts import plain
+from ppocr_serving.outputs.texts import error_message, plain
 from ppocr_serving.results import Line, Page, Point
 from ppocr_serving.vision.pixels import BgrImage
 
@@ -70,22 +70,28 @@ def write(items: Sequence[Item], check: Check) -> bytes:
     """Write one page as `ppocr_serving.outputs.write` does.
 
     Raises:
-        InvalidRequest: There is not exactly one page.
-        OcrError: The page or its document could not be read; this is its error.
+        InvalidRequest: There is not exactly one page; or the page or its document could not be read.
+        ImageDecodeError, LimitExceeded, PageDeadlineExceeded: Likewise, if this is why it could not be read.
     """
     for item in items:
         if item.document.error is not None:
-            raise item.document.error
+            raise _raised(item.document.error)
     pages = [(item.pages, page) for item in items for page in item.document.pages]
     if len(pages) != 1:
         raise InvalidRequest(f"the format png shows one page, and there are {len(pages)}; choose one page")
     ((source, page),) = pages
     if page.error is not None:
-        raise page.error
+        raise _raised(page.error)
     if source is None:
         raise InvalidRequest("the format png shows the picture, and there is none; send it")
     check()
     return _draw(source, page, check)
+
+
+def _raised(error: OcrError) -> OcrError:
+    """Return the error of a page as one of a call; of which kind it is may be anybody's word."""
+    kind = type(error) if isinstance(error, ImageDecodeError | LimitExceeded | PageDeadlineExceeded) else InvalidRequest
+    return kind(error_message(error))
 
 
 def _draw(source: PageSource, page: Page, check: Check) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from ppocr_serving import Reader
-from ppocr_serving.errors import ImageDecodeError, InvalidRequest
+from ppocr_serving.errors import EngineError, ImageDecodeError, InvalidRequest, OcrError, RequestCancelled
 from ppocr_serving.outputs import FileSource, Item, write
 from ppocr_serving.results import Document, Line, Page
 from ppocr_serving.vision.pictures import BgrImage, decode_picture
@@ -97,6 +97,13 @@ def test_the_error_of_a_page_or_a_document_is_raised() -> None:
     for document in (Document((), "a", error), Document((Page(0, 0, error=error),))):
         with pytest.raises(ImageDecodeError, match="is damaged"):
             write([samples.with_blank(Item(document))], "png")
+
+
+def test_what_another_program_says_of_a_page_is_not_an_error_of_the_server() -> None:
+    for error in (OcrError("of another program"), RequestCancelled("has left"), EngineError("has failed")):
+        for document in (Document((), "a", error), Document((Page(0, 0, error=error),))):
+            with pytest.raises(InvalidRequest, match=str(error)):
+                write([samples.with_blank(Item(document))], "png")
 
 
 def test_a_large_page_is_drawn_small() -> None:

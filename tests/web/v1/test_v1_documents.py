@@ -157,6 +157,11 @@ def test_errors_of_any_code_in_a_document_are_rendered(service: Native) -> None:
     body = json.dumps({"documents": [{"pages": pages}], "options": {"format": "jsonl"}}).encode()
     found = records(service.post("/v1/render", body, "application/json"))
     assert [one["error"]["message"] for one in found[:-1]] == [reason["message"] for reason in reasons]
+    for reason in reasons:  # the client's word, and not what happens to this request
+        body = json.dumps({"documents": [{"pages": [], "error": reason}], "options": {"format": "png"}}).encode()
+        answer = service.post("/v1/render", body, "application/json")
+        assert answer.status in (400, 413, 504), reason
+        assert answer.json["error"]["message"] == reason["message"]
 
 
 def test_what_cannot_be_rendered_is_refused(service: Native) -> None:
