@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,7 @@ __all__ = [
     "check_arrays",
     "check_files",
     "decode_base64",
+    "decode_base64_file",
     "decode_pictures",
     "name_of",
     "naming_item",
@@ -28,7 +29,9 @@ __all__ = [
     "read_source",
 ]
 
-_DATA_URL = re.compile(rb"\s*data:image/[\w.+-]+;base64,", re.IGNORECASE)
+_PICTURE_URL: Final = re.compile(rb"\s*data:image/[\w.+-]+;base64,", re.IGNORECASE)
+_DATA_URL: Final = re.compile(rb"\s*data:[\w.+-]*/?[\w.+-]*(?:;[\w.=+-]+)*;base64,", re.IGNORECASE)
+_MAX_PREFIX_BYTES: Final = 256  # where repetitions may match, a search of all of it would take many times its memory
 _WHITE_SPACE = b" \t\r\n\v\f"
 
 Source = str | Path | bytes | BgrImage
@@ -101,17 +104,33 @@ def decode_base64(text: str | bytes | memoryview) -> bytes:
     Raises:
         ImageDecodeError: `text` is empty or not valid base64.
     """
+    return _decode_base64(text, _PICTURE_URL, "a picture file")
+
+
+def decode_base64_file(text: str | bytes | memoryview) -> bytes:
+    """Decode the standard base64 of a file of any kind.
+
+    Args:
+        text: As for `decode_base64`; the prefix may be that of any `data:` URL in base64.
+
+    Raises:
+        ImageDecodeError: `text` is empty or not valid base64.
+    """
+    return _decode_base64(text, _DATA_URL, "a file")
+
+
+def _decode_base64(text: str | bytes | memoryview, prefixes: re.Pattern[bytes], what: str) -> bytes:
     try:
         encoded = text.encode("ascii") if isinstance(text, str) else text
-        if prefix := _DATA_URL.match(encoded):
+        if prefix := prefixes.match(encoded[:_MAX_PREFIX_BYTES]):
             encoded = memoryview(encoded)[prefix.end() :]
         data = _decode_strictly(encoded)
     except (binascii.Error, UnicodeEncodeError) as error:
         raise ImageDecodeError(
-            f"is not valid base64 ({' '.join(str(error).split())}); send the base64 of a picture file"
+            f"is not valid base64 ({' '.join(str(error).split())}); send the base64 of {what}"
         ) from error
     if not data:
-        raise ImageDecodeError("is empty; send the base64 of a picture file")
+        raise ImageDecodeError(f"is empty; send the base64 of {what}")
     return data
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppocr_serving.errors import ImageDecodeError
-from ppocr_serving.reading.inputs import decode_base64, decode_pictures
+from ppocr_serving.reading.inputs import decode_base64, decode_base64_file, decode_pictures
 from ppocr_serving.timing import Stopwatch
 from tests.served.samples import file_of, page
 
@@ -52,6 +52,16 @@ def test_empty_base64_is_refused(text: str) -> None:
 def test_invalid_base64_is_refused(text: str) -> None:
     with pytest.raises(ImageDecodeError, match=r"^is not valid base64 \(.+\); send the base64 of a picture file$"):
         decode_base64(text)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["data:application/pdf;base64,", "data:;base64,", " data:image/png;name=a.png;base64,", ""]
+)
+def test_the_base64_of_any_file_may_be_a_data_url(prefix: str) -> None:
+    data = b"%PDF-1.7 of any kind"
+    assert decode_base64_file(prefix + base64.b64encode(data).decode()) == data
+    with pytest.raises(ImageDecodeError, match=r"is empty; send the base64 of a file"):
+        decode_base64_file(prefix)
 
 
 def test_a_decoded_picture_can_be_let_go_before_the_next_one() -> None:

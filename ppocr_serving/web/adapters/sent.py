@@ -4,13 +4,12 @@ import re
 from typing import Final
 
 from ppocr_serving.errors import InvalidRequest
-from ppocr_serving.reading.inputs import decode_base64, naming_item
+from ppocr_serving.reading.inputs import decode_base64_file, naming_item
 from ppocr_serving.web.call import Call
 from ppocr_serving.web.urls import UrlLimits, fetch
 
 __all__ = ["file_of_base64", "file_of_text", "file_of_url"]
 
-_DATA_URL: Final = re.compile(rb"\s*data:[\w.+-]*/?[\w.+-]*(?:;[\w.=+-]+)*;base64,", re.IGNORECASE)
 _URL: Final = re.compile(rb"\s*https?://", re.IGNORECASE)
 _MAX_URL_BYTES: Final = 2**14
 
@@ -25,9 +24,8 @@ def file_of_base64(field: str, text: bytes | memoryview) -> bytes:
     Raises:
         ImageDecodeError: It is not valid base64, or empty.
     """
-    prefix = _DATA_URL.match(text[:200])
     with naming_item(f"{field}:"):
-        return decode_base64(text if prefix is None else memoryview(text)[prefix.end() :])
+        return decode_base64_file(text)
 
 
 def file_of_text(field: str, text: bytes | memoryview, call: Call) -> bytes:

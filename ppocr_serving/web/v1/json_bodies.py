@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from ppocr_serving.errors import ImageDecodeError, InvalidRequest, LimitExceeded
-from ppocr_serving.reading.inputs import decode_base64
+from ppocr_serving.reading.inputs import decode_base64_file
 from ppocr_serving.web.bounded_json import kind_of_json, text_of_json, too_many_values, without_byte_order_mark
 from ppocr_serving.web.v1.places import at_file
 
@@ -15,7 +15,6 @@ __all__ = ["JsonBody", "JsonFile", "parse_body"]
 _EXAMPLE: Final = '{"files": [{"data": "<base64>"}]}'
 _MAX_OPTIONS_BYTES: Final = 4096
 _MAX_TEXT_BYTES: Final = 4096
-_DATA_URL: Final = re.compile(rb"\s*data:[\w.+-]+/[\w.+-]+(?:;[\w.=+-]+)*;base64,", re.IGNORECASE)
 _DECODING_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -122,8 +121,7 @@ def _file(index: int, item: msgspec.Raw) -> JsonFile:
             text = text_of_json(data)
         except msgspec.DecodeError as error:
             raise ImageDecodeError(f"data: is not valid base64 ({error}); send the base64 of a file") from error
-        prefix = _DATA_URL.match(text)
-        return JsonFile(decode_base64(memoryview(text)[prefix.end() :] if prefix else text), name)
+        return JsonFile(decode_base64_file(text), name)
 
 
 def _short_text(name: str, raw: msgspec.Raw) -> str:

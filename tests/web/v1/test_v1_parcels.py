@@ -23,6 +23,7 @@ HEAVY_BODIES = {
     "options": lambda: b'{"options":{' + b'"a":1,' * (3 * MEGABYTE) + b'"a":1}}',
     "nested lists": lambda: b'{"files":' + b"[" * (16 * MEGABYTE),
     "a wide character": lambda: b'{"files":["' + "\U0001f600".encode() + b"A" * (16 * MEGABYTE) + b'"]}',
+    "parameters of a data URL": lambda: b'{"files":["data:a/b' + b";x" * (2 * MEGABYTE) + b'"]}',
     "a wide name": lambda: b'{"files":[{"data":"QQ==","name":"' + b"\xc3\xa9" * (8 * MEGABYTE) + b'"}]}',
     "parts": lambda: PART + (b"\r\n" + PART) * (MEGABYTE // 8),
     "headers": lambda: b"--B\r\n" + b"a: b\r\n" * (2 * MEGABYTE),
