@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ppocr_serving.errors import PageDeadlineExceeded
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.timing import Stopwatch
@@ -78,3 +79,15 @@ class Call(NamedTuple):
             DeadlineExceeded: The time of the whole request is over.
         """
         self.outlet.next_page()
+
+    def check_request(self) -> None:
+        """End the request if it has to end, but not for its page: to write many pages may take longer than to read one.
+
+        Raises:
+            RequestCancelled: Nobody waits for the answer any more.
+            DeadlineExceeded: The time of the whole request is over.
+        """
+        try:
+            self.watch.check()
+        except PageDeadlineExceeded:
+            self.next_page()

@@ -81,6 +81,7 @@ def test_pages_arrive_in_parts_over_a_connection_that_goes_on(limited_served: Se
         )
         answer = connection.getresponse()
         assert (answer.status, answer.headers["Transfer-Encoding"]) == (200, "chunked")
+        assert answer.headers["X-Accel-Buffering"] == "no"
         assert [json.loads(record)["type"] for record in answer.read().splitlines()] == ["page", "end"]
     connection.close()
 

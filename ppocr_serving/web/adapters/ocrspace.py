@@ -104,13 +104,15 @@ def answer_ocrspace(call: Call) -> Response:
         words=has_overlay,
         reading_order="rows" if in_rows else "natural",
     )
-    pdf = _NO_PDF
+    pdf: str | msgspec.Raw = _NO_PDF
     with open_pages(_file(form, fields.get("url"), call), call) as pages:
         read = list(pages.read(options))
         if fields.get("iscreatesearchablepdf"):
+            call.next_page()  # to write it all may take longer than what the last page has left
             with call.watch("encode"):
-                data = write([Item(Document(tuple(read)), pages=pages.file)], "pdf", check=call.watch.check)
-                pdf = f"data:application/pdf;base64,{base64.b64encode(data).decode()}"
+                data = write([Item(Document(tuple(read)), pages=pages.file)], "pdf", check=call.check_request)
+                # As it goes into the answer, because as text it would be held several times.
+                pdf = msgspec.Raw(b'"data:application/pdf;base64,%s"' % base64.b64encode(data))
     errors = [str(page.error) for page in read if page.error is not None]
     answer: dict[str, Any] = {
         "ParsedResults": [_result(page, has_overlay, in_rows) for page in read],

@@ -173,7 +173,7 @@ class _Images:
     def of(self, page: Page) -> dict[str, str]:
         """Return the pictures of a page in base64: as it was sent, upright, and with what was found in it."""
         with self._call.watch("encode"):
-            drawn = write([Item(Document((page,)), pages=self._file)], "png", check=self._call.watch.check)
+            drawn = write([Item(Document((page,)), pages=self._file)], "png", check=self._call.check_request)
             image = self._file.image(page.number)
             images = {"ocrImage": self._base64(drawn), "inputImage": self._base64(_jpeg(image))}
             if page.angle:

@@ -24,6 +24,9 @@ from ppocr_serving.web.v1.writing import answer, answer_headers
 
 __all__ = ["read"]
 
+_UNBUFFERED: Final = ("X-Accel-Buffering", "no")
+"""Tells nginx to pass on each page as soon as it comes."""
+
 _EXAMPLE: Final = "send one as curl --data-binary @picture.png or curl -F file=@picture.png does"
 
 
@@ -35,10 +38,11 @@ def read(call: Call) -> Response:
     """
     require_module(READ.module, call.readers)
     reader = call.readers[READ.module]
-    parcel = with_fetched_files(open_parcel(call.head, call.body, call.settings.max_images), call)
+    parcel = open_parcel(call.head, call.body, call.settings.max_images)
     choices = choose(parcel, call.head.accept, reader.settings.models.profile.languages)
     if not parcel.files:
         raise InvalidRequest(f"the request has no file; {_EXAMPLE}")
+    parcel = with_fetched_files(parcel, call)
     call.record.pictures = len(parcel.files)
     limits = DocumentLimits.of(reader.settings)._replace(max_total_pixels=call.settings.max_request_pixels)
     with Shelf(limits, choices.options.password or "", call.watch.check) as shelf:
@@ -103,7 +107,7 @@ def _stream(files: Sequence[Sent], faults: Mapping[int, OcrError], origin: Origi
     """Answer with a record per page, as soon as it is read."""
     pages = errors = 0
     headers = answer_headers([Item(Document(()), origin)], job.choices.format)
-    sink = job.call.stream(HTTPStatus.OK, headers)
+    sink = job.call.stream(HTTPStatus.OK, (*headers, _UNBUFFERED))
     for index, sent in enumerate(files):
         failure = faults.get(index)
         if failure is None:

@@ -39,13 +39,14 @@ def render(call: Call) -> Response:
     """
     require_module(RENDER.module, call.readers)
     reader = call.readers[RENDER.module]
-    parcel = with_fetched_files(open_parcel(call.head, call.body, call.settings.max_images, documents=True), call)
+    parcel = open_parcel(call.head, call.body, call.settings.max_images, documents=True)
     form, password = choose_rendering(parcel, call.head.accept)
     if parcel.documents is None:
         raise InvalidRequest(f"documents: there are none; {_EXAMPLE}")
     with call.watch("decode"):
         documents = _read(parcel.documents, reader, call)
     _require_files(parcel.files, documents)
+    parcel = with_fetched_files(parcel, call)
     call.record.pictures = len(parcel.files)
     call.record.lines = sum(len(document.lines) for document in documents)
     limits = DocumentLimits.of(reader.settings)._replace(max_total_pixels=call.settings.max_request_pixels)

@@ -2,14 +2,13 @@
 
 import base64
 from collections.abc import Sequence
-from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
 import cv2
 import msgspec
 
-from ppocr_serving.errors import EngineError, LimitExceeded, PageDeadlineExceeded
+from ppocr_serving.errors import EngineError, LimitExceeded
 from ppocr_serving.outputs import Format, Item, write
 from ppocr_serving.web.call import Call
 from ppocr_serving.web.responses import Response
@@ -38,7 +37,7 @@ def answer(items: Sequence[Item], form: Format, call: Call, page_images: bool = 
     """
     call.next_page()  # to write it all may take longer than what the last page has left
     with call.watch("encode"):
-        body = write(items, form.name, check=partial(_check, call))
+        body = write(items, form.name, check=call.check_request)
         if page_images:
             sections = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
             body = msgspec.json.encode({**sections, "page_images": _page_images(items, call)})
@@ -56,20 +55,12 @@ def answer_headers(items: Sequence[Item], form: Format) -> tuple[tuple[str, str]
     return tuple(headers)
 
 
-def _check(call: Call) -> None:
-    """End the request if its time is over; to write a page is given the time of one."""
-    try:
-        call.watch.check()
-    except PageDeadlineExceeded:
-        call.next_page()
-
-
 def _page_images(items: Sequence[Item], call: Call) -> list[dict[str, Any]]:
     images = []
     room = _MAX_IMAGE_BYTES
     for index, item in enumerate(items):
         for page in item.document.pages:
-            _check(call)
+            call.check_request()
             if item.pages is None or page.error is not None:
                 continue
             is_written, data = cv2.imencode(".jpg", item.pages.image(page.number), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])

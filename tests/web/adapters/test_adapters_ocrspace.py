@@ -1,9 +1,11 @@
 """What clients of OCR.space send to `POST /parse/image`, and read."""
 
 import base64
+import io
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from ppocr_serving.settings import ServerSettings
 from tests.asgi import Answer
@@ -94,6 +96,17 @@ def test_a_searchable_pdf_is_a_data_url(served: Served) -> None:
     assert base64.b64decode(data).startswith(b"%PDF-")
     again = parse(served, base64.b64decode(data))
     assert again["ParsedResults"][0]["ParsedText"].splitlines() == INVOICE_LINES
+
+
+def test_a_last_page_that_takes_too_long_leaves_time_to_write_the_others(served: Served) -> None:
+    file = io.BytesIO()
+    blank = Image.new("L", (4000, 3000), 255)
+    blank.save(file, "TIFF", save_all=True, append_images=[blank.copy()], compression="tiff_deflate")
+    hurried = served.with_settings(ServerSettings(request_timeout=0.05))
+    answer = hurried.post_form(PATH, {"isCreateSearchablePdf": "true"}, {"file": ("a.tif", file.getvalue())})
+    assert answer.status == 200, answer.body
+    assert [result["FileParseExitCode"] for result in answer.json["ParsedResults"]] == [-10, -10]
+    assert answer.json["SearchablePDFURL"].startswith("data:application/pdf;base64,")
 
 
 def test_nothing_found_is_an_empty_text(served: Served) -> None:

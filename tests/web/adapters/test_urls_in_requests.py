@@ -52,6 +52,20 @@ def test_what_comes_is_checked_like_an_upload(served: Served) -> None:
     assert answer.json["error"]["code"] == "image_decode_error"
 
 
+def test_nothing_is_fetched_for_a_request_that_is_refused_anyway(served: Served) -> None:
+    with file_server(response(HELLO)) as server:
+        files = [{"url": server.url}]
+        documents: list[Any] = [{"pages": []}] * 2
+        for path, body in (
+            ("/v1/read", {"files": files, "options": {"wrods": True}}),
+            ("/v1/render", {"files": files, "documents": documents, "options": {"format": "jsno"}}),
+            ("/v1/render", {"files": files, "documents": documents}),
+            ("/v1/render", {"files": files}),
+        ):
+            assert served.post_json(path, body).status == 400
+        assert not server.requests
+
+
 def test_others_are_read_while_a_file_is_fetched(served: Served) -> None:
     """As many slow files as the worker computes requests at the same time do not stop it."""
     let_go = threading.Event()
