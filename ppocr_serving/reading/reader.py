@@ -179,6 +179,7 @@ class Reader:
         watch: Stopwatch | None = None,
         *,
         paragraphs: bool = True,
+        text_corners: bool = True,
     ) -> list[Page]:
         """Read decoded pictures together, which costs less than one by one if they are small.
 
@@ -188,6 +189,8 @@ class Reader:
             options: Options of this call.
             watch: Receives the time of every stage.
             paragraphs: Find paragraphs also where lines stay in rows; without, those pages take a hundredth less time.
+            text_corners: Begin the boxes of lines that are upside down on their page at the text's top left; without,
+                at the page's, as PaddleOCR does.
 
         Returns:
             One page per picture, in order.
@@ -196,7 +199,7 @@ class Reader:
             LimitExceeded: The pictures have more lines than `max_lines`.
             EngineError: A network failed.
         """
-        return self._pages(images, options, watch or Stopwatch(), paragraphs=paragraphs)
+        return self._pages(images, options, watch or Stopwatch(), paragraphs=paragraphs, text_corners=text_corners)
 
     def detect(
         self, images: Iterable[BgrImage], options: ReadOptions | None = None, watch: Stopwatch | None = None
@@ -312,10 +315,11 @@ class Reader:
         watch: Stopwatch,
         *,
         paragraphs: bool = True,
+        text_corners: bool = True,
         is_named: bool = True,
     ) -> list[Page]:
         """Read pictures; errors call them items of several if `is_named`."""
-        effective = replace(self._effective(options), paragraphs=paragraphs)
+        effective = replace(self._effective(options), paragraphs=paragraphs, text_corners=text_corners)
         classifier = self._stages.classifier if effective.use_angle_cls else None
         system = TextSystem(self._stages.detector, classifier, self._stages.line_reader)
         if options is None or not options.regions:

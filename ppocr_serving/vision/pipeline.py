@@ -40,6 +40,8 @@ class PipelineOptions:
         max_lines: Maximum number of lines of all pictures together.
         orientation: Read pictures that lie on their side or upside down as if they were upright.
         words: Find the words of each line.
+        text_corners: Begin the box of an upside-down line at the text's top left; otherwise where the detector does, at
+            the picture's.
     """
 
     detection: DetectionOptions
@@ -52,6 +54,7 @@ class PipelineOptions:
     max_lines: int = 10_000
     orientation: bool = True
     words: bool = False
+    text_corners: bool = True
 
 
 class TextSystem:
@@ -187,7 +190,7 @@ def _page(picture: _Picture, texts: Sequence[Text], options: PipelineOptions) ->
     Args:
         picture: N boxes.
         texts: N texts.
-        options: `drop_score`, `natural_order` and `paragraphs` are used.
+        options: `drop_score`, `natural_order`, `paragraphs` and `text_corners` are used.
     """
     kept = [index for index, text in enumerate(texts) if text.confidence >= options.drop_score]
     order, paragraphs = list(range(len(kept))), [0] * len(kept)
@@ -197,16 +200,14 @@ def _page(picture: _Picture, texts: Sequence[Text], options: PipelineOptions) ->
         if options.natural_order:
             order = layout.order.tolist()
     boxes = turn_boxes(picture.boxes, -picture.angle % 360, *picture.upright_size)
-    lines = [
-        Line(
-            texts[index].text,
-            texts[index].confidence,
-            to_box(boxes[index]),
-            _words(texts[index], picture.boxes[index], picture),
-            paragraph,
-        )
-        for index, paragraph in zip(kept, paragraphs, strict=True)
-    ]
+    lines = []
+    for index, paragraph in zip(kept, paragraphs, strict=True):
+        text = texts[index]
+        box, words = to_box(boxes[index]), _words(text, picture.boxes[index], picture)
+        # A single character is often a speck, of which the classifier cannot tell how it lies.
+        if text.is_upside_down and options.text_corners and len(text.text) > 1:
+            box, words = _half_turned(box), tuple(replace(word, box=_half_turned(word.box)) for word in words)
+        lines.append(Line(text.text, text.confidence, box, words, paragraph))
     return Page(*picture.size, tuple(lines[place] for place in order), picture.angle)
 
 
@@ -242,8 +243,14 @@ def _words(text: Text, box: npt.NDArray[np.float32], picture: _Picture) -> tuple
     return tuple(replace(word, box=to_box(corners)) for word, corners in zip(words, turned, strict=True))
 
 
+def _half_turned(box: Box) -> Box:
+    """Return a box that begins at the opposite corner."""
+    return box[2], box[3], box[0], box[1]
+
+
 def _upside_down(text: Text) -> Text:
-    return text if text.words is None else text._replace(words=text.words.upside_down())
+    words = None if text.words is None else text.words.upside_down()
+    return text._replace(words=words, is_upside_down=True)
 
 
 class _UpsideDownLines:

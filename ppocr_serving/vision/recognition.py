@@ -70,11 +70,13 @@ class Text(NamedTuple):
         text: What was read; may be empty.
         confidence: The mean probability of the kept characters in [0, 1]; 0 for an empty text.
         words: Its words and where they are; None unless requested.
+        is_upside_down: Whether the line was rotated by 180° to read it, because of itself and not of its page.
     """
 
     text: str
     confidence: float
     words: Spans | None = None
+    is_upside_down: bool = False
 
 
 class Batch(NamedTuple):

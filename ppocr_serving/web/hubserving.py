@@ -98,7 +98,7 @@ def _in_rows(reader: Reader, options: ReadOptions | None) -> ReadOptions:
 def _system(reader: Reader, images: Iterable[BgrImage], options: ReadOptions | None, watch: Stopwatch) -> Results:
     requested = None if options is None else options.words
     words = reader.settings.reading.words if requested is None else requested
-    pages = reader.pages(images, _in_rows(reader, options), watch, paragraphs=False)
+    pages = reader.pages(images, _in_rows(reader, options), watch, paragraphs=False, text_corners=False)
     return [rows_of_page(page, words) for page in pages]
 
 

@@ -89,7 +89,7 @@ def test_a_line_three_times_as_long_as_the_input_is_split_between_letters(reader
     text = long_text(1200, chinese=chinese)
     crop = draw_line(text, margin=6)
     assert crop.shape[1] > 3 * NARROW_WIDTHS[-1]
-    ((read, confidence, _),) = reader.recognize([crop])
+    ((read, confidence, *_),) = reader.recognize([crop])
     assert edit_similarity(read, text) >= 0.99  # with the spaces, also where it was split
     assert confidence > 0.9
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from benchmarks.words import Kind, draw, fit, kinds
 from ppocr_serving import Reader, ReadOptions, Word
 from ppocr_serving.engines import Runtime
+from ppocr_serving.outputs.shapes import angle_of
 from ppocr_serving.vision.geometry import crop_quadrangle
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.words import Character, Span, Spans, find_words, word_boxes
@@ -208,6 +209,22 @@ def test_words_of_an_upside_down_line_are_in_the_order_of_the_text(reader: Reade
     assert [text for text, _ in turned] == [text for text, _ in upright] == ["Departures", "and", "arrivals"]
     for (_, (left, right)), (_, (turned_left, turned_right)) in zip(upright, turned, strict=True):
         assert (image.shape[1] - right, image.shape[1] - left) == pytest.approx((turned_left, turned_right), abs=6)
+
+
+def test_boxes_of_an_upside_down_line_begin_at_its_own_start(reader: Reader) -> None:
+    image = draw_page([Placed("Departures today", 60, 50, 36), Placed("No smoking please", 60, 250, 36)], 900, 320)
+    image[148:192, 50:410] = rotate(draw_page([Placed("Delayed trains", 5, 4, 36)], 360, 44), 180)
+    first, turned, last = reader.read(image, ReadOptions(words=True)).lines
+    assert turned.text.replace(" ", "") == "Delayedtrains"
+    assert [round(angle_of(line.box), -1) for line in (first, turned, last)] == [0, 180, 0]
+    assert [round(angle_of(word.box), -1) for word in turned.words] == [180] * len(turned.words)
+    start, end = turned.words[0].box[0], turned.words[-1].box[1]
+    assert start[0] > end[0]
+    # At the doors of PaddleOCR's contract they begin where its detector begins.
+    (page,) = reader.pages([image], ReadOptions(words=True), text_corners=False)
+    boxes = [line.box for line in page.lines]
+    assert boxes == [first.box, turned.box[2:] + turned.box[:2], last.box]
+    assert [word.box[2:] + word.box[:2] for word in page.lines[1].words] == [word.box for word in turned.words]
 
 
 @pytest.mark.parametrize("options", [FIRST, SECOND])
