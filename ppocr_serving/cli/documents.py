@@ -2,13 +2,12 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from ppocr_serving.errors import InvalidRequest, OcrError
-from ppocr_serving.outputs import FileSource, Format, Item, Origin, write
+from ppocr_serving.outputs import Format, Item, Origin, write
 from ppocr_serving.outputs.jsonl import end_record, error_record, page_record
 from ppocr_serving.reading.documents import DocumentLimits, open_document
 from ppocr_serving.reading.inputs import read_file
@@ -16,6 +15,8 @@ from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.results import Document, Page
 from ppocr_serving.timing import Stopwatch
+from ppocr_serving.web.v1.files import File, Shelf
+from ppocr_serving.web.v1.parcels import Sent
 from ppocr_serving.web.v1.provenance import origin_of
 
 __all__ = ["DocumentWriter"]
@@ -71,8 +72,9 @@ class DocumentWriter:
             return self._write_records(files, put)
         if self.form.name == "text":
             return self._write_texts(files, put)
-        with ExitStack() as stack:
-            items = [item for file in files if (item := self._item(file, stack)) is not None]
+        # One file at a time is open: each of several PDF files would take processes.
+        with Shelf(self._limits, self._options.password or "", lambda: None) as shelf:
+            items = [self._item(file, shelf) for file in files]
             # The others have no place for what could not be read.
             kept = items if self.form.name == "json" else [item for item in items if _is_read(item.document)]
             if not any(_is_read(item.document) for item in kept):
@@ -102,16 +104,15 @@ class DocumentWriter:
         """Write each file as soon as it is read."""
         is_first = True
         for file in files:
-            with ExitStack() as stack:
-                item = self._item(file, stack)
-            if item is None or not _is_read(item.document):
+            item = self._item(file)
+            if not _is_read(item.document):
                 continue
             put((b"" if is_first else _END_OF_PAGE) + write([item], self.form.name))
             is_first = False
         return not is_first
 
-    def _item(self, file: str, stack: ExitStack) -> Item | None:
-        """Read a file; its pictures are at hand until the stack ends."""
+    def _item(self, file: str, shelf: Shelf | None = None) -> Item:
+        """Read a file; its pictures are at hand, if its format shows them, as long as the shelf is."""
         watch = Stopwatch()
         pages: list[Page] = []
         failure = None
@@ -119,10 +120,9 @@ class DocumentWriter:
         try:
             data = _data(file)
             pages.extend(self._pages(file, data, watch))
-            document = Document(tuple(pages), _name(file))
-            if self.form.needs_image:
-                password = self._options.password or ""
-                source = stack.enter_context(FileSource(data, document, self._limits, password))
+            if self.form.needs_image and shelf is not None:
+                source = File(Sent(data), shelf, self._options.dpi or self._reader.settings.reading.pdf_dpi)
+                source.belongs_to(Document(tuple(pages)))
         except (OcrError, MemoryError) as error:
             failure = self._failed(file, error)
         return Item(Document(tuple(pages), _name(file), failure), self._origin, watch.seconds, source)

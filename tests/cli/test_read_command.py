@@ -18,8 +18,10 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
+from benchmarks.processes import descendants
 from benchmarks.small_files import pdf_of_pictures, pdf_with_text, text_picture
 from ppocr_serving.cli import read
+from ppocr_serving.cli.documents import DocumentWriter
 from ppocr_serving.cli.output_files import OutputFile
 from ppocr_serving.cli.read_options import dashed, read_options
 from ppocr_serving.errors import InvalidRequest
@@ -176,6 +178,18 @@ def test_a_password_is_taken_from_a_file_or_the_environment(tmp_path: Path) -> N
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PPOCR_PASSWORD", "from outside")
         assert password() == "from outside"
+
+
+def test_as_many_processes_are_there_for_many_pdf_files_as_for_one(files: Path) -> None:
+    def processes(count: int) -> int:
+        found = []
+        writer = DocumentWriter(ReadOptions(pdf_text="prefer"), FORMATS["pdf"], pytest.fail)
+        writer.write([str(files / "own.pdf")] * count, lambda _: found.append(len(list(descendants(os.getpid())))))
+        (total,) = found
+        return total
+
+    processes(2)  # starts what stays for some time
+    assert processes(6) <= processes(2)
 
 
 def test_a_reader_that_stops_early_is_no_error_message(files: Path) -> None:
