@@ -12,6 +12,7 @@ import yaml
 import ppocr_serving.web
 from ppocr_serving import errors
 from ppocr_serving.outputs import FORMATS
+from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.web.contract import MODULE_NAMES
 from ppocr_serving.web.doors import DOORS
 from ppocr_serving.web.v1.capabilities import option_schemas
@@ -83,6 +84,9 @@ def test_every_option_is_described_as_the_service_understands_it() -> None:
     assert {name: without_descriptions(schema) for name, schema in in_query.items() if name != "region"} == {
         name: schema for name, schema in schemas.items() if name != "region"
     }
+    regions = "0,0,300,48;10,50,999999,1"
+    jsonschema.validate(regions, in_query["region"])
+    assert len(ReadOptions.from_text({"region": regions}).regions) == 2
     rendering = [one["name"] for one in operation("/v1/render")["parameters"] if one["in"] == "query"]
     assert tuple(rendering) == RENDER_OPTIONS
 
