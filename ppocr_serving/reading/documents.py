@@ -47,11 +47,13 @@ class DocumentLimits(NamedTuple):
         max_pages: Maximum number of pages that are read.
         max_pixels: Maximum pixels per page.
         max_total_pixels: Maximum pixels of all pages that are read.
+        pixels_before: Pixels of other files of the same call, which count towards the maximum.
     """
 
     max_pages: int
     max_pixels: int
     max_total_pixels: int
+    pixels_before: int = 0
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -184,7 +186,7 @@ class OpenDocument:
         if isinstance(self._pages, PdfFile):
             for first, count in _runs(number for number in numbers if number not in self._pdf_sizes):
                 self._pdf_sizes.update(enumerate(self._pages.sizes(first, count), first))
-        total = 0
+        total = self.limits.pixels_before
         for number in numbers:
             if self._check is not None and number not in self._pdf_sizes:
                 self._check()
@@ -195,9 +197,10 @@ class OpenDocument:
             total += size.width * size.height
             if total > self.limits.max_total_pixels:
                 at, way = ("", "") if size.dpi is None else (f" at {dpi} dpi", ", or a lower dpi")
+                has = "brings the call to" if self.limits.pixels_before else "has"
                 raise LimitExceeded(
-                    f"has more than {self.limits.max_total_pixels} pixels on the chosen pages{at}, which is the limit "
-                    f"per call; choose fewer pages{way}"
+                    f"{has} more than {self.limits.max_total_pixels} pixels on the chosen pages{at}, which is the "
+                    f"limit per call; choose fewer pages{way}"
                 )
 
     def _require(self, number: int) -> None:
@@ -281,20 +284,22 @@ class _File:
         self._max_pixels = max_pixels
 
     def size(self, _: int) -> tuple[int, int]:
-        with _offering_pdf():
+        with _offering_pdf(self._data):
             return picture_size(self._data, self._max_pixels)
 
     def picture(self, _: int) -> BgrImage:
-        with _offering_pdf():
+        with _offering_pdf(self._data):
             return decode_picture(self._data, self._max_pixels)
 
 
 @contextmanager
-def _offering_pdf() -> Iterator[None]:
+def _offering_pdf(data: bytes) -> Iterator[None]:
     """Have the error for an unknown file name all formats that can be opened here."""
     try:
         yield
     except UnknownFormat as error:
+        if not data:
+            raise ImageDecodeError("is empty; send the whole file") from error
         raise ImageDecodeError(
             f"is not a picture or document in a supported format; send one of {', '.join(FORMATS)}, PDF"
         ) from error

@@ -57,8 +57,7 @@ class Shelf:
         """Return an open file, which is closed when the next one is opened; raises as `open_document`."""
         if self._open is None or self._open[0] is not sent:
             self.close()
-            left = max(0, self._limits.max_total_pixels - self.pixels)
-            limits = self._limits._replace(max_total_pixels=left)
+            limits = self._limits._replace(pixels_before=self.pixels)
             self._open = (sent, open_document(sent.data, limits, password=self._password, check=self._check))
         return self._open[1]
 

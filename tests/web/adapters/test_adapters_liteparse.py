@@ -42,7 +42,7 @@ def test_nothing_found_is_an_empty_list(served: Served) -> None:
 def test_what_is_no_picture_is_refused_in_its_form(served: Served) -> None:
     answer = served.post_form("/ocr", {}, {"file": ("a.png", b"text")})
     assert answer.status == 400
-    assert "picture" in answer.json["error"]
+    assert "supported format" in answer.json["error"]
 
 
 def test_a_document_with_several_pages_is_refused(served: Served) -> None:

@@ -82,6 +82,25 @@ def test_all_pages_together_have_a_limit_of_pixels(service: Native) -> None:
     assert service.read(several("TIFF", [ONE] * 16), pages="1-2").status == 200
 
 
+def test_all_files_together_have_a_limit_of_pixels(service: Native) -> None:
+    scan = several("PDF", [ONE])
+    answer = service.read_form([("file", f"{name}.pdf", scan) for name in "ab"], dpi="200")
+    assert answer.status == 413
+    assert answer.json["error"]["message"].startswith("files[1] (b.pdf): brings the call to more than 1000000 pixels ")
+    assert answer.json["error"]["file"] == 1
+
+
+def test_a_file_of_no_known_format_is_told_all_of_them(service: Native) -> None:
+    for file, message in (
+        (b"text", "is not a picture or document in a supported format; send one of JPEG, "),
+        (b"", "is empty; "),
+    ):
+        error = service.read_form([("file", "a.txt", file)]).json["error"]
+        assert error["code"] == "image_decode_error"
+        assert error["message"].startswith(f"files[0] (a.txt): {message}")
+        assert not file or error["message"].endswith("GIF, PDF")
+
+
 def test_a_page_that_cannot_be_read_is_named_or_leaves_the_others_an_answer() -> None:
     tiff = several("TIFF", [ONE, Image.new("RGB", (1100, 1000)), TWO])
     with native(max_pixels=1_000_000) as small:
