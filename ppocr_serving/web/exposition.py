@@ -63,7 +63,7 @@ class _Shown:
 def _requests(metrics: Metrics) -> Iterator[Metric]:
     requests = CounterMetricFamily(
         "ppocr_requests",
-        "Requests that have been answered, except those to /, /healthz, /readyz and /metrics.",
+        "Requests that have been answered, except those to /, /healthz, /readyz, /version, /openapi.json and /metrics.",
         labels=("door", "module", "status", "key"),
     )
     for (door, module, status, key), count in metrics.requests.items():

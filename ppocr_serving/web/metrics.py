@@ -7,9 +7,10 @@ code and the configuration, never from a request: nothing here grows with what c
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple, get_args
 
 from ppocr_serving.errors import OcrError
+from ppocr_serving.settings import AdapterName
 from ppocr_serving.timing import STAGES
 from ppocr_serving.web.contract import MODULE_NAMES
 from ppocr_serving.web.record import Outcome
@@ -27,12 +28,15 @@ INTERNAL_ERROR = "internal_error"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 
+_MODULES: Final = frozenset((*MODULE_NAMES, *get_args(AdapterName)))  # "none" is the name of no adapter
+
+
 class RequestLabels(NamedTuple):
     """What requests are counted by.
 
     Attributes:
         door: Name of the door, or `NO_DOOR`.
-        module: One of the four modules, or empty.
+        module: One of the four modules, the name of an adapter, or empty.
         status: HTTP status.
         key: Name of the client's key, or empty.
     """
@@ -113,7 +117,7 @@ class Metrics:
     def note(self, outcome: Outcome) -> None:
         """Count a request that has been answered."""
         door = outcome.door or NO_DOOR
-        module = outcome.module if outcome.module in MODULE_NAMES else ""
+        module = outcome.module if outcome.module in _MODULES else ""
         self.requests[RequestLabels(door, module, outcome.status, outcome.key)] += 1
         self.request_seconds[door].observe(outcome.seconds)
         if outcome.error:

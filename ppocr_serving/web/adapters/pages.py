@@ -63,6 +63,7 @@ class FilePages:
             options = msgspec.structs.replace(options, pages=f"1-{most}")
         record = self._call.record
         for page in self.file.read(self._reader, options, self._call.watch, self._call.next_page):
+            record.pages += page.error is None
             record.pixels += page.width * page.height
             record.lines += len(page.lines)
             if self.document.kind == "picture":  # the pages of a document have a limit each

@@ -64,6 +64,7 @@ def _read(pages: FilePages, options: ReadOptions) -> list[dict[str, Any]]:
 
 def _detected(pages: FilePages, options: ReadOptions, call: Call) -> list[dict[str, Any]]:
     (boxes,) = reader_of(call).detect([pages.picture()], options, call.watch)
+    call.record.pages += 1
     call.record.lines += len(boxes)
     return [{"dt_boxes": _corners(box)} for box in boxes]
 
@@ -71,6 +72,7 @@ def _detected(pages: FilePages, options: ReadOptions, call: Call) -> list[dict[s
 def _recognized(pages: FilePages, options: ReadOptions, call: Call) -> list[dict[str, Any]]:
     """Read a picture that is a line."""
     found = [text for text in reader_of(call).recognize([pages.picture()], options, call.watch) if text.text]
+    call.record.pages += 1
     call.record.lines += len(found)
     return [{"rec_txt": text.text, "score": _score(text.confidence)} for text in found]
 

@@ -135,6 +135,7 @@ def _pages(index: int, sent: Sent, file: File, job: _Job) -> Iterator[Page]:
         for page in file.read(job.reader, job.choices.options, job.call.watch, job.call.next_page):
             if page.error is not None and not job.choices.partial:
                 raise placed(page.error, index, sent.name, page.number)
+            record.pages += page.error is None
             record.lines += len(page.lines)
             if file.kind == "picture":  # those of a document have a limit each
                 require_lines(record.lines, job.reader.settings.reading.max_lines)
