@@ -1,19 +1,35 @@
 """Convert external values to their declared types, with one-line error messages."""
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
 from ppocr_serving.errors import OcrError
 
-__all__ = ["convert", "parse_text", "suggestion"]
+__all__ = ["convert", "parse_text", "plain_reason", "suggestion"]
 
 _MAX_REASON = 120
 _MAX_NAME = 80  # characters that are compared with known names: clients may send megabytes
+_EXPECTED: Final = re.compile(
+    r"Expected `(?P<kinds>[a-z |]+)`(?:, got `(?P<got>[a-z]+)`| (?P<sign>[<>]=?) (?P<bound>[-0-9.e+]+))?"
+)
+_SIZED: Final = re.compile(r"Expected `array` of length ([0-9]+)(?:, got [0-9]+)?")
+_NAMES: Final[Mapping[str, str]] = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_BOUNDS: Final[Mapping[str, str]] = {"<": "below", "<=": "up to", ">": "above", ">=": "from"}
+_NUMBERS: Final[Mapping[Any, str]] = {int: "a whole number", float: "a number"}
 
 
 def parse_text(name: str, text: str, hint: Any, error: type[OcrError]) -> Any:
@@ -67,31 +83,47 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+def plain_reason(error: msgspec.ValidationError) -> str:
+    """Return in plain words what msgspec says of a value, without its place."""
+    reason = str(error).partition(" - at `")[0]
+    match = _EXPECTED.fullmatch(reason)
+    if sized := _SIZED.fullmatch(reason):
+        return f"must be a list of {sized[1]} items"
+    if match is None:
+        return reason[:1].lower() + reason[1:_MAX_REASON]  # it may repeat the value
+    kinds = [_NAMES.get(kind, kind) for kind in match["kinds"].split(" | ") if kind != "null"]
+    bound = f" {_BOUNDS[match['sign']]} {match['bound']}" if match["sign"] else ""
+    got = f", and is {_NAMES.get(match['got'], match['got'])}" if match["got"] else ""
+    return f"must be {' or '.join(kinds)}{bound}{got}"
+
+
 def _convert(name: str, given: object, raw: object, hint: Any, error: type[OcrError], *, strict: bool) -> Any:
     try:
         return msgspec.convert(raw, hint, strict=strict)
     except msgspec.ValidationError as cause:
-        reason = str(cause)[:1].lower() + str(cause)[1:_MAX_REASON]  # it may repeat the value
         shown = repr(given)
         shown = shown if len(shown) <= 80 else f"{shown[:80]}..."
-        raise error(f"{name} is {shown}: {reason}{_allowed(hint)}") from cause
+        raise error(f"{name} is {shown}{_allowed(hint) or f': {plain_reason(cause)}'}") from cause
 
 
 def _allowed(hint: Any) -> str:
+    """Return what a message says of the values of a type; empty if only the error knows."""
     if get_origin(hint) is tuple and Ellipsis in get_args(hint):
         return _allowed(get_args(hint)[0])
     alternatives = [part for part in get_args(hint) if part is not type(None)]
     if type(None) in get_args(hint) and len(alternatives) == 1:
         return _allowed(alternatives[0])
     if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return f"; allowed: {', '.join(hint)}"
+        return f": must be one of {', '.join(hint)}"
     if get_origin(hint) is Literal:
-        return f"; allowed: {', '.join(map(str, get_args(hint)))}"
+        return f": must be one of {', '.join(map(str, get_args(hint)))}"
     if get_origin(hint) is Annotated:
         kind, meta = get_args(hint)
-        lowest = f"above {meta.gt}" if meta.gt is not None else f"from {meta.ge}"
-        return f"; allowed: {'whole ' if kind is int else ''}numbers {lowest} to {meta.le}"
-    return "; allowed: true, false" if hint is bool else ""
+        if kind not in _NUMBERS or meta.le is None or (meta.gt is None and meta.ge is None):
+            return ""
+        lowest = f"above {meta.gt} and up" if meta.gt is not None else f"from {meta.ge}"
+        return f": must be {_NUMBERS[kind]} {lowest} to {meta.le}"
+    return ": must be true or false" if hint is bool else ""
 
 
 def _without_metadata(hint: Any) -> Any:

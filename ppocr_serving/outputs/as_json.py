@@ -22,6 +22,7 @@ from ppocr_serving.outputs.wire import (
     WireWord,
 )
 from ppocr_serving.results import Box, Document, Line, Page, Word
+from ppocr_serving.values import plain_reason
 
 __all__ = ["Limits", "encodable", "encode_times", "is_partial", "read", "wire_error", "wire_page", "write"]
 
@@ -78,9 +79,8 @@ def read(data: bytes, limits: Limits = Limits()) -> tuple[Document, ...]:  # noq
     try:
         file = msgspec.json.decode(data, type=WireDocuments)
     except msgspec.ValidationError as error:
-        reason, _, path = str(error).partition(" - at `$.")
-        where = path.rstrip("`") or "the documents"
-        raise InvalidRequest(f"{where}: {reason[:1].lower()}{reason[1:]}") from error
+        where = str(error).partition(" - at `$.")[2].rstrip("`") or "the documents"
+        raise InvalidRequest(f"{where}: {plain_reason(error)}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"the documents are not valid JSON ({' '.join(str(error).split())})") from error
     _require_within(file, limits)

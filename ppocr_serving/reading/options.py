@@ -202,8 +202,9 @@ def _parsed(name: str, text: str) -> Any:
         return text
     if name == "region":
         try:
-            return tuple(tuple(map(int, part.split(","))) for part in text.split(";"))
-        except ValueError as error:
+            regions = tuple(tuple(map(int, part.split(","))) for part in text.split(";"))
+            return regions if len(regions) > _MAX_REGIONS else _check_regions(regions)
+        except (ValueError, InvalidRequest) as error:
             raise InvalidRequest(
                 f"region is {_shortened(text)}; give x,y,width,height in whole pixels, several separated by ;"
             ) from error

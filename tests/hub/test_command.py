@@ -65,10 +65,10 @@ def test_run_without_a_picture_says_what_is_missing(home: Path) -> None:
             ["--modules", "ocr_det", "ocr_sytem"],
             "module 'ocr_sytem' is not installed; did you mean ocr_system?; installed: ocr_cls, ocr_det, ocr_rec, ",
         ),
-        (["--modules", "ocr_rec", "-p", "abc"], "port is 'abc': expected `int`, got `str`; allowed: whole numbers"),
+        (["--modules", "ocr_rec", "-p", "abc"], "port is 'abc': must be a whole number"),
         (
             ["--modules", "ocr_rec", "--use_multiprocess", "--workers", "0"],
-            "--workers is '0': expected `int` >= 1; allowed: whole numbers from 1 to 1024",
+            "--workers is '0': must be a whole number from 1 to 1024",
         ),
         (["-c", "/no/such.json"], "-c /no/such.json: No such file or directory; give a module's config.json"),
         (["-c", "/dev/null"], "-c /dev/null: is not valid JSON (Expecting value: line 1 column 1 (char 0)); give"),
@@ -85,7 +85,7 @@ def test_a_wrong_command_line_is_a_one_line_error(home: Path, arguments: list[st
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
-        ("PPOCR_THREADS", "many", "PPOCR_THREADS is 'many': expected `int`, got `str`; allowed: whole numbers from 0"),
+        ("PPOCR_THREADS", "many", "PPOCR_THREADS is 'many': must be a whole number from 0"),
         ("PPOCR_REC_MODEL_DIR", "/nonexistent", "rec model: /nonexistent has no usable inference.pdmodel"),
     ],
 )

@@ -128,7 +128,7 @@ def test_the_server_listens_on_the_platforms_port_until_sigterm(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
-        ("PORT", "http", "PORT is 'http': expected `int`, got `str`; allowed: whole numbers from 1 to 65535"),
+        ("PORT", "http", "PORT is 'http': must be a whole number from 1 to 65535"),
         ("PORT", "0", "PORT is '0': expected `int` >= 1"),
         ("PORT", "65536", "PORT is '65536': expected `int` <= 65535"),
         ("PORT", "-1", "PORT is '-1': expected `int` >= 1"),

@@ -168,10 +168,10 @@ def test_nothing_found_is_empty_lists(served: Served) -> None:
     [
         ({"useDocUnwarping": True}, "useDocUnwarping is true, but curved pages are not straightened here"),
         ({"fileType": 0}, "fileType is 0, but the file is a picture; leave fileType out, or correct it"),
-        ({"fileType": 2}, "fileType is 2: invalid enum value 2; allowed: 0, 1"),
-        ({"textDetLimitSideLen": 4000}, "textDetLimitSideLen is 4000: expected `int` <= 2000"),
-        ({"textDetThresh": 2}, "textDetThresh is 2: expected `float` <= 1"),
-        ({"textDetLimitType": "most"}, "textDetLimitType is 'most': invalid enum value 'most'; allowed: max, min"),
+        ({"fileType": 2}, "fileType is 2: must be one of 0, 1"),
+        ({"textDetLimitSideLen": 4000}, "textDetLimitSideLen is 4000: must be a whole number from 32 to 2000"),
+        ({"textDetThresh": 2}, "textDetThresh is 2: must be a number from 0 to 1"),
+        ({"textDetLimitType": "most"}, "textDetLimitType is 'most': must be one of max, min"),
         (
             {"useTextLineOrientation": True},
             "'useTextLineOrientation' is not a field of this request; did you mean useText",
