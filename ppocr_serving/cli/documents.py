@@ -8,10 +8,12 @@ from typing import Final
 
 from ppocr_serving.errors import InvalidRequest, OcrError
 from ppocr_serving.outputs import Format, Item, Origin, write
+from ppocr_serving.outputs.formats import require_pages
 from ppocr_serving.outputs.jsonl import end_record, error_record, page_record
 from ppocr_serving.reading.documents import DocumentLimits, open_document
 from ppocr_serving.reading.inputs import read_file
 from ppocr_serving.reading.options import ReadOptions
+from ppocr_serving.reading.page_numbers import chosen_pages
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.results import Document, Page
 from ppocr_serving.timing import Stopwatch
@@ -129,6 +131,9 @@ class DocumentWriter:
 
     def _pages(self, file: str, data: bytes, watch: Stopwatch) -> Iterator[Page]:
         with open_document(data, self._limits, password=self._options.password or "") as document:
+            if self.form.is_one_page:
+                chosen = chosen_pages(self._options.pages, document.page_count, self._limits.max_pages)
+                require_pages(self.form, len(chosen))
             for page in self._reader.read_open(document, self._options, watch=watch):
                 if page.error is not None:
                     self.fail(f"{file}: {page.error}")

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from ppocr_serving.errors import InvalidRequest
 from ppocr_serving.values import suggestion
 
-__all__ = ["FORMATS", "Format", "find_format"]
+__all__ = ["FORMATS", "Format", "find_format", "require_pages"]
 
 
 class Format(NamedTuple):
@@ -18,12 +18,14 @@ class Format(NamedTuple):
         media_type: For the header Content-Type.
         extension: Of files, without a dot.
         needs_image: Whether it shows the pictures, which have to be at hand then.
+        is_one_page: Whether it shows exactly one page.
     """
 
     name: str
     media_type: str
     extension: str
     needs_image: bool = False
+    is_one_page: bool = False
 
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
@@ -38,7 +40,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             Format("csv", "text/csv; charset=utf-8; header=present", "csv"),
             Format("jsonl", "application/x-ndjson", "jsonl"),
             Format("pdf", "application/pdf", "pdf", needs_image=True),
-            Format("png", "image/png", "png", needs_image=True),
+            Format("png", "image/png", "png", needs_image=True, is_one_page=True),
         )
     }
 )
@@ -52,6 +54,20 @@ def find_format(name: str) -> Format:
         InvalidRequest: There is none.
     """
     if name not in FORMATS:
-        hint = suggestion(name[:40], FORMATS) or f"; known formats: {', '.join(FORMATS)}"
+        hint = suggestion(name[:40].lower(), FORMATS) or f"; known formats: {', '.join(FORMATS)}"
         raise InvalidRequest(f"unknown format {name[:40]!r}{hint}")
     return FORMATS[name]
+
+
+def require_pages(form: Format, count: int) -> None:
+    """Refuse pages that a format has no place for, before they are read.
+
+    Args:
+        form: The format.
+        count: How many pages of a file are chosen.
+
+    Raises:
+        InvalidRequest: There are several, and the format shows one.
+    """
+    if form.is_one_page and count > 1:
+        raise InvalidRequest(f"format={form.name} shows one page, and {count} are chosen; choose one, as pages=1 does")

@@ -47,7 +47,10 @@ def write(items: Sequence[Item], format_name: str, *, check: Check = lambda: Non
         for item in items:
             if item.pages is None and item.document.pages:
                 name = item.document.name or "a document"
-                raise InvalidRequest(f"the format {form.name} shows the pictures, and {name} comes without; send them")
+                raise InvalidRequest(
+                    f"the format {form.name} shows the pictures, and {name} comes without its file; "
+                    "give Item(document, pages=FileSource(file, document))"
+                )
     module = import_module(f"{__package__}.{_MODULES[form.name]}")
     writer = cast(Callable[[Sequence[Item], Check], bytes], module.write)
     return writer(items, check)

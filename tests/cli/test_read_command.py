@@ -127,7 +127,7 @@ def test_what_fails_leaves_no_file_in_the_folder(
     assert [path.name for path in tmp_path.iterdir()] == ["a.png.png"]
     bad, several = capsys.readouterr().err.splitlines()
     assert bad.startswith(f"read: {sources[0]}: is ")
-    assert several.startswith(f"read: {sources[2]}: the format png shows one page, and there are 2")
+    assert several.startswith(f"read: {sources[2]}: format=png shows one page, and 2 are chosen")
 
 
 def test_the_ending_of_the_output_says_the_format(files: Path, tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_the_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> N
         ([], "the following arguments are required: FILE"),
         (["a.png", "--drop-scor", "0.6"], "unknown option '--drop-scor'; did you mean --drop-score?"),
         (["a.png", "--output-file", "x"], "unknown option '--output-file'; did you mean --output?"),
-        (["a.png", "--drop-score", "2"], "--drop-score is '2': expected `float` <= 1.0; allowed: numbers from 0 to 1"),
+        (["a.png", "--drop-score", "2"], "--drop-score is '2': must be a number from 0 to 1"),
         (["a.png", "--dpi", "9000"], "--dpi is '9000'"),
         (["a.png", "--region", "1,2"], "--region is "),
         (["a.png", "--pages", ""], "--pages is empty; give a value, or leave it out"),

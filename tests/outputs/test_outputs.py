@@ -62,7 +62,9 @@ def test_what_the_check_raises_ends_the_writing(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["pdf", "png"])
 def test_pictures_that_are_missing_are_asked_for(name: str) -> None:
-    with pytest.raises(InvalidRequest, match=f"the format {name} shows the pictures, and a.png comes without; send"):
+    with pytest.raises(
+        InvalidRequest, match=f"the format {name} shows the pictures, and a.png comes without its file; "
+    ):
         write([Item(Document((Page(9, 9),), "a.png"))], name)
 
 

@@ -1,6 +1,5 @@
 """The options of a request: how files are read, and what is answered."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple, get_type_hints
 
@@ -12,6 +11,7 @@ from ppocr_serving.outputs.formats import find_format
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.values import convert, suggestion
 from ppocr_serving.web.allowances import require_side_lengths
+from ppocr_serving.web.v1.languages import require_languages
 from ppocr_serving.web.v1.negotiation import accepted_format
 from ppocr_serving.web.v1.parcels import Parcel
 
@@ -19,8 +19,6 @@ __all__ = ["RENDER_OPTIONS", "AnswerOptions", "Choices", "choose", "choose_rende
 
 RENDER_OPTIONS: Final = ("format", "password")
 """Options of requests to render."""
-
-_MAX_LANGUAGES: Final = 20
 
 
 class AnswerOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +77,7 @@ def choose(parcel: Parcel, accept: str, languages: Iterable[str]) -> Choices:
     )
     require_side_lengths(options)
     answer = _answer_options(parcel)
-    _require_languages(answer.languages, languages)
+    require_languages(answer.languages, languages)
     chosen = _format(answer.format, accept)
     page_images = bool(answer.page_images)
     if page_images and chosen.name != "json":
@@ -126,25 +124,6 @@ def _joined(value: Any) -> Any:
 
 def _format(name: str | None, accept: str) -> Format:
     return accepted_format(accept) if name is None else find_format(name)
-
-
-def _require_languages(wanted: str | None, known: Iterable[str]) -> None:
-    if wanted is None:
-        return
-    read = tuple(known)
-    tags = [tag.strip() for tag in wanted.split(",")]
-    if len(tags) > _MAX_LANGUAGES:
-        raise InvalidRequest(f"languages has {len(tags)} languages; the limit is {_MAX_LANGUAGES}")
-    for tag in tags:
-        if re.fullmatch(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4}", tag) is None or not any(
-            _matches(tag.lower().replace("_", "-"), one.lower()) for one in read
-        ):
-            raise InvalidRequest(f"languages: {tag[:40]!r} is not read here; the models read {', '.join(read)}")
-
-
-def _matches(tag: str, read: str) -> bool:
-    """Return whether one of two tags is the other one, or says it more precisely."""
-    return tag == read or tag.startswith(f"{read}-") or read.startswith(f"{tag}-")
 
 
 _READ_HINTS: Final[Mapping[str, Any]] = get_type_hints(ReadOptions, include_extras=True)

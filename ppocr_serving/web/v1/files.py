@@ -113,6 +113,11 @@ class File:
         """What the file is."""
         return self._shelf.open(self._sent).kind
 
+    def numbers(self, options: ReadOptions) -> list[int]:
+        """Return the numbers of the chosen pages; raises as `chosen_pages`."""
+        document = self._shelf.open(self._sent)
+        return chosen_pages(options.pages, document.page_count, document.limits.max_pages)
+
     def read(
         self, reader: Reader, options: ReadOptions, watch: Stopwatch, next_page: Callable[[], None]
     ) -> Iterator[Page]:
@@ -129,7 +134,7 @@ class File:
             raised.
         """
         document = self._shelf.open(self._sent)
-        numbers = chosen_pages(options.pages, document.page_count, document.limits.max_pages)
+        numbers = self.numbers(options)
         if document.kind != "picture":
             with watch("decode"):
                 document.prepare(numbers, self._dpi)

@@ -17,6 +17,8 @@ __all__ = ["Parcel", "Sent", "open_parcel"]
 
 _DOCUMENTS: Final = "documents"
 _MAX_QUERY_FIELDS: Final = 64
+# What clients call their file; no option has one of these names.
+_FILE_FIELDS: Final = frozenset({"file", "files", "image", "images", "image_file", "picture", "document", "pdf"})
 # A form's first field; no picture and no PDF begins like this.
 _FIELD: Final = re.compile(rb"[\w.%+~-]{1,200}=")
 
@@ -77,6 +79,8 @@ def open_parcel(head: Head, body: bytes | memoryview, max_files: int, *, documen
                 f"the body is a form of type {FORM}, which holds no files; send one as curl -F file=@picture.png does"
             )
         return Parcel([Sent(bytes(body))] if len(body) else [], texts, {})
+    if documents and not len(body):  # its error is that of a request without documents
+        return Parcel([], texts, {})
     keys = frozenset({"files", "options", _DOCUMENTS} if documents else {"files", "options"})
     parsed = parse_body(body, max_files, keys)
     files = [Sent(file.data, safe_name(file.name), file.url) for file in parsed.files]
@@ -96,7 +100,13 @@ def _open_form(head: Head, body: bytes | memoryview, max_files: int, texts: dict
         elif part.filename is not None:
             files.append(Sent(part.data, safe_name(part.filename)))
         else:
-            _add(fields, part.name, _text(part.name, part.data))
+            text = _text(part.name, part.data)
+            if part.name in _FILE_FIELDS:
+                raise InvalidRequest(
+                    f"{part.name!r}: the field has no file, but a text; write @ before the name of a file, as curl -F "
+                    f"{part.name}=@picture.png does"
+                )
+            _add(fields, part.name, text)
     if len(files) > max_files:
         raise LimitExceeded(f"files: {len(files)} files; the limit is {max_files} per request")
     return Parcel(files, {**texts, **fields}, {}, found)

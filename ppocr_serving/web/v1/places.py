@@ -1,7 +1,9 @@
 """Which file, and which page of it, an error is about."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from ppocr_serving.errors import InvalidRequest, LimitExceeded, OcrError, PageDeadlineExceeded
 
@@ -9,6 +11,9 @@ __all__ = ["CLIENTS_OWN", "at_file", "placed"]
 
 CLIENTS_OWN = (InvalidRequest, LimitExceeded, PageDeadlineExceeded)
 """Errors that are of one file, and not of the server or of the time for the whole request."""
+
+_PREDICATE: Final = re.compile(r"(?:is|has|brings) ")
+"""What a message begins with whose subject is the file."""
 
 
 @contextmanager
@@ -35,7 +40,7 @@ def placed(error: OcrError, index: int, name: str, page: int | None = None) -> O
         page: The page's number, from 1; None for the file as a whole.
     """
     where = f"files[{index}]{f' ({name})' if name else ''}"
-    located = type(error)(f"{where}: {error}")
+    located = type(error)(f"{where}{'' if _PREDICATE.match(str(error)) else ':'} {error}")
     details: dict[str, str | int] = {**error.details, "file": index}
     if name:
         details["name"] = name

@@ -1,11 +1,13 @@
 """The answers of `/v1/read`, in a worker process."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
-from ppocr_serving.errors import InvalidRequest, OcrError
+from ppocr_serving.errors import ImageDecodeError, InvalidRequest, OcrError
 from ppocr_serving.outputs import Item, Origin, jsonl
+from ppocr_serving.outputs.formats import require_pages
 from ppocr_serving.reading.documents import DocumentLimits
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.results import Document, Page
@@ -13,14 +15,17 @@ from ppocr_serving.vision.pipeline import require_lines
 from ppocr_serving.web.call import Call
 from ppocr_serving.web.contract import require_module
 from ppocr_serving.web.doors import READ
+from ppocr_serving.web.media_types import media_type_of
 from ppocr_serving.web.responses import Response
 from ppocr_serving.web.v1.choices import Choices, choose
 from ppocr_serving.web.v1.fetching import with_fetched_files
 from ppocr_serving.web.v1.files import File, Shelf
 from ppocr_serving.web.v1.parcels import Sent, open_parcel
-from ppocr_serving.web.v1.places import CLIENTS_OWN, placed
+from ppocr_serving.web.v1.places import CLIENTS_OWN, at_file, placed
 from ppocr_serving.web.v1.provenance import origin_of
+from ppocr_serving.web.v1.refusals import FORM
 from ppocr_serving.web.v1.writing import answer, answer_headers
+from ppocr_serving.workers.messages import Head
 
 __all__ = ["read"]
 
@@ -45,14 +50,30 @@ def read(call: Call) -> Response:
     parcel = with_fetched_files(parcel, call)
     call.record.pictures = len(parcel.files)
     limits = DocumentLimits.of(reader.settings)._replace(max_total_pixels=call.settings.max_request_pixels)
-    with Shelf(limits, choices.options.password or "", call.watch.check) as shelf:
+    shelf = Shelf(limits, choices.options.password or "", call.watch.check)
+    with _hinting_at_curl(call.head), shelf:
         job = _Job(call, reader, choices, shelf)
         faults = _check(parcel.files, job)
+        if choices.format.is_one_page and not faults:
+            _require_one_page(parcel.files, job)
         origin = origin_of(reader, choices.options)
         if choices.format.name == "jsonl":
             return _stream(parcel.files, faults, origin, job)
         items = [_item(index, sent, faults.get(index), origin, job) for index, sent in enumerate(parcel.files)]
         return answer(items, choices.format, call, choices.page_images)
+
+
+@contextmanager
+def _hinting_at_curl(head: Head) -> Iterator[None]:
+    """Say of files that cannot be read what has probably happened to them, if curl was not told their type."""
+    try:
+        yield
+    except ImageDecodeError as error:
+        if media_type_of(head.content_type) != FORM:
+            raise
+        hinted = ImageDecodeError(f"{error}; curl -d changes a file, --data-binary sends it as it is")
+        hinted.details = error.details
+        raise hinted from error
 
 
 class _Job(NamedTuple):
@@ -83,6 +104,15 @@ def _check(files: Sequence[Sent], job: _Job) -> Mapping[int, OcrError]:
                 raise placed(error, index, sent.name) from error
             faults[index] = error
     return faults
+
+
+def _require_one_page(files: Sequence[Sent], job: _Job) -> None:
+    """Refuse what has no place in an answer of one page before anything is read."""
+    form = job.choices.format
+    if len(files) > 1:
+        raise InvalidRequest(f"format={form.name} shows one page, and there are {len(files)} files; send one of them")
+    with at_file(0, files[0].name), job.call.watch("decode"):
+        require_pages(form, len(File(files[0], job.shelf, job.dpi).numbers(job.choices.options)))
 
 
 def _item(index: int, sent: Sent, fault: OcrError | None, origin: Origin, job: _Job) -> Item:

@@ -22,7 +22,7 @@ from ppocr_serving.web.v1.writing import answer
 
 __all__ = ["render"]
 
-_EXAMPLE: Final = "send what /v1/read has answered with format=json"
+_EXAMPLE: Final = "send what /v1/read has answered with format=json, as curl -F documents=@answer.json does"
 
 
 class _Answer(msgspec.Struct):
@@ -46,6 +46,11 @@ def render(call: Call) -> Response:
     with call.watch("decode"):
         documents = _read(parcel.documents, reader, call)
     _require_files(parcel.files, documents)
+    if form.needs_image and not parcel.files and any(document.pages for document in documents):
+        raise InvalidRequest(
+            f"format={form.name} needs the files of the documents; "
+            "send each, in order, as curl -F file=@picture.png does"
+        )
     parcel = with_fetched_files(parcel, call)
     call.record.pictures = len(parcel.files)
     call.record.lines = sum(len(document.lines) for document in documents)
@@ -63,12 +68,16 @@ def render(call: Call) -> Response:
 
 def _read(data: bytes, reader: Reader, call: Call) -> tuple[Document, ...]:
     """Read documents from an answer, or from the list in it."""
-    stripped = data.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if stripped[:1] == b"{":
-        try:
-            stripped = bytes(msgspec.json.decode(stripped, type=_Answer).documents)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidRequest(f"documents: are not an answer in JSON ({error}); {_EXAMPLE}") from error
+    plain = data.removeprefix(b"\xef\xbb\xbf")
+    stripped = plain.lstrip(b" \t\r\n")
+    try:
+        # Both look at all of the field, so that an error counts its bytes, and not those of what is made of it below.
+        if stripped[:1] == b"{":
+            stripped = bytes(msgspec.json.decode(plain, type=_Answer).documents)
+        else:
+            msgspec.json.decode(plain, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(f"documents: are not an answer in JSON ({error}); {_EXAMPLE}") from error
     limits = as_json.Limits(
         max_documents=call.settings.max_images,
         max_pages=reader.settings.reading.max_pages,
@@ -83,7 +92,7 @@ def _read(data: bytes, reader: Reader, call: Call) -> tuple[Document, ...]:
 def _require_files(files: Sequence[Sent], documents: Sequence[Document]) -> None:
     if files and len(files) != len(documents):
         raise InvalidRequest(
-            f"there are {len(files)} files and {len(documents)} documents; send the file of each document, in order"
+            f"files: {len(files)}, but documents: {len(documents)}; send the file of each document, in order"
         )
 
 

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 from ppocr_serving import errors
 from ppocr_serving.settings import ServerSettings
 from tests.asgi import Answer
+from tests.exposition import Samples
 from tests.pdf_files import show, text_page
 from tests.served.samples import file_of, line, page
 from tests.web.v1.service import Native, form_of, native
@@ -64,6 +66,36 @@ def test_pages_of_a_pdf_are_rendered_or_their_own_text_is_taken(service: Native)
     assert text_of(second) == "Second page"
     (only,) = pages_of(service.read(TYPED, "application/pdf", pdf_text="prefer", pages="2-"))
     assert (only["number"], only["text_source"], text_of(only)) == (2, "pdf", "Second page")
+
+
+def test_pages_that_are_read_are_counted_and_those_that_cannot_be_are_not(service: Native) -> None:
+    counting = service._replace(application=service.client.application(ServerSettings()))
+    pages_of(counting.read(TYPED, "application/pdf", dpi="72"))
+    damaged = several("TIFF", [ONE, TWO, ONE])[:-2000]
+    pages = pages_of(counting.read(damaged, partial="true"))
+    failed = [one for one in pages if one["error"]]
+    assert failed
+    found = Samples(counting.get("/metrics").body.decode())
+    assert found.value("ppocr_pictures_total") == 2
+    assert found.value("ppocr_pages_total") == 2 + len(pages) - len(failed)
+
+
+@pytest.mark.parametrize("file_format", ["TIFF", "PDF"])
+def test_several_pages_for_an_answer_of_one_are_refused_before_they_are_read(service: Native, file_format: str) -> None:
+    counting = service._replace(application=service.client.application(ServerSettings()))
+    file = several(file_format, [ONE, TWO])
+    answer = counting.read_form([("file", "a.b", file)], format="png")
+    assert answer.status == 400
+    assert answer.json["error"]["message"] == (
+        "files[0] (a.b): format=png shows one page, and 2 are chosen; choose one, as pages=1 does"
+    )
+    answer = counting.read_form([("file", "a.b", file), ("file", "c.png", file_of(ONE))], format="png")
+    assert answer.status == 400
+    assert answer.json["error"]["message"] == ("format=png shows one page, and there are 2 files; send one of them")
+    found = Samples(counting.get("/metrics").body.decode())
+    assert found.value("ppocr_requests_total", status="400") == 2
+    assert found.value("ppocr_stage_seconds_count", stage="det_engine") == 0
+    assert counting.read(file, format="png", pages="1").status == 200
 
 
 def test_only_a_region_is_read(service: Native) -> None:
@@ -183,6 +215,22 @@ def test_errors_of_any_code_in_a_document_are_rendered(service: Native) -> None:
         assert answer.json["error"]["message"] == reason["message"]
 
 
+def test_errors_in_documents_count_the_bytes_of_their_own_field(service: Native) -> None:
+    for documents, byte in ((b"nonsense", 1), (b'[{"pages": x}]', 11), (b'{"documents": x}', 14)):
+        form = form_of([("documents", None, documents)])
+        answer = service.post("/v1/render", form.body, form.content_type)
+        assert answer.status == 400
+        message = answer.json["error"]["message"]
+        assert re.search(rf"^documents: are not an answer in JSON \(.*\(byte {byte}\)\); send what ", message), message
+
+
+@pytest.mark.parametrize("content_type", ["", "application/json"])
+def test_an_empty_request_to_render_is_told_what_is_missing(service: Native, content_type: str) -> None:
+    answer = service.post("/v1/render", b"", content_type)
+    assert answer.status == 400
+    assert answer.json["error"]["message"].startswith("documents: there are none; send what /v1/read has answered ")
+
+
 def test_what_cannot_be_rendered_is_refused(service: Native) -> None:
     documents = service.read(file_of(ONE)).json["documents"]
     other = base64.b64encode(file_of(line("Hello"))).decode()
@@ -190,12 +238,16 @@ def test_what_cannot_be_rendered_is_refused(service: Native) -> None:
     for body, status, message in (
         ({}, 400, "documents: there are none; "),
         ({"documents": []}, 400, "documents: the list is empty; "),
-        ({"documents": 1}, 400, "documents: expected `array`, got `int`"),
+        ({"documents": 1}, 400, "documents: must be a list, and is a whole number"),
         ({"documents": {"a": 1}}, 400, "documents: are not an answer in JSON "),
-        ({"documents": [{"pages": [{"width": "wide"}]}]}, 400, "documents[0].pages[0].width: expected `int`"),
-        ({"documents": documents, "files": [one, one]}, 400, "there are 2 files and 1 documents; "),
+        (
+            {"documents": [{"pages": [{"width": "wide"}]}]},
+            400,
+            "documents[0].pages[0].width: must be a whole number, and is text",
+        ),
+        ({"documents": documents, "files": [one, one]}, 400, "files: 2, but documents: 1; send "),
         ({"documents": documents, "options": {"words": True}}, 400, "unknown option 'words'"),
-        ({"documents": documents, "options": {"format": "pdf"}}, 400, "the format pdf shows the pictures, "),
+        ({"documents": documents, "options": {"format": "pdf"}}, 400, "format=pdf needs the files of the documents; "),
         ({"documents": documents, "files": [other], "options": {"format": "png"}}, 400, "page 1 has "),
         ({"documents": documents * 5}, 413, "there are 5 documents; the limit is 4, "),
     ):

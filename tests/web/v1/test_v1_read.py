@@ -14,11 +14,13 @@ from ppocr_serving.settings import ServerSettings
 from ppocr_serving.web.v1.refusals import error_record, refuse
 from tests.asgi import Answer
 from tests.conftest import settings_for
+from tests.pdf_files import show, text_page
 from tests.served.samples import file_of, line, page
 from tests.web.reading_pool import reading
 from tests.web.v1.service import Native, form_of, native
 
 HELLO = file_of(line("Hello World"))
+PDF = text_page(show("Total 42", 40, 100, 40))
 INVOICE = file_of(page(["Invoice 2024", "Total 318.50"]))
 
 
@@ -100,10 +102,14 @@ def test_each_answer_says_what_made_it(service: Native) -> None:
     ("options", "message"),
     [
         ({"drop_scor": "0.5"}, "unknown option 'drop_scor'; did you mean drop_score?"),
-        ({"drop_score": "high"}, "drop_score is 'high': expected `float | null`, got `str`; allowed: "),
+        ({"drop_score": "high"}, "drop_score is 'high': must be a number from 0 to 1"),
         ({"words": "maybe"}, "words is 'maybe'; allowed: true, false"),
         ({"format": "markdow"}, "unknown format 'markdow'; did you mean markdown?"),
-        ({"languages": "xx"}, "languages: 'xx' is not read here; the models read zh-Hans, "),
+        ({"format": "PDF"}, "unknown format 'PDF'; did you mean pdf?"),
+        ({"languages": "ko"}, "languages: 'ko' is not read here; no profile reads it, but docs/languages.md says "),
+        ({"languages": "eng"}, "languages: 'eng' is not read here; did you mean en? The models read zh-Hans, "),
+        ({"languages": "ch"}, "languages: 'ch' is not read here; did you mean zh-Hans? The models read "),
+        ({"languages": "?"}, "languages: '?' is not read here; give tags such as en or zh-Hans, "),
         ({"languages": ",".join(["en"] * 21)}, "languages has 21 languages; the limit is 20"),
         ({f"a{number}": "" for number in range(65)}, "the query has more than 64 options; "),
         ({"page_images": "true", "format": "text"}, "page_images is true, but the format is text; use format=json"),
@@ -133,7 +139,7 @@ def test_hints_for_languages_that_are_read_are_accepted(service: Native, languag
     ("body", "content_type", "status", "code", "message"),
     [
         (b"", "image/png", 400, "invalid_request", "the request has no file; "),
-        (b"no picture", "image/png", 400, "image_decode_error", "files[0]: is not a "),
+        (b"no picture", "image/png", 400, "image_decode_error", "files[0] is not a "),
         (HELLO, "text/plain", 415, "unsupported_media_type", "the content type is 'text/plain'; send image/*, "),
         (b"file=x", "application/x-www-form-urlencoded", 415, "unsupported_media_type", "the body is a form of type "),
         (b"[]", "application/json", 400, "invalid_request", "the body: is a list; send an object: "),
@@ -143,7 +149,7 @@ def test_hints_for_languages_that_are_read_are_accepted(service: Native, languag
         (b'{"files": 1}', "application/json", 400, "invalid_request", "files: is a number; send a list: "),
         (b'{"files": [1]}', "application/json", 400, "invalid_request", "files[0]: the file: is a number; send an "),
         (b'{"files": [{}]}', "application/json", 400, "invalid_request", "files[0]: data: the key is missing; "),
-        (b'{"files": [{"data": "?"}]}', "application/json", 400, "image_decode_error", "files[0]: is not valid base64"),
+        (b'{"files": [{"data": "?"}]}', "application/json", 400, "image_decode_error", "files[0] is not valid base64"),
         (b'{"files": [{"data": 1}]}', "application/json", 400, "image_decode_error", "files[0]: data: is not valid "),
         (b'{"files": [{"dat": 1}]}', "application/json", 400, "invalid_request", "files[0]: 'dat': unknown key; "),
         (b'{"files": [{"data": "", "name": 1}]}', "application/json", 400, "invalid_request", "files[0]: name: is a "),
@@ -162,11 +168,30 @@ def test_what_has_not_the_required_form_is_refused(
     assert error_of(answer)[2].startswith(message)
 
 
+@pytest.mark.parametrize("file", [HELLO, PDF], ids=["picture", "pdf"])
+def test_a_file_that_curl_has_changed_is_refused_with_what_to_use_instead(service: Native, file: bytes) -> None:
+    changed = file.replace(b"\n", b"").replace(b"\r", b"")  # as curl -d does
+    status, code, message = error_of(service.read(changed, "application/x-www-form-urlencoded"))
+    assert (status, code) == (400, "image_decode_error")
+    assert message.endswith("; curl -d changes a file, --data-binary sends it as it is")
+    assert "curl" not in error_of(service.read(changed, "image/png"))[2]
+
+
+def test_a_field_with_the_name_of_a_file_is_refused_with_how_to_send_it(service: Native) -> None:
+    answer = service.read_form([("file", None, b"example.png")])
+    assert error_of(answer) == (
+        400,
+        "invalid_request",
+        "'file': the field has no file, but a text; write @ before the name of a file, "
+        "as curl -F file=@picture.png does",
+    )
+
+
 def test_an_error_names_the_file_that_it_is_about(service: Native) -> None:
     answer = service.read_form([("file", "a.png", HELLO), ("file", "../b.png", b"no picture")])
     error = answer.json["error"]
     assert (answer.status, error["code"], error["file"], error["name"]) == (400, "image_decode_error", 1, "b.png")
-    assert error["message"].startswith("files[1] (b.png): is not a ")
+    assert error["message"].startswith("files[1] (b.png) is not a ")
 
 
 def test_files_that_can_be_read_are_answered_if_that_is_asked_for(service: Native) -> None:
