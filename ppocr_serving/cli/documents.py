@@ -25,6 +25,8 @@ __all__ = ["DocumentWriter"]
 
 _STANDARD: Final = "-"
 _STANDARD_NAME: Final = "stdin"
+# What errors say for Python and requests, and what it is here.
+_WAYS_OUT: Final = (" as password", " with --password-file, or as PPOCR_PASSWORD")
 _END_OF_PAGE: Final = b"\f"
 
 
@@ -141,7 +143,7 @@ class DocumentWriter:
 
     def _failed(self, file: str, error: OcrError | MemoryError) -> OcrError:
         known = error if isinstance(error, OcrError) else InvalidRequest("this machine has too little memory for it")
-        self.fail(f"{file}: {known}")
+        self.fail(f"{file}: {str(known).replace(*_WAYS_OUT)}")
         return known
 
     @cached_property

@@ -77,8 +77,10 @@ def require_free(path: Path, *, force: bool) -> None:
     """Check that a file may be written.
 
     Raises:
-        InvalidRequest: There is something at the path that is not to be replaced.
+        InvalidRequest: There is something at the path that is not to be replaced, or no folder for it.
     """
+    if not path.parent.is_dir():
+        raise InvalidRequest(f"{path} cannot be written, because there is no folder {path.parent}; create it first")
     if path.exists() and not path.is_file():
         raise InvalidRequest(f"{path} is not a regular file; give the path of a file or of a folder")
     if path.exists() and not force:

@@ -182,8 +182,15 @@ def _request(given: argparse.Namespace) -> _Request:
 
 
 def _format_of(output: Path | None) -> Format:
-    ending = "" if output is None else output.suffix.lower().removeprefix(".")
-    return next((form for form in FORMATS.values() if form.extension == ending), FORMATS["text"])
+    if output is None or not output.suffix:
+        return FORMATS["text"]
+    by_ending = {f".{form.extension}": form for form in FORMATS.values()}
+    form = by_ending.get(output.suffix.lower())
+    if form is None:
+        raise _WrongUsageError(
+            f"--output {output} has an ending that says no format; use one of {', '.join(by_ending)}, or give --format"
+        )
+    return form
 
 
 def _is_same(file: str, output: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ppocr_serving.errors import OcrError
@@ -12,18 +13,32 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 
-def main() -> int:
+_COMMANDS = """commands:
+  serve   serve OCR over HTTP; the same as no command
+  read    read files without a server
+  models  list, fetch, verify and describe the models
+
+`python -m ppocr_serving COMMAND --help` is about one of them.
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
     """Run the command line.
+
+    Args:
+        arguments: What follows the command.
 
     Returns:
         1 if the service cannot be started; once started, the server exits the process itself.
     """
     argparse.ArgumentParser(
         prog="python -m ppocr_serving",
-        description="Serve OCR on port PORT (or FC_CUSTOM_LISTEN_PORT, or 9000). Settings are environment "
-        "variables; docs/settings.md lists them. `python -m ppocr_serving read --help` is about reading files without "
-        "a server, `python -m ppocr_serving models --help` about the models' files.",
-    ).parse_args()
+        usage="%(prog)s [-h] [COMMAND]",
+        description="Serve OCR over HTTP on port PORT (or FC_CUSTOM_LISTEN_PORT, or 9000). Settings are environment "
+        "variables; docs/settings.md lists them.",
+        epilog=_COMMANDS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args(arguments)
     _open_standard_files()
     # Some platforms collect standard output only.
     os.dup2(1, 2)

@@ -192,6 +192,26 @@ def test_as_many_processes_are_there_for_many_pdf_files_as_for_one(files: Path) 
     assert processes(6) <= processes(2)
 
 
+def test_a_folder_that_is_missing_is_named_before_anything_is_read(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "nowhere" / "x.txt"
+    assert read.main([str(files / "a.png"), "--output", str(target)]) == 1
+    assert capsys.readouterr().err == (
+        f"read: {target} cannot be written, because there is no folder {tmp_path / 'nowhere'}; create it first\n"
+    )
+
+
+def test_a_protected_pdf_is_refused_with_the_options_of_the_command(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    locked = tmp_path / "locked.pdf"
+    subprocess.run(["qpdf", "--encrypt", "pass", "owner", "256", "--", str(files / "own.pdf"), str(locked)], check=True)
+    assert read.main([str(locked)]) == 1
+    message = "is a PDF that is protected by a password; give it with --password-file, or as PPOCR_PASSWORD"
+    assert capsys.readouterr().err == f"read: {locked}: {message}\n"
+
+
 def test_a_reader_that_stops_early_is_no_error_message(files: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "ppocr_serving", "read", "a.png", "a.png"],
@@ -284,6 +304,10 @@ def test_the_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> N
         (["a.png", "--pages", ""], "--pages is empty; give a value, or leave it out"),
         (["a.png", "--reading-order", "columns"], "--reading-order is 'columns': "),
         (["a.png", "--format", "jsn"], "unknown format 'jsn'; did you mean json?"),
+        (
+            ["a.png", "--output", "x.docx"],
+            "--output x.docx has an ending that says no format; use one of .json, .txt, ",
+        ),
         (["-", "-"], "- is given twice, but standard input can be read only once"),
         (["x/a.png", "y/a.png", "--output", "out/"], "2 files are called 'a.png'"),
         (["a.png", "--password-file", "/no/file"], "--password-file /no/file cannot be read (No such file"),
