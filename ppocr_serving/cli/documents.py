@@ -26,7 +26,10 @@ __all__ = ["DocumentWriter"]
 _STANDARD: Final = "-"
 _STANDARD_NAME: Final = "stdin"
 # What errors say for Python and requests, and what it is here.
-_WAYS_OUT: Final = (" as password", " with --password-file, or as PPOCR_PASSWORD")
+_WAYS_OUT: Final = (
+    (" as password", " with --password-file, or as PPOCR_PASSWORD"),
+    ("as pages=1 does", "as --pages 1 does"),
+)
 _END_OF_PAGE: Final = b"\f"
 
 
@@ -72,6 +75,11 @@ class DocumentWriter:
         Raises:
             InvalidRequest: The format does not hold these documents.
         """
+        if self.form.is_one_page and len(files) > 1:
+            raise InvalidRequest(
+                f"the format {self.form.name} shows one page, and there are {len(files)} files; "
+                "give one of them, or a folder as --output"
+            )
         if self.form.name == "jsonl":
             return self._write_records(files, put)
         if self.form.name == "text":
@@ -143,7 +151,10 @@ class DocumentWriter:
 
     def _failed(self, file: str, error: OcrError | MemoryError) -> OcrError:
         known = error if isinstance(error, OcrError) else InvalidRequest("this machine has too little memory for it")
-        self.fail(f"{file}: {str(known).replace(*_WAYS_OUT)}")
+        message = str(known)
+        for elsewhere, here in _WAYS_OUT:
+            message = message.replace(elsewhere, here)
+        self.fail(f"{file}: {message}")
         return known
 
     @cached_property

@@ -70,4 +70,6 @@ def require_pages(form: Format, count: int) -> None:
         InvalidRequest: There are several, and the format shows one.
     """
     if form.is_one_page and count > 1:
-        raise InvalidRequest(f"format={form.name} shows one page, and {count} are chosen; choose one, as pages=1 does")
+        raise InvalidRequest(
+            f"the format {form.name} shows one page, and {count} are chosen; choose one, as pages=1 does"
+        )

@@ -10,6 +10,7 @@ from ppocr_serving.errors import ImageDecodeError, LimitExceeded
 from ppocr_serving.reading.inputs import check_arrays, naming_item
 from ppocr_serving.results import Line
 from ppocr_serving.settings import Settings
+from ppocr_serving.vision.foreign_files import foreign_kind
 from ppocr_serving.vision.gif_frames import GifCanvas, GifFrame, gif_frames
 from ppocr_serving.vision.pdf import PdfFile, PdfSize, is_pdf
 from ppocr_serving.vision.pdf_lines import find_lines
@@ -300,6 +301,8 @@ def _offering_pdf(data: bytes) -> Iterator[None]:
     except UnknownFormat as error:
         if not data:
             raise ImageDecodeError("is empty; send the whole file") from error
+        if kind := foreign_kind(data):
+            raise ImageDecodeError(f"is {kind}, which is not read here; convert it to PDF, PNG or JPEG") from error
         raise ImageDecodeError(
             f"is not a picture or document in a supported format; send one of {', '.join(FORMATS)}, PDF"
         ) from error

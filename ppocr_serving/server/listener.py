@@ -5,10 +5,13 @@ import socket
 
 from ppocr_serving.errors import InvalidSetting
 
-__all__ = ["BACKLOG", "listen"]
+__all__ = ["BACKLOG", "listen", "url_of"]
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
+
+# Addresses that stand for all of this machine's, and the one of them that is always there.
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -34,3 +37,15 @@ def listen(host: str, port: int) -> socket.socket:
         raise InvalidSetting(f"cannot listen on {host}:{port} ({error.strerror}); set PPOCR_HOST or PORT") from error
     listener.setblocking(False)
     return listener
+
+
+def url_of(listener: socket.socket, *, is_secure: bool) -> str:
+    """Return where clients on this machine reach a listening socket.
+
+    Args:
+        listener: The socket.
+        is_secure: Whether it speaks TLS.
+    """
+    host, port = listener.getsockname()[:2]
+    host = _LOOPBACK.get(host, host)
+    return f"{'https' if is_secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/"

@@ -15,7 +15,7 @@ from uvicorn.server import ServerState
 
 from ppocr_serving.reading.specs import ModelsInUse
 from ppocr_serving.server.connections import Connection, Connections
-from ppocr_serving.server.listener import BACKLOG
+from ppocr_serving.server.listener import BACKLOG, url_of
 from ppocr_serving.server.tls import TlsProtocol
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.web.app import Application
@@ -70,6 +70,7 @@ def run(
     """
     _adopt_log_of_uvicorn()
     server = _Server(settings, listener, certificate)
+    url = url_of(listener, is_secure=certificate is not None)
     pool = WorkerPool(
         crew,
         PoolLimits(
@@ -80,7 +81,7 @@ def run(
             queue_timeout=settings.queue_timeout,
             max_memory_mb=settings.max_memory_mb,
         ),
-        when_ready=lambda: _log.info("ready: %s", ", ".join(served)),
+        when_ready=lambda: _log.info("ready: %s at %s", ", ".join(served), url),
         give_up=lambda: server.exit(FAILED_START),
     )
     asyncio.run(server.run(pool, Application(pool, served, settings, output, models)))

@@ -127,7 +127,9 @@ def test_what_fails_leaves_no_file_in_the_folder(
     assert [path.name for path in tmp_path.iterdir()] == ["a.png.png"]
     bad, several = capsys.readouterr().err.splitlines()
     assert bad.startswith(f"read: {sources[0]}: is ")
-    assert several.startswith(f"read: {sources[2]}: format=png shows one page, and 2 are chosen")
+    assert several.startswith(
+        f"read: {sources[2]}: the format png shows one page, and 2 are chosen; choose one, as --pages 1 does"
+    )
 
 
 def test_the_ending_of_the_output_says_the_format(files: Path, tmp_path: Path) -> None:
@@ -200,6 +202,16 @@ def test_a_folder_that_is_missing_is_named_before_anything_is_read(
     assert capsys.readouterr().err == (
         f"read: {target} cannot be written, because there is no folder {tmp_path / 'nowhere'}; create it first\n"
     )
+
+
+def test_several_files_for_one_picture_are_refused_before_they_are_read(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources = [str(files / name) for name in ("bad.jpg", "a.png")]
+    assert read.main([*sources, "--output", str(tmp_path / "x.png")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("read: the format png shows one page, and there are 2 files; ")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_protected_pdf_is_refused_with_the_options_of_the_command(

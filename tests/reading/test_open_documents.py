@@ -57,6 +57,21 @@ def test_a_picture_that_mentions_pdf_is_a_picture() -> None:
         assert document.render(1, 200).image.shape == (40, 60, 3)
 
 
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"\0\0\0\x24ftypheic\0\0\0\0mif1heic", "a HEIC or AVIF picture"),
+        (b"\0\0\0\x20ftypavif\0\0\0\0", "a HEIC or AVIF picture"),
+        (b"PK\x03\x04\x14\0\x06\0[Content_Types].xml", "a ZIP archive or an Office document"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(64), "an old Office document"),
+    ],
+)
+def test_files_that_have_to_be_converted_are_called_by_their_kind(data: bytes, kind: str) -> None:
+    with open_document(data, LIMITS) as document, pytest.raises(ImageDecodeError) as caught:
+        document.page_size(1, 200)
+    assert str(caught.value) == f"is {kind}, which is not read here; convert it to PDF, PNG or JPEG"
+
+
 def test_the_error_of_an_unknown_file_names_all_formats() -> None:
     expected = r"^is not a picture or document in a supported format; send one of JPEG, .*, GIF, PDF$"
     with open_document(b"text", LIMITS) as document:

@@ -63,6 +63,11 @@ def secured(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield Secured(server, keys, pair)
 
 
+def test_the_log_says_where_the_service_is(secured: Secured) -> None:
+    (ready,) = [line for line in secured.served.log().splitlines() if " ready: " in line]
+    assert ready.endswith(f" at https://127.0.0.1:{secured.served.port}/")
+
+
 def test_a_key_opens_the_door(secured: Secured) -> None:
     answer = secured.read(authorization=f"Bearer {KEY}")
     assert answer.json()["results"][0][0]["text"].startswith("Hello")

@@ -110,7 +110,9 @@ def _require_one_page(files: Sequence[Sent], job: _Job) -> None:
     """Refuse what has no place in an answer of one page before anything is read."""
     form = job.choices.format
     if len(files) > 1:
-        raise InvalidRequest(f"format={form.name} shows one page, and there are {len(files)} files; send one of them")
+        raise InvalidRequest(
+            f"the format {form.name} shows one page, and there are {len(files)} files; send one of them"
+        )
     with at_file(0, files[0].name), job.call.watch("decode"):
         require_pages(form, len(File(files[0], job.shelf, job.dpi).numbers(job.choices.options)))
 

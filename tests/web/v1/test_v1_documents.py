@@ -87,11 +87,11 @@ def test_several_pages_for_an_answer_of_one_are_refused_before_they_are_read(ser
     answer = counting.read_form([("file", "a.b", file)], format="png")
     assert answer.status == 400
     assert answer.json["error"]["message"] == (
-        "files[0] (a.b): format=png shows one page, and 2 are chosen; choose one, as pages=1 does"
+        "files[0] (a.b): the format png shows one page, and 2 are chosen; choose one, as pages=1 does"
     )
     answer = counting.read_form([("file", "a.b", file), ("file", "c.png", file_of(ONE))], format="png")
     assert answer.status == 400
-    assert answer.json["error"]["message"] == ("format=png shows one page, and there are 2 files; send one of them")
+    assert answer.json["error"]["message"] == ("the format png shows one page, and there are 2 files; send one of them")
     found = Samples(counting.get("/metrics").body.decode())
     assert found.value("ppocr_requests_total", status="400") == 2
     assert found.value("ppocr_stage_seconds_count", stage="det_engine") == 0
@@ -118,7 +118,7 @@ def test_all_files_together_have_a_limit_of_pixels(service: Native) -> None:
     scan = several("PDF", [ONE])
     answer = service.read_form([("file", f"{name}.pdf", scan) for name in "ab"], dpi="200")
     assert answer.status == 413
-    assert answer.json["error"]["message"].startswith("files[1] (b.pdf): brings the call to more than 1000000 pixels ")
+    assert answer.json["error"]["message"].startswith("files[1] (b.pdf) brings the call to more than 1000000 pixels ")
     assert answer.json["error"]["file"] == 1
 
 
@@ -129,7 +129,7 @@ def test_a_file_of_no_known_format_is_told_all_of_them(service: Native) -> None:
     ):
         error = service.read_form([("file", "a.txt", file)]).json["error"]
         assert error["code"] == "image_decode_error"
-        assert error["message"].startswith(f"files[0] (a.txt): {message}")
+        assert error["message"].startswith(f"files[0] (a.txt) {message}")
         assert not file or error["message"].endswith("GIF, PDF")
 
 
