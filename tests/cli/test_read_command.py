@@ -247,6 +247,8 @@ def test_an_interruption_leaves_no_file(files: Path, tmp_path: Path) -> None:
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
+        # As in a terminal: what is started in the background, this test perhaps, ignores interruptions.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     while not list(tmp_path.glob(".out.txt.*")):
         assert process.poll() is None
