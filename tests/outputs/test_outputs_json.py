@@ -120,22 +120,28 @@ PLACE = "documents[0].pages[0].paragraphs[0].lines[0]"
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (file_with(box=[[0, 0], [1, 0], [1, 1]]), f"{PLACE}.box: expected `array` of length 4"),
-        (file_with(box=[[0, 0], [1, 0], [1, 1], [0, "1"]]), f"{PLACE}.box[3][1]: expected `int`, got `str`"),
-        (file_with(box=[[0, 0], [1, 0], [1, 1], [0, 10**9]]), f"{PLACE}.box[3][1]: expected `int` <= 2000000"),
-        (file_with(confidence=1.5), f"{PLACE}.confidence: expected `float` <= 1.0"),
+        (file_with(box=[[0, 0], [1, 0], [1, 1]]), f"{PLACE}.box: must be a list of 4 items"),
+        (file_with(box=[[0, 0], [1, 0], [1, 1], [0, "1"]]), f"{PLACE}.box[3][1]: must be a whole number, and is text"),
+        (
+            file_with(box=[[0, 0], [1, 0], [1, 1], [0, 10**9]]),
+            f"{PLACE}.box[3][1]: must be a whole number up to 2000000",
+        ),
+        (file_with(confidence=1.5), f"{PLACE}.confidence: must be a number up to 1.0"),
         (file_with(txt="x"), f"{PLACE}: object contains unknown field `txt`"),
-        (file_with(text=5), f"{PLACE}.text: expected `str`, got `int`"),
+        (file_with(text=5), f"{PLACE}.text: must be text, and is a whole number"),
         (file_with(words=[LINE] * 3 + [{}]), f"{PLACE}.words[3]: object missing required field `text`"),
-        (b'{"documents": [{"pages": [{"width": 1, "height": -1}]}]}', "documents[0].pages[0].height: expected"),
+        (
+            b'{"documents": [{"pages": [{"width": 1, "height": -1}]}]}',
+            "documents[0].pages[0].height: must be a whole number from 0",
+        ),
         (b'{"documents": [{"pages": [{"width": 1, "height": 1, "angle": 45}]}]}', "documents[0].pages[0].angle: "),
-        (b"[]", "the documents: expected `object`, got `array`"),
+        (b"[]", "the documents: must be an object, and is a list"),
         (b"{", "the documents are not valid JSON"),
         (b"\xff\xfe", "the documents are not valid JSON"),
-        (b'{"documents": ["\xed\xa0\x80"]}', "documents[0]: expected `object`, got `str`"),
+        (b'{"documents": ["\xed\xa0\x80"]}', "documents[0]: must be an object, and is text"),
         (b'{"documents": [{"pages": [], "name": "\xed\xa0\x80"}]}', "the documents are not valid JSON"),
         (b'{"documents": [{"pages": [], "origin": ' + b"[" * 100_000, "the documents are not valid JSON"),
-        (b'{"documents": ' + b"[" * 100_000, "documents[0]: expected `object`, got `array`"),
+        (b'{"documents": ' + b"[" * 100_000, "documents[0]: must be an object, and is a list"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line_with_its_place(data: bytes, message: str) -> None:
