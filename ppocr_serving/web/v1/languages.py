@@ -69,7 +69,7 @@ def _way_out(tag: str, read: Iterable[str]) -> str:
         return f"did you mean {meant}?"
     if _TAG.fullmatch(tag) is None:
         return "give tags such as en or zh-Hans, separated by commas."
-    if names := [name for name, languages in _languages_of_profiles().items() if _is_read(tag, languages)]:
+    if names := [name for name, languages in _languages_of_profiles().items() if _is_read(meant or tag, languages)]:
         return f"the server can be started with PPOCR_PROFILE={names[0]}, which reads it."
     return "no profile reads it, but docs/languages.md says how to bring a recogniser that does."
 
