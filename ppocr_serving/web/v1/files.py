@@ -177,7 +177,7 @@ class File:
         """
         document = self._shelf.open(self._sent)
         if number > document.page_count:
-            raise InvalidRequest(f"has {document.page_count} pages, and the document a page {number}; send its file")
+            raise InvalidRequest(f"the file has no page {number}, and the document has one; send the document's file")
         page = self._pages[number]
         image = document.render(number, self._dpi if page.dpi is None else round(page.dpi)).image
         if image.shape[:2] != (page.height, page.width):

@@ -235,6 +235,7 @@ def test_what_cannot_be_rendered_is_refused(service: Native) -> None:
     documents = service.read(file_of(ONE)).json["documents"]
     other = base64.b64encode(file_of(line("Hello"))).decode()
     one = base64.b64encode(file_of(ONE)).decode()
+    (first,) = documents[0]["pages"]
     for body, status, message in (
         ({}, 400, "documents: there are none; "),
         ({"documents": []}, 400, "documents: the list is empty; "),
@@ -249,6 +250,11 @@ def test_what_cannot_be_rendered_is_refused(service: Native) -> None:
         ({"documents": documents, "options": {"words": True}}, 400, "unknown option 'words'"),
         ({"documents": documents, "options": {"format": "pdf"}}, 400, "format=pdf needs the files of the documents; "),
         ({"documents": documents, "files": [other], "options": {"format": "png"}}, 400, "page 1 has "),
+        (
+            {"documents": [{"pages": [first | {"number": 2}]}], "files": [one], "options": {"format": "pdf"}},
+            400,
+            "the file has no page 2, and the document has one; ",
+        ),
         ({"documents": documents * 5}, 413, "there are 5 documents; the limit is 4, "),
     ):
         answer = service.post("/v1/render", json.dumps(body).encode(), "application/json")
