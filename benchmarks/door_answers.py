@@ -20,7 +20,8 @@ KNOWN_STATUSES: Final = frozenset({200, 400, 404, 405, 406, 408, 413, 415, 417, 
 _OK: Final = 200
 _NOT_OK: Final = 400
 _INVOCATION_STATUSES: Final = (200, 404)
-_LEAKS: Final = re.compile(r"Traceback|site-packages|File \"|/tmp/|/proc/|/usr/|\.py\b|0x[0-9a-f]{8}")
+# Sizes, such as 10x20, are no addresses.
+_LEAKS: Final = re.compile(r"Traceback|site-packages|File \"|/tmp/|/proc/|/usr/|\.py\b|(?<!\d)0x[0-9a-f]{8}")
 _MAX_MESSAGE: Final = 1000
 _MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -90,7 +90,9 @@ def plain_reason(error: msgspec.ValidationError) -> str:
     if sized := _SIZED.fullmatch(reason):
         return f"must be a list of {sized[1]} items"
     if match is None:
-        return reason[:1].lower() + reason[1:_MAX_REASON]  # it may repeat the value
+        # It may repeat what was given: any length, and characters that no log or terminal should get.
+        shown = reason[:1].lower() + reason[1:_MAX_REASON]
+        return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in shown)
     kinds = [_NAMES.get(kind, kind) for kind in match["kinds"].split(" | ") if kind != "null"]
     bound = f" {_BOUNDS[match['sign']]} {match['bound']}" if match["sign"] else ""
     got = f", and is {_NAMES.get(match['got'], match['got'])}" if match["got"] else ""

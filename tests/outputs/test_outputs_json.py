@@ -128,6 +128,7 @@ PLACE = "documents[0].pages[0].paragraphs[0].lines[0]"
         ),
         (file_with(confidence=1.5), f"{PLACE}.confidence: must be a number up to 1.0"),
         (file_with(txt="x"), f"{PLACE}: object contains unknown field `txt`"),
+        (file_with(**{"a\x1b[31m\n": 1}), f"{PLACE}: object contains unknown field `a\\x1b[31m\\n`"),
         (file_with(text=5), f"{PLACE}.text: must be text, and is a whole number"),
         (file_with(words=[LINE] * 3 + [{}]), f"{PLACE}.words[3]: object missing required field `text`"),
         (
