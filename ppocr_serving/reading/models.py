@@ -1,5 +1,9 @@
 """The models of a reader: which files run on the engine that the settings ask for, and what they read."""
 
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
 from ppocr_serving.engines import PACKAGES, EngineSpec, Runtime, choose_model, installed_runtimes
 from ppocr_serving.errors import InvalidSetting, ModelNotFound
 from ppocr_serving.models import (
@@ -10,9 +14,12 @@ from ppocr_serving.models import (
     paddle_profiles,
     profile_names,
 )
+from ppocr_serving.models.files import sha256_of
 from ppocr_serving.settings import Settings
 
-__all__ = ["characters_of", "spec_of"]
+__all__ = ["characters_of", "hashes_of", "spec_of"]
+
+_DICTIONARIES: Final = ("inference.yml", "dictionary.txt")
 
 
 def spec_of(settings: Settings, role: Role) -> EngineSpec:
@@ -85,3 +92,21 @@ def _require_engine(settings: Settings, role: Role) -> None:
         f"{reason}engine paddle cannot run the {role} model of profile {profile.name}, which is not in Paddle's "
         f"format; {remedy}, or set PPOCR_PROFILE to one of {', '.join(paddle_profiles())}"
     )
+
+
+def hashes_of(settings: Settings, roles: Iterable[Role]) -> dict[str, str]:
+    """Return the SHA-256 of the files of models and dictionaries, by role and name, such as `det/inference.onnx`.
+
+    Raises:
+        InvalidSetting: As `spec_of`.
+        ModelNotFound: As `spec_of`.
+    """
+    hashes: dict[str, str] = {}
+    for role in roles:
+        model = spec_of(settings, role).model
+        files = [model.program, *([] if model.params is None else [model.params])]
+        if role in ("rec", "reread"):
+            own = settings.models.rec_dict if role == "rec" else None
+            files += [own] if own is not None else [model.program.with_name(name) for name in _DICTIONARIES]
+        hashes |= {f"{role}/{path.name}": sha256_of(path) for path in filter(Path.is_file, files)}
+    return hashes

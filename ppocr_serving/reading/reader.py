@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ppocr_serving.errors import InvalidRequest, OcrError
 from ppocr_serving.models import ROLES, Role
 from ppocr_serving.reading.documents import DocumentLimits, OpenDocument, open_document
 from ppocr_serving.reading.inputs import Source, name_of, naming_source, read_file
+from ppocr_serving.reading.models import hashes_of
 from ppocr_serving.reading.options import ReadOptions, pipeline_options
 from ppocr_serving.reading.pages import PageReader, render_pages
 from ppocr_serving.reading.regions import RegionCutter
@@ -82,6 +84,11 @@ class Reader:
         """The engines that all pictures need, while many need neither classifier nor second recogniser; else all."""
         first = tuple(engine for role in self.roles if role in ("det", "rec") for engine in self._stages.engines(role))
         return first or self.engines
+
+    @cached_property
+    def model_hashes(self) -> dict[str, str]:
+        """The SHA-256 of the files that it reads with, by role and name, such as `det/inference.onnx`."""
+        return hashes_of(self.settings, self.roles)
 
     def read(self, source: Source, options: ReadOptions | None = None) -> Document:
         """Read one picture, or the pages of a TIFF, GIF or PDF file.

@@ -19,7 +19,7 @@ from ppocr_serving.web.doors import CAPABILITIES, DOORS, PREDICT_PREFIX
 from ppocr_serving.web.responses import Response, json_response
 from ppocr_serving.web.v1.choices import AnswerOptions, option_hints
 from ppocr_serving.web.v1.negotiation import essence
-from ppocr_serving.web.v1.provenance import effective_options, model_hashes
+from ppocr_serving.web.v1.provenance import effective_options
 from ppocr_serving.web.v1.refusals import RAW_TYPES
 
 __all__ = ["capabilities", "option_schemas"]
@@ -44,7 +44,7 @@ def capabilities(call: Call) -> Response:
                 "name": profile.name,
                 "summary": profile.summary,
                 "languages": profile.languages,
-                "files": model_hashes(reader),
+                "files": reader.model_hashes,
             }
         ],
         "languages": profile.languages,
