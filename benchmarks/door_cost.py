@@ -2,19 +2,17 @@
 
     python -m benchmarks.door_cost DIR... [--rounds N] [--pages N] [--command COMMAND]
 
-For each picture and way of sending it, in alternation on kept connections: the client's time, less that of the stages
-of reading, which the header `Server-Timing` has (`encode`, writing the answer, counts as added). The tables show
-medians over all pictures and rounds.
+Each picture is sent in each way, in alternation on a kept connection. The table has the median of all pictures and
+rounds, and that of what a way takes longer than `/predict/ocr_system` for the same picture in the same round.
 
-The PDF has the same pictures over and over, up to the number of pages. Its time over HTTP is compared with the time to
-render its pages, and with that to read the rendered pages, both in this process. All three alternate.
+The PDF has the same pictures over and over, up to the number of pages. Its time is compared with that of its rendered
+pages, which are sent as BMP files one by one, and with the time to render them in this process. All three alternate.
 
 COMMAND starts the server; the default is `python -m ppocr_serving`.
 """
 
 import argparse
 import json
-import re
 import shlex
 import sys
 import tempfile
@@ -26,14 +24,15 @@ from statistics import median
 from typing import Final
 from urllib.parse import urlsplit
 
+import cv2
 from PIL import Image
 
 from benchmarks.doors import RECIPES, Asked
 from benchmarks.server import ServerFailed, serving, wait_until_ready
 from benchmarks.small_files import pdf_of_pictures
 from benchmarks.soak_report import report
-from ppocr_serving import Reader
 from ppocr_serving.reading.documents import DocumentLimits, open_document
+from ppocr_serving.settings import load_settings
 from ppocr_serving.vision.pictures import picture_paths
 
 __all__ = ["main"]
@@ -49,44 +48,38 @@ _WAYS: Final = (
     "v1/read raw hocr",
     "v1/read raw pdf",
 )
-_DURATION: Final = re.compile(r"(\w+);dur=([\d.]+)")
-_NOT_READING: Final = ("queue", "total", "encode")
 
 
-def _ask(connection: HTTPConnection, asked: Asked) -> tuple[float, float]:
-    """Return milliseconds of a request, and of the stages of reading in them."""
+def _ask(connection: HTTPConnection, asked: Asked) -> float:
+    """Return the seconds of a request."""
     start = time.perf_counter()
     connection.request("POST", asked.path, asked.body, {"Content-Type": asked.content_type})
     answer = connection.getresponse()
     content = answer.read()
-    milliseconds = (time.perf_counter() - start) * 1000
+    seconds = time.perf_counter() - start
     if answer.status != _OK:
         raise ServerFailed(f"{asked.path} is answered with {answer.status}: {content[:200]!r}")
-    stages = dict(_DURATION.findall(answer.getheader("Server-Timing", "")))
-    return milliseconds, sum(float(time_) for name, time_ in stages.items() if name not in _NOT_READING)
+    return seconds
 
 
 def _pictures(connection: HTTPConnection, paths: Sequence[Path], rounds: int) -> None:
-    recipes = [RECIPES[way] for way in _WAYS]
-    asked = {(path, recipe.name): recipe.build(path.read_bytes(), {}) for path in paths for recipe in recipes}
-    totals: dict[str, list[float]] = {way: [] for way in _WAYS}
-    added: dict[str, list[float]] = {way: [] for way in _WAYS}
+    times: dict[str, list[float]] = {way: [] for way in _WAYS}
     for number in range(rounds + 1):
         for path in paths:
             for way in _WAYS if number % 2 else reversed(_WAYS):
-                milliseconds, reading = _ask(connection, asked[path, way])
+                milliseconds = _ask(connection, RECIPES[way].build(path.read_bytes(), {})) * 1000
                 if number:  # the first use of a shape is not measured
-                    totals[way].append(milliseconds)
-                    added[way].append(milliseconds - reading)
-    print("| way | ms per picture | ms besides the stages of reading |\n|---|---|---|")
+                    times[way].append(milliseconds)
+    print("| way | ms per picture | more than the first |\n|---|---|---|")
     for way in _WAYS:
-        print(f"| {way} | {median(totals[way]):.1f} | {median(added[way]):.2f} |")
+        more = median(own - first for own, first in zip(times[way], times[_WAYS[0]], strict=True))
+        print(f"| {way} | {median(times[way]):.1f} | {more:+.1f} |")
 
 
 def _document(connection: HTTPConnection, paths: Sequence[Path], count: int, rounds: int) -> None:
     pictures = [Image.open(paths[number % len(paths)]).convert("RGB") for number in range(count)]
-    reader = Reader()
-    dpi = reader.settings.reading.pdf_dpi
+    settings = load_settings()
+    dpi = settings.reading.pdf_dpi
     pdf = pdf_of_pictures(pictures, dpi)
     whole: list[float] = []
     rendering: list[float] = []
@@ -100,19 +93,20 @@ def _document(connection: HTTPConnection, paths: Sequence[Path], count: int, rou
             raise ServerFailed(f"the PDF is answered with {records[-1]}")
 
         start = time.perf_counter()
-        with open_document(pdf, DocumentLimits.of(reader.settings)) as document:
+        with open_document(pdf, DocumentLimits.of(settings)) as document:
             images = [document.render(page, dpi).image for page in range(1, count + 1)]
         rendering.append(time.perf_counter() - start)
 
-        start = time.perf_counter()
+        seconds = 0.0
         for image in images:
-            reader.pages([image])
-        reading.append(time.perf_counter() - start)
+            file = cv2.imencode(".bmp", image)[1].tobytes()
+            seconds += _ask(connection, Asked("v1/read", "/v1/read", "image/bmp", file))
+        reading.append(seconds)
     times = [median(seconds[1:]) for seconds in (whole, rendering, reading)]  # the first use of a shape is not measured
     print(f"\n| {count} pages | s |\n|---|---|")
-    for name, seconds in zip(("over HTTP", "rendering alone", "reading alone"), times, strict=True):
+    for name, seconds in zip(("as one PDF", "rendering alone", "the rendered pages one by one"), times, strict=True):
         print(f"| {name} | {seconds:.2f} |")
-    print(f"\nover HTTP / (rendering + reading): {times[0] / (times[1] + times[2]):.3f}")
+    print(f"\nas one PDF / (rendering + the rendered pages): {times[0] / (times[1] + times[2]):.3f}")
 
 
 def _measure(options: argparse.Namespace) -> Iterator[str]:

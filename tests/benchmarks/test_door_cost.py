@@ -16,7 +16,13 @@ def test_each_way_of_sending_a_picture_and_a_pdf_is_timed(tmp_path: Path, capsys
     printed = capsys.readouterr()
     assert (code, printed.err) == (0, "")
     rows = dict(re.findall(r"^\| ([^|]+) \| ([\d.]+) \|", printed.out, re.MULTILINE))
-    assert {"predict ocr_system", "v1/read raw json", "v1/read json json", "over HTTP", "reading alone"} <= rows.keys()
+    assert {
+        "predict ocr_system",
+        "v1/read raw json",
+        "v1/read json json",
+        "as one PDF",
+        "the rendered pages one by one",
+    } <= rows.keys()
     assert all(float(number) > 0 for number in rows.values())
 
 
