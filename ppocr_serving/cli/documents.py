@@ -10,15 +10,15 @@ from ppocr_serving.errors import InvalidRequest, OcrError
 from ppocr_serving.outputs import Format, Item, Origin, write
 from ppocr_serving.outputs.formats import require_pages
 from ppocr_serving.outputs.jsonl import end_record, error_record, page_record
+from ppocr_serving.outputs.sources import OpenedSource
 from ppocr_serving.reading.documents import DocumentLimits, open_document
 from ppocr_serving.reading.inputs import read_file
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.reading.page_numbers import chosen_pages
 from ppocr_serving.reading.reader import Reader
+from ppocr_serving.reading.shelf import Shelf
 from ppocr_serving.results import Document, Page
 from ppocr_serving.timing import Stopwatch
-from ppocr_serving.web.v1.files import File, Shelf
-from ppocr_serving.web.v1.parcels import Sent
 from ppocr_serving.web.v1.provenance import origin_of
 
 __all__ = ["DocumentWriter"]
@@ -133,7 +133,8 @@ class DocumentWriter:
             data = _data(file)
             pages.extend(self._pages(file, data, watch))
             if self.form.needs_image and shelf is not None:
-                source = File(Sent(data), shelf, self._options.dpi or self._reader.settings.reading.pdf_dpi)
+                dpi = self._options.dpi or self._reader.settings.reading.pdf_dpi
+                source = OpenedSource(data, lambda: shelf.open(data), dpi)
                 source.belongs_to(Document(tuple(pages)))
         except (OcrError, MemoryError) as error:
             failure = self._failed(file, error)

@@ -10,13 +10,13 @@ from ppocr_serving.errors import LimitExceeded
 from ppocr_serving.reading.documents import DocumentLimits, OpenDocument
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.reading.reader import Reader
+from ppocr_serving.reading.shelf import Shelf
 from ppocr_serving.results import Page
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.pipeline import require_lines
 from ppocr_serving.web.call import Call
 from ppocr_serving.web.contract import require_module
-from ppocr_serving.web.v1.files import File, Shelf
-from ppocr_serving.web.v1.parcels import Sent
+from ppocr_serving.web.v1.files import File
 
 __all__ = ["FilePages", "open_pages", "reader_of", "require_picture"]
 
@@ -94,11 +94,10 @@ def open_pages(data: bytes, call: Call) -> Iterator[FilePages]:
     call.record.pictures = 1
     settings = reader_of(call).settings
     limits = DocumentLimits.of(settings)._replace(max_total_pixels=call.settings.max_request_pixels)
-    sent = Sent(data)
     with Shelf(limits, "", call.watch.check) as shelf:
         with call.watch("decode"):
-            document = shelf.open(sent)
-        yield FilePages(File(sent, shelf, settings.reading.pdf_dpi), document, call)
+            document = shelf.open(data)
+        yield FilePages(File(data, shelf, settings.reading.pdf_dpi), document, call)
 
 
 def require_picture(pages: FilePages) -> None:

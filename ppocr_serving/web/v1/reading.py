@@ -10,6 +10,7 @@ from ppocr_serving.outputs import Item, Origin, jsonl
 from ppocr_serving.outputs.formats import require_pages
 from ppocr_serving.reading.documents import DocumentLimits
 from ppocr_serving.reading.reader import Reader
+from ppocr_serving.reading.shelf import Shelf
 from ppocr_serving.results import Document, Page
 from ppocr_serving.vision.pipeline import require_lines
 from ppocr_serving.web.call import Call
@@ -19,7 +20,7 @@ from ppocr_serving.web.media_types import media_type_of
 from ppocr_serving.web.responses import Response
 from ppocr_serving.web.v1.choices import Choices, choose
 from ppocr_serving.web.v1.fetching import with_fetched_files
-from ppocr_serving.web.v1.files import File, Shelf
+from ppocr_serving.web.v1.files import File
 from ppocr_serving.web.v1.parcels import Sent, open_parcel
 from ppocr_serving.web.v1.places import CLIENTS_OWN, at_file, placed
 from ppocr_serving.web.v1.provenance import origin_of
@@ -98,7 +99,7 @@ def _check(files: Sequence[Sent], job: _Job) -> Mapping[int, OcrError]:
         job.call.next_page()
         try:
             with job.call.watch("decode"):
-                job.shelf.check_picture(sent, job.dpi)
+                job.shelf.check_picture(sent.data, job.dpi)
         except CLIENTS_OWN as error:
             if not job.choices.partial:
                 raise placed(error, index, sent.name) from error
@@ -114,13 +115,13 @@ def _require_one_page(files: Sequence[Sent], job: _Job) -> None:
             f"the format {form.name} shows one page, and there are {len(files)} files; send one of them"
         )
     with at_file(0, files[0].name), job.call.watch("decode"):
-        require_pages(form, len(File(files[0], job.shelf, job.dpi).numbers(job.choices.options)))
+        require_pages(form, len(File(files[0].data, job.shelf, job.dpi).numbers(job.choices.options)))
 
 
 def _item(index: int, sent: Sent, fault: OcrError | None, origin: Origin, job: _Job) -> Item:
     if fault is not None:
         return Item(Document((), sent.name, fault), origin)
-    file = File(sent, job.shelf, job.dpi)
+    file = File(sent.data, job.shelf, job.dpi)
     watch = job.call.watch
     before = dict(watch.seconds)
     pages: list[Page] = []
@@ -144,7 +145,7 @@ def _stream(files: Sequence[Sent], faults: Mapping[int, OcrError], origin: Origi
         failure = faults.get(index)
         if failure is None:
             try:
-                for page in _pages(index, sent, File(sent, job.shelf, job.dpi), job):
+                for page in _pages(index, sent, File(sent.data, job.shelf, job.dpi), job):
                     with job.call.watch("encode"):
                         record = jsonl.page_record(sent.name, index, page)
                     pages += page.error is None

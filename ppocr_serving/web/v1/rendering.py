@@ -9,6 +9,7 @@ from ppocr_serving.errors import InvalidRequest
 from ppocr_serving.outputs import Item, as_json
 from ppocr_serving.reading.documents import DocumentLimits
 from ppocr_serving.reading.reader import Reader
+from ppocr_serving.reading.shelf import Shelf
 from ppocr_serving.results import Document
 from ppocr_serving.web.call import Call
 from ppocr_serving.web.contract import require_module
@@ -16,7 +17,7 @@ from ppocr_serving.web.doors import RENDER
 from ppocr_serving.web.responses import Response
 from ppocr_serving.web.v1.choices import choose_rendering
 from ppocr_serving.web.v1.fetching import with_fetched_files
-from ppocr_serving.web.v1.files import File, Shelf
+from ppocr_serving.web.v1.files import File
 from ppocr_serving.web.v1.parcels import Sent, open_parcel
 from ppocr_serving.web.v1.writing import answer
 
@@ -60,7 +61,7 @@ def render(call: Call) -> Response:
         if parcel.files:
             call.record.pixels = _count_pixels(documents, shelf)
             for index, (sent, document) in enumerate(zip(parcel.files, documents, strict=True)):
-                file = File(sent, shelf, reader.settings.reading.pdf_dpi)
+                file = File(sent.data, shelf, reader.settings.reading.pdf_dpi)
                 file.belongs_to(document)
                 items[index] = Item(document, pages=file)
         return answer(items, form, call)
