@@ -10,6 +10,7 @@ from ppocr_serving.errors import InvalidRequest, OcrError
 from ppocr_serving.outputs import Format, Item, Origin, write
 from ppocr_serving.outputs.formats import require_pages
 from ppocr_serving.outputs.jsonl import end_record, error_record, page_record
+from ppocr_serving.outputs.origins import origin_of
 from ppocr_serving.outputs.sources import OpenedSource
 from ppocr_serving.reading.documents import DocumentLimits, open_document
 from ppocr_serving.reading.inputs import read_file
@@ -19,7 +20,6 @@ from ppocr_serving.reading.reader import Reader
 from ppocr_serving.reading.shelf import Shelf
 from ppocr_serving.results import Document, Page
 from ppocr_serving.timing import Stopwatch
-from ppocr_serving.web.v1.provenance import origin_of
 
 __all__ = ["DocumentWriter"]
 

@@ -9,6 +9,7 @@ import msgspec
 
 from ppocr_serving import __version__
 from ppocr_serving.outputs import FORMATS
+from ppocr_serving.outputs.origins import effective_options
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.web.adapters.refusals import enabled_adapters
@@ -19,7 +20,6 @@ from ppocr_serving.web.doors import CAPABILITIES, DOORS, PREDICT_PREFIX
 from ppocr_serving.web.responses import Response, json_response
 from ppocr_serving.web.v1.choices import AnswerOptions, option_hints
 from ppocr_serving.web.v1.negotiation import essence
-from ppocr_serving.web.v1.provenance import effective_options
 from ppocr_serving.web.v1.refusals import RAW_TYPES
 
 __all__ = ["capabilities", "option_schemas"]

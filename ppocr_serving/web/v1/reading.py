@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from ppocr_serving.errors import ImageDecodeError, InvalidRequest, OcrError
 from ppocr_serving.outputs import Item, Origin, jsonl
 from ppocr_serving.outputs.formats import require_pages
+from ppocr_serving.outputs.origins import origin_of
 from ppocr_serving.reading.documents import DocumentLimits
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.reading.shelf import Shelf
@@ -23,7 +24,6 @@ from ppocr_serving.web.v1.fetching import with_fetched_files
 from ppocr_serving.web.v1.files import File
 from ppocr_serving.web.v1.parcels import Sent, open_parcel
 from ppocr_serving.web.v1.places import CLIENTS_OWN, at_file, placed
-from ppocr_serving.web.v1.provenance import origin_of
 from ppocr_serving.web.v1.refusals import FORM
 from ppocr_serving.web.v1.writing import answer, answer_headers
 from ppocr_serving.workers.messages import Head
