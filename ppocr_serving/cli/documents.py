@@ -12,7 +12,7 @@ from ppocr_serving.outputs.formats import require_pages
 from ppocr_serving.outputs.jsonl import end_record, error_record, page_record
 from ppocr_serving.outputs.origins import origin_of
 from ppocr_serving.outputs.sources import OpenedSource
-from ppocr_serving.reading.documents import DocumentLimits, open_document
+from ppocr_serving.reading.documents import DocumentLimits
 from ppocr_serving.reading.inputs import read_file
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.reading.page_numbers import chosen_pages
@@ -55,7 +55,8 @@ class DocumentWriter:
         self._options = options
         self._complain = complain
         self._reader = Reader()
-        self._limits = DocumentLimits.of(self._reader.settings)
+        # One file at a time is open: each of several PDF files would take processes.
+        self._shelf = Shelf(DocumentLimits.of(self._reader.settings), options.password or "", lambda: None)
 
     def fail(self, message: str) -> None:
         """Count a failure and tell of it."""
@@ -80,13 +81,12 @@ class DocumentWriter:
                 f"the format {self.form.name} shows one page, and there are {len(files)} files; "
                 "give one of them, or a folder as --output"
             )
-        if self.form.name == "jsonl":
-            return self._write_records(files, put)
-        if self.form.name == "text":
-            return self._write_texts(files, put)
-        # One file at a time is open: each of several PDF files would take processes.
-        with Shelf(self._limits, self._options.password or "", lambda: None) as shelf:
-            items = [self._item(file, shelf) for file in files]
+        with self._shelf:
+            if self.form.name == "jsonl":
+                return self._write_records(files, put)
+            if self.form.name == "text":
+                return self._write_texts(files, put)
+            items = [self._item(file) for file in files]
             # The others have no place for what could not be read.
             kept = items if self.form.name == "json" else [item for item in items if _is_read(item.document)]
             if not any(_is_read(item.document) for item in kept):
@@ -123,8 +123,8 @@ class DocumentWriter:
             is_first = False
         return not is_first
 
-    def _item(self, file: str, shelf: Shelf | None = None) -> Item:
-        """Read a file; its pictures are at hand, if its format shows them, as long as the shelf is."""
+    def _item(self, file: str) -> Item:
+        """Read a file; its pictures are at hand, if the format shows them."""
         watch = Stopwatch()
         pages: list[Page] = []
         failure = None
@@ -132,23 +132,23 @@ class DocumentWriter:
         try:
             data = _data(file)
             pages.extend(self._pages(file, data, watch))
-            if self.form.needs_image and shelf is not None:
+            if self.form.needs_image:
                 dpi = self._options.dpi or self._reader.settings.reading.pdf_dpi
-                source = OpenedSource(data, lambda: shelf.open(data), dpi)
+                source = OpenedSource(data, lambda: self._shelf.open(data), dpi)
                 source.belongs_to(Document(tuple(pages)))
         except (OcrError, MemoryError) as error:
             failure = self._failed(file, error)
         return Item(Document(tuple(pages), _name(file), failure), self._origin, watch.seconds, source)
 
     def _pages(self, file: str, data: bytes, watch: Stopwatch) -> Iterator[Page]:
-        with open_document(data, self._limits, password=self._options.password or "") as document:
-            if self.form.is_one_page:
-                chosen = chosen_pages(self._options.pages, document.page_count, self._limits.max_pages)
-                require_pages(self.form, len(chosen))
-            for page in self._reader.read_open(document, self._options, watch=watch):
-                if page.error is not None:
-                    self.fail(f"{file}: {page.error}")
-                yield page
+        document = self._shelf.open(data)
+        if self.form.is_one_page:
+            chosen = chosen_pages(self._options.pages, document.page_count, document.limits.max_pages)
+            require_pages(self.form, len(chosen))
+        for page in self._reader.read_open(document, self._options, watch=watch):
+            if page.error is not None:
+                self.fail(f"{file}: {page.error}")
+            yield page
 
     def _failed(self, file: str, error: OcrError | MemoryError) -> OcrError:
         known = error if isinstance(error, OcrError) else InvalidRequest("this machine has too little memory for it")
