@@ -1,12 +1,12 @@
 """Documents as ALTO 4.2."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import count
 from typing import Final
 
 import msgspec
 
-from ppocr_serving.outputs.items import Check, Item, Origin
+from ppocr_serving.outputs.items import Check, Item, Origin, pages_of
 from ppocr_serving.outputs.markup import XML_DECLARATION, attributes, content
 from ppocr_serving.outputs.shapes import Rectangle, angle_of, rectangle_of, runs_down, size_of
 from ppocr_serving.outputs.spans import Span, spans_of
@@ -22,7 +22,11 @@ _VERSION = "4.2"  # the first with baselines of several points
 def write(items: Sequence[Item], check: Check) -> bytes:
     """Write documents as `ppocr_serving.outputs.write` does."""
     root = attributes(xmlns=_NAMESPACE, SCHEMAVERSION=_VERSION)
-    pages = "".join(_pages(items, check)) or _page(Page(0, 0), 1, None)  # the form needs one
+    processing = [f"processing_{number}" if item.origin is not None else None for number, item in enumerate(items, 1)]
+    pages = "".join(
+        _page(page, position, processing[index]) for position, (index, page) in enumerate(pages_of(items, check), 1)
+    )
+    pages = pages or _page(Page(0, 0), 1, None)  # the form needs one
     return (
         f"{XML_DECLARATION}<alto{root}>\n"
         "<Description>\n<MeasurementUnit>pixel</MeasurementUnit>\n"
@@ -56,19 +60,6 @@ def _processing(items: Sequence[Item]) -> str:
 def _settings(origin: Origin) -> str:
     made_with = {"profile": origin.profile, "options": dict(origin.options), "files": dict(origin.files)}
     return msgspec.json.encode(made_with).decode()
-
-
-def _pages(items: Sequence[Item], check: Check) -> Iterator[str]:
-    position = count(1)
-    for number, item in enumerate(items, 1):
-        check()
-        processing = f"processing_{number}" if item.origin is not None else None
-        document = item.document
-        if document.error is not None:
-            yield _page(Page(0, 0, error=document.error), next(position), processing)
-        for page in document.pages:
-            check()
-            yield _page(page, next(position), processing)
 
 
 def _page(page: Page, position: int, processing: str | None) -> str:

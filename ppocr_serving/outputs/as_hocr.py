@@ -2,12 +2,12 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import count
 from typing import Final
 
 from ppocr_serving import __version__
-from ppocr_serving.outputs.items import Check, Item
+from ppocr_serving.outputs.items import Check, Item, pages_of
 from ppocr_serving.outputs.markup import XML_DECLARATION, content, number
 from ppocr_serving.outputs.shapes import Rectangle, angle_of, confidence_of, rectangle_of, runs_down
 from ppocr_serving.outputs.spans import Span, spans_of
@@ -23,7 +23,10 @@ _SEPARATORS: Final = re.compile(r'["\\;]')  # end the name of a picture for one 
 
 def write(items: Sequence[Item], check: Check) -> bytes:
     """Write documents as `ppocr_serving.outputs.write` does."""
-    pages = list(_pages(items, check)) or [_page(Page(0, 0), "", 1)]  # the form needs one
+    pages = [
+        _page(page, items[index].document.name, position)
+        for position, (index, page) in enumerate(pages_of(items, check), 1)
+    ] or [_page(Page(0, 0), "", 1)]  # the form needs one
     names = ", ".join(title(item.document, index) for index, item in enumerate(items)) or "No documents"
     profiles = sorted({item.origin.profile for item in items if item.origin is not None})
     made_by = " ".join([f"ppocr-serving {__version__}", *profiles])
@@ -40,18 +43,6 @@ def write(items: Sequence[Item], check: Check) -> bytes:
         "<body>\n"
     )
     return "".join([head, *pages, "</body>\n</html>\n"]).encode()
-
-
-def _pages(items: Sequence[Item], check: Check) -> Iterator[str]:
-    number_of = count(1)
-    for item in items:
-        check()
-        document = item.document
-        if document.error is not None:
-            yield _page(Page(0, 0, error=document.error), document.name, next(number_of))
-        for page in document.pages:
-            check()
-            yield _page(page, document.name, next(number_of))
 
 
 def _page(page: Page, name: str, position: int) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 from ppocr_serving import __version__
-from ppocr_serving.results import Document
+from ppocr_serving.results import Document, Page
 
 if TYPE_CHECKING:
     from ppocr_serving.vision.pixels import BgrImage
 
-__all__ = ["Check", "FileKind", "Item", "Origin", "PageSource"]
+__all__ = ["Check", "FileKind", "Item", "Origin", "PageSource", "pages_of"]
 
 FileKind = Literal["picture", "tiff", "gif", "pdf"]
 """What the file of a document is: one picture, or several pages."""
@@ -92,3 +92,23 @@ class Item(NamedTuple):
     origin: Origin | None = None
     times: Mapping[str, float] = _NONE
     pages: PageSource | None = None
+
+
+def pages_of(items: Sequence[Item], check: Check) -> Iterator[tuple[int, Page]]:
+    """Yield all pages, for formats that say of each why it could not be read.
+
+    Args:
+        items: The documents.
+        check: Called for each document and each page.
+
+    Yields:
+        The position of a page's document, from 0, and the page. What could not be read of a document comes before its
+        pages, as one without a size.
+    """
+    for index, item in enumerate(items):
+        check()
+        if item.document.error is not None:
+            yield index, Page(0, 0, error=item.document.error)
+        for page in item.document.pages:
+            check()
+            yield index, page
