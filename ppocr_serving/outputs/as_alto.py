@@ -11,7 +11,7 @@ from ppocr_serving.outputs.markup import XML_DECLARATION, attributes, content
 from ppocr_serving.outputs.shapes import Rectangle, angle_of, rectangle_of, runs_down, size_of
 from ppocr_serving.outputs.spans import Span, spans_of
 from ppocr_serving.outputs.texts import error_message
-from ppocr_serving.results import Box, Document, Line, Page
+from ppocr_serving.results import Document, Line, Page, Point
 
 __all__ = ["write"]
 
@@ -36,7 +36,7 @@ def write(items: Sequence[Item], check: Check) -> bytes:
 
 
 def _sources(documents: Sequence[Document]) -> str:
-    names = [f"{content(document.name)}" for document in documents]
+    names = [content(document.name) for document in documents]
     if len(names) == 1:  # there may be one file name only
         inner = f"<fileName>{names[0]}</fileName>"
     else:
@@ -117,5 +117,5 @@ def _place(sides: Rectangle) -> str:
     return attributes(HPOS=left, VPOS=top, WIDTH=right - left, HEIGHT=bottom - top)
 
 
-def _points(corners: Sequence[tuple[int, int]] | Box) -> str:
+def _points(corners: Sequence[Point]) -> str:
     return " ".join(f"{x},{y}" for x, y in corners)

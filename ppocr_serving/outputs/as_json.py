@@ -24,7 +24,7 @@ from ppocr_serving.outputs.wire import (
 from ppocr_serving.results import Box, Document, Line, Page, Word
 from ppocr_serving.values import plain_reason
 
-__all__ = ["Limits", "encodable", "encode_times", "is_partial", "read", "wire_error", "wire_page", "write"]
+__all__ = ["Limits", "encodable", "encode_times", "read", "wire_error", "wire_page", "write"]
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _ERRORS: Final = {
@@ -122,12 +122,6 @@ def encode_times(times: Mapping[str, float]) -> dict[str, float]:
     return {str(stage): round(seconds * 1000, _MILLISECOND_DIGITS) for stage, seconds in times.items()}
 
 
-def is_partial(document: Document) -> bool:
-    """Return whether some of a document could be read, and some could not."""
-    failed = [page.error is not None for page in document.pages]
-    return not all(failed) and (any(failed) or document.error is not None)
-
-
 def _wire_document(item: Item, check: Check) -> WireDocument:
     document = item.document
     check()
@@ -137,12 +131,18 @@ def _wire_document(item: Item, check: Check) -> WireDocument:
         pages.append(wire_page(page))
     return WireDocument(
         name=encodable(document.name)[:_MAX_NAME],
-        partial=is_partial(document),
+        partial=_is_partial(document),
         error=wire_error(document.error),
         pages=tuple(pages),
         origin=msgspec.Raw(msgspec.json.encode(_wire_origin(item.origin))),
         times=msgspec.Raw(msgspec.json.encode(encode_times(item.times))),
     )
+
+
+def _is_partial(document: Document) -> bool:
+    """Return whether some of a document could be read, and some could not."""
+    failed = [page.error is not None for page in document.pages]
+    return not all(failed) and (any(failed) or document.error is not None)
 
 
 def _wire_origin(origin: Origin | None) -> dict[str, object] | None:

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from ppocr_serving import __version__
 from ppocr_serving.results import Document, Page
 
 if TYPE_CHECKING:
+    from ppocr_serving.reading.documents import DocumentKind
     from ppocr_serving.vision.pixels import BgrImage
 
-__all__ = ["Check", "FileKind", "Item", "Origin", "PageSource", "pages_of"]
-
-FileKind = Literal["picture", "tiff", "gif", "pdf"]
-"""What the file of a document is: one picture, or several pages."""
+__all__ = ["Check", "Item", "Origin", "PageSource", "pages_of"]
 
 Check = Callable[[], None]
 """Called every so often while something is written; what it raises ends that."""
@@ -55,7 +53,7 @@ class PageSource(Protocol):
         ...
 
     @property
-    def kind(self) -> FileKind:
+    def kind(self) -> DocumentKind:
         """What the file is."""
         ...
 

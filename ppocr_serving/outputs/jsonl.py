@@ -5,8 +5,6 @@ not be read, and `end`, the last one, without which a file is not complete.
 """
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Final
 
 import msgspec
 
@@ -17,8 +15,6 @@ from ppocr_serving.outputs.wire import WireError, WirePage
 from ppocr_serving.results import Page
 
 __all__ = ["end_record", "error_record", "page_record", "write"]
-
-_NO_TIMES: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 class _PageRecord(msgspec.Struct, frozen=True, tag_field="type", tag="page"):
@@ -88,7 +84,7 @@ def error_record(item_name: str, index: int, error: OcrError, number: int | None
     return _line(_ErrorRecord(index, encodable(item_name), number, wire_error(error)))
 
 
-def end_record(documents: int, pages: int, errors: int, times: Mapping[str, float] = _NO_TIMES) -> bytes:
+def end_record(documents: int, pages: int, errors: int, times: Mapping[str, float]) -> bytes:
     """Return the last record.
 
     Args:

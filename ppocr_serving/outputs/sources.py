@@ -4,8 +4,7 @@ from collections.abc import Callable
 from typing import Final, Self
 
 from ppocr_serving.errors import InvalidRequest
-from ppocr_serving.outputs.items import FileKind
-from ppocr_serving.reading.documents import DocumentLimits, OpenDocument, open_document
+from ppocr_serving.reading.documents import DocumentKind, DocumentLimits, OpenDocument, open_document
 from ppocr_serving.results import Document, Page
 from ppocr_serving.settings import load_settings
 from ppocr_serving.vision.pixels import BgrImage
@@ -34,7 +33,7 @@ class OpenedSource:
         self._pages: dict[int, Page] = {}
 
     @property
-    def kind(self) -> FileKind:
+    def kind(self) -> DocumentKind:
         """What the file is."""
         return self._opened().kind
 
