@@ -1,6 +1,5 @@
 """The drawn page: frames on the picture, and the text beside it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,11 @@ from hypothesis import given, settings
 
 from ppocr_serving import Reader
 from ppocr_serving.errors import EngineError, ImageDecodeError, InvalidRequest, OcrError, RequestCancelled
-from ppocr_serving.outputs import FileSource, Item, write
+from ppocr_serving.outputs import Item, write
 from ppocr_serving.results import Document, Line, Page
 from ppocr_serving.vision.pictures import BgrImage, decode_picture
 from tests.outputs import samples
+from tests.outputs.samples import Attach
 
 GREEN, RED = (60, 150, 30), (40, 40, 220)
 
@@ -26,9 +26,8 @@ def halves(item: Item) -> tuple[BgrImage, BgrImage]:
 
 
 @pytest.fixture
-def shown(example: Document) -> Iterator[tuple[BgrImage, BgrImage]]:
-    with FileSource(Path(example.name).read_bytes(), example) as pages:
-        yield halves(Item(example, pages=pages))
+def shown(attach: Attach, example: Document) -> tuple[BgrImage, BgrImage]:
+    return halves(attach(example))
 
 
 def test_the_picture_is_kept_but_for_the_frames(shown: tuple[BgrImage, BgrImage], example: Document) -> None:
@@ -48,9 +47,8 @@ def test_the_text_beside_it_reads_as_the_picture_does(
     assert [line.text.replace(" ", "") for line in read.lines] == [line.text.replace(" ", "") for line in example.lines]
 
 
-def test_a_turned_page_is_shown_upright(turned: Document, reader: Reader) -> None:
-    with FileSource(Path(turned.name).read_bytes(), turned) as pages:
-        picture, text = halves(Item(turned, pages=pages))
+def test_a_turned_page_is_shown_upright(attach: Attach, turned: Document, reader: Reader) -> None:
+    picture, text = halves(attach(turned))
 
     assert picture.shape[:2] == (300, 420)
     read = reader.read(text.copy())
@@ -58,9 +56,8 @@ def test_a_turned_page_is_shown_upright(turned: Document, reader: Reader) -> Non
     assert all(text in read.text for text in ("Corner Bakery", "4.40", "Total"))
 
 
-def test_columns_are_drawn_downwards(columns: Document, reader: Reader) -> None:
-    with FileSource(Path(columns.name).read_bytes(), columns) as pages:
-        _, text = halves(Item(columns, pages=pages))
+def test_columns_are_drawn_downwards(attach: Attach, columns: Document, reader: Reader) -> None:
+    _, text = halves(attach(columns))
     read = reader.read(text.copy())
 
     assert len(read.lines) == 4
