@@ -29,7 +29,6 @@ _NAMES: Final[Mapping[str, str]] = {
     "null": "null",
 }
 _BOUNDS: Final[Mapping[str, str]] = {"<": "below", "<=": "up to", ">": "above", ">=": "from"}
-_NUMBERS: Final[Mapping[Any, str]] = {int: "a whole number", float: "a number"}
 
 
 def parse_text(name: str, text: str, hint: Any, error: type[OcrError]) -> Any:
@@ -121,10 +120,10 @@ def _allowed(hint: Any) -> str:
         return f": must be one of {', '.join(map(str, get_args(hint)))}"
     if get_origin(hint) is Annotated:
         kind, meta = get_args(hint)
-        if kind not in _NUMBERS or meta.le is None or (meta.gt is None and meta.ge is None):
+        if kind not in (int, float) or meta.le is None or (meta.gt is None and meta.ge is None):
             return ""
         lowest = f"above {meta.gt} and up" if meta.gt is not None else f"from {meta.ge}"
-        return f": must be {_NUMBERS[kind]} {lowest} to {meta.le}"
+        return f": must be {_NAMES[kind.__name__]} {lowest} to {meta.le}"
     return ": must be true or false" if hint is bool else ""
 
 
