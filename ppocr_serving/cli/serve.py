@@ -18,7 +18,7 @@ _COMMANDS = """commands:
   read    read files without a server
   models  list, fetch, verify and describe the models
 
-`python -m ppocr_serving COMMAND --help` is about one of them.
+`python -m ppocr_serving COMMAND --help` describes one of them.
 """
 
 
