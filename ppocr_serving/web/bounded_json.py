@@ -4,7 +4,19 @@ import re
 
 import msgspec
 
-__all__ = ["kind_of_json", "text_of_json", "too_many_values", "without_byte_order_mark"]
+from ppocr_serving.errors import InvalidRequest
+
+__all__ = [
+    "DECODING_ERRORS",
+    "kind_of_json",
+    "object_of_json",
+    "text_of_json",
+    "too_many_values",
+    "without_byte_order_mark",
+]
+
+DECODING_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises, whatever the bytes are."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _KINDS = {b"{": "an object", b"[": "a list", b'"': "a string", b"t": "true", b"f": "false", b"n": "null"}
@@ -54,6 +66,25 @@ def text_of_json(string: msgspec.Raw) -> bytes | memoryview:
     if value.nbytes > _MAX_WIDE_BYTES and _NOT_ASCII.search(value) is not None:
         raise msgspec.DecodeError("it has characters outside ASCII")
     return msgspec.json.decode(string, type=str).encode("utf-8", "surrogatepass")
+
+
+def object_of_json(value: memoryview, what: str, example: str) -> dict[str, msgspec.Raw]:
+    """Return the values of a JSON object by name; they refer to it.
+
+    Args:
+        value: JSON.
+        what: What it is, for messages; they go on with "is".
+        example: What to send.
+
+    Raises:
+        InvalidRequest: It is something else.
+    """
+    try:
+        return msgspec.json.decode(value, type=dict[str, msgspec.Raw])
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"{what} is {kind_of_json(value)}; send an object: {example}") from error
+    except DECODING_ERRORS as error:
+        raise InvalidRequest(f"{what} is not valid JSON ({error}); send {example}") from error
 
 
 def kind_of_json(value: memoryview) -> str:

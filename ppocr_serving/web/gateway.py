@@ -7,14 +7,13 @@ from urllib.parse import urlencode
 import msgspec
 
 from ppocr_serving.errors import InvalidRequest
-from ppocr_serving.web.bounded_json import text_of_json, too_many_values
+from ppocr_serving.web.bounded_json import DECODING_ERRORS, text_of_json, too_many_values
 
 __all__ = ["GatewayEvent", "event_path", "parse_event"]
 
 _MAX_PATH_BYTES = 4096
 _MAX_PAIRS_BYTES = 2**15  # of all headers, or all of a query
 _NULL = msgspec.Raw(b"null")
-_NOT_AN_EVENT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class GatewayEvent(NamedTuple):
@@ -66,7 +65,7 @@ def parse_event(payload: bytes | memoryview) -> GatewayEvent | None:
         headers = {name.lower(): value for name, value in _pairs(event.headers)}
         content_type, accept = headers.get("content-type", ""), headers.get("accept", "")
         return GatewayEvent(_path(event), _body(event), _query(event), content_type, accept)
-    except _NOT_AN_EVENT:
+    except DECODING_ERRORS:
         return None
 
 
@@ -84,7 +83,7 @@ def event_path(payload: bytes | memoryview) -> str | None:
             return None
         path = _path(event)
         return path if bytes(memoryview(event.body)[:1]) in (b'"', b"n") else None
-    except _NOT_AN_EVENT:
+    except DECODING_ERRORS:
         return None
 
 

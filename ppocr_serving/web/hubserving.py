@@ -18,7 +18,14 @@ from ppocr_serving.results import Box, Line, Page, Word
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.web.allowances import require_side_lengths
-from ppocr_serving.web.bounded_json import kind_of_json, text_of_json, too_many_values, without_byte_order_mark
+from ppocr_serving.web.bounded_json import (
+    DECODING_ERRORS,
+    kind_of_json,
+    object_of_json,
+    text_of_json,
+    too_many_values,
+    without_byte_order_mark,
+)
 
 __all__ = [
     "MODULES",
@@ -152,14 +159,8 @@ def parse_request(body: bytes | memoryview, limits: InputLimits) -> PredictReque
         raise LimitExceeded(
             f"the body has {surplus}, far more than {limits.max_images} pictures need; send fewer pictures"
         )
-    view = without_byte_order_mark(body)
     # In steps, each to a type that refers to the body: JSON must not become millions of Python objects.
-    try:
-        request = msgspec.json.decode(view, type=dict[str, msgspec.Raw])
-    except msgspec.ValidationError as error:
-        raise InvalidRequest(f"the body is {kind_of_json(view)}; send an object: {_EXAMPLE}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(f"the body is not valid JSON ({error}); send {_EXAMPLE}") from error
+    request = object_of_json(without_byte_order_mark(body), "the body", _EXAMPLE)
     # Some clients send an empty list of paths beside the pictures.
     if "paths" in request and bytes(request["paths"]).translate(None, b" \t\r\n") != b"[]":
         raise InvalidRequest("paths: files of the server cannot be read over HTTP; send the pictures in images")
@@ -177,7 +178,7 @@ def _images(raw: msgspec.Raw) -> list[bytes | memoryview]:
         items = msgspec.json.decode(raw, type=list[msgspec.Raw])
     except msgspec.ValidationError as error:
         raise InvalidRequest(f"images: is {kind_of_json(memoryview(raw))}; send a list: {_EXAMPLE}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DECODING_ERRORS as error:
         raise InvalidRequest(f"images: is not valid JSON ({error}); send {_EXAMPLE}") from error
     if not items:
         raise InvalidRequest(f"images: the list is empty; send {_EXAMPLE}")
@@ -207,7 +208,7 @@ def _options(raw: msgspec.Raw) -> ReadOptions:
         if kind == "an object":
             raise InvalidRequest("options: contains a number that is out of range") from error
         raise InvalidRequest(f'options: is {kind}; send an object such as {{"drop_score": 0.6}}') from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DECODING_ERRORS as error:
         raise InvalidRequest(f"options: is not valid JSON ({error})") from error
     with naming_item("options:"):
         for name in DOCUMENT_OPTIONS:

@@ -5,12 +5,18 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from ppocr_serving.errors import ImageDecodeError, InvalidRequest, LimitExceeded
-from ppocr_serving.web.bounded_json import kind_of_json, text_of_json, too_many_values, without_byte_order_mark
+from ppocr_serving.web.bounded_json import (
+    DECODING_ERRORS,
+    kind_of_json,
+    object_of_json,
+    text_of_json,
+    too_many_values,
+    without_byte_order_mark,
+)
 
-__all__ = ["FileAndFields", "object_of_json", "open_json"]
+__all__ = ["FileAndFields", "open_json"]
 
 _MAX_FIELDS_BYTES: Final = 16_384
-_DECODING_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class FileAndFields(NamedTuple):
@@ -40,7 +46,7 @@ def open_json(body: bytes | memoryview, file: str) -> FileAndFields:
     view = without_byte_order_mark(body)
     if surplus := too_many_values(view, 1):
         raise LimitExceeded(f"the body has {surplus}, far more than one file and its options need")
-    sections = object_of_json(view, "the body", example)
+    sections = object_of_json(view, "the body:", example)
     if file not in sections:
         raise InvalidRequest(f"{file}: the key is missing; send {example}")
     raw = sections.pop(file)
@@ -55,20 +61,6 @@ def open_json(body: bytes | memoryview, file: str) -> FileAndFields:
         raise LimitExceeded(f"the fields besides {file} have {size} bytes; the limit is {_MAX_FIELDS_BYTES}")
     try:
         fields = {name: msgspec.json.decode(value) for name, value in sections.items()}
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise InvalidRequest(f"the body is not valid JSON ({error}); send {example}") from error
     return FileAndFields(text, fields)
-
-
-def object_of_json(view: memoryview, what: str, example: str) -> dict[str, msgspec.Raw]:
-    """Return the values of a JSON object by name.
-
-    Raises:
-        InvalidRequest: It is something else.
-    """
-    try:
-        return msgspec.json.decode(view, type=dict[str, msgspec.Raw])
-    except msgspec.ValidationError as error:
-        raise InvalidRequest(f"{what}: is {kind_of_json(view)}; send an object: {example}") from error
-    except _DECODING_ERRORS as error:
-        raise InvalidRequest(f"{what}: is not valid JSON ({error}); send {example}") from error

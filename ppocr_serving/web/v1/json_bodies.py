@@ -7,7 +7,14 @@ import msgspec
 
 from ppocr_serving.errors import ImageDecodeError, InvalidRequest, LimitExceeded
 from ppocr_serving.reading.inputs import decode_base64_file
-from ppocr_serving.web.bounded_json import kind_of_json, text_of_json, too_many_values, without_byte_order_mark
+from ppocr_serving.web.bounded_json import (
+    DECODING_ERRORS,
+    kind_of_json,
+    object_of_json,
+    text_of_json,
+    too_many_values,
+    without_byte_order_mark,
+)
 from ppocr_serving.web.v1.places import at_file
 
 __all__ = ["JsonBody", "JsonFile", "parse_body"]
@@ -15,7 +22,6 @@ __all__ = ["JsonBody", "JsonFile", "parse_body"]
 _EXAMPLE: Final = '{"files": [{"data": "<base64>"}]}'
 _MAX_OPTIONS_BYTES: Final = 4096
 _MAX_TEXT_BYTES: Final = 4096
-_DECODING_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class JsonFile(NamedTuple):
@@ -83,7 +89,7 @@ def _envelope(view: memoryview) -> _Envelope:
         if unknown is not None:
             raise InvalidRequest(f"{unknown[1][:40]!r}: unknown key; send {_EXAMPLE}") from error
         raise InvalidRequest(f"the body: is {kind_of_json(view)}; send an object: {_EXAMPLE}") from error
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise InvalidRequest(f"the body: is not valid JSON ({error}); send {_EXAMPLE}") from error
 
 
@@ -92,7 +98,7 @@ def _files(raw: msgspec.Raw, max_files: int) -> list[JsonFile]:
         raise LimitExceeded(f"files: {surplus}, far more than {max_files} files need; send fewer files")
     try:
         items = msgspec.json.decode(raw, type=list[msgspec.Raw])
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise InvalidRequest(f"files: is {kind_of_json(memoryview(raw))}; send a list: {_EXAMPLE}") from error
     if len(items) > max_files:
         raise LimitExceeded(f"files: {len(items)} files; the limit is {max_files} per request")
@@ -104,7 +110,7 @@ def _file(index: int, item: msgspec.Raw) -> JsonFile:
     data = item
     if kind_of_json(memoryview(item)) != "a string":
         with at_file(index, ""):
-            fields = _object(memoryview(item), "the file", '{"data": "<base64>", "name": "invoice.pdf"}')
+            fields = object_of_json(memoryview(item), "the file:", '{"data": "<base64>", "name": "invoice.pdf"}')
             unknown = sorted(fields.keys() - {"data", "name", "url"})
             if unknown:
                 raise InvalidRequest(f"{unknown[0][:40]!r}: unknown key; a file has data or url, and name")
@@ -129,7 +135,7 @@ def _short_text(name: str, raw: msgspec.Raw) -> str:
         raise InvalidRequest(f"{name}: has {memoryview(raw).nbytes} bytes; the limit is {_MAX_TEXT_BYTES}")
     try:
         return msgspec.json.decode(raw, type=str)
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise InvalidRequest(f"{name}: is {kind_of_json(memoryview(raw))}; send a string") from error
 
 
@@ -137,18 +143,9 @@ def _options(raw: msgspec.Raw) -> dict[str, Any]:
     size = memoryview(raw).nbytes
     if size > _MAX_OPTIONS_BYTES:
         raise InvalidRequest(f"options: has {size} bytes; the limit is {_MAX_OPTIONS_BYTES}")
-    _object(memoryview(raw), "options", '{"drop_score": 0.6}')
+    object_of_json(memoryview(raw), "options:", '{"drop_score": 0.6}')
     try:
         options: dict[str, Any] = msgspec.json.decode(raw, type=dict[str, Any])
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise InvalidRequest("options: contains a number that is out of range, or is nested too deeply") from error
     return options
-
-
-def _object(view: memoryview, what: str, example: str) -> dict[str, msgspec.Raw]:
-    try:
-        return msgspec.json.decode(view, type=dict[str, msgspec.Raw])
-    except msgspec.ValidationError as error:
-        raise InvalidRequest(f"{what}: is {kind_of_json(view)}; send an object: {example}") from error
-    except _DECODING_ERRORS as error:
-        raise InvalidRequest(f"{what}: is not valid JSON ({error}); send {example}") from error

@@ -11,6 +11,7 @@ from ppocr_serving.reading.documents import DocumentLimits
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.reading.shelf import Shelf
 from ppocr_serving.results import Document
+from ppocr_serving.web.bounded_json import DECODING_ERRORS
 from ppocr_serving.web.call import Call
 from ppocr_serving.web.contract import require_module
 from ppocr_serving.web.doors import RENDER
@@ -77,7 +78,7 @@ def _read(data: bytes, reader: Reader, call: Call) -> tuple[Document, ...]:
             stripped = bytes(msgspec.json.decode(plain, type=_Answer).documents)
         else:
             msgspec.json.decode(plain, type=msgspec.Raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DECODING_ERRORS as error:
         raise InvalidRequest(f"documents: are not an answer in JSON ({error}); {_EXAMPLE}") from error
     limits = as_json.Limits(
         max_documents=call.settings.max_images,
