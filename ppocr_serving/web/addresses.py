@@ -47,15 +47,8 @@ _SPECIAL: Final[tuple[IpNetwork, ...]] = tuple(
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 
 
-def is_public(address: IpAddress, allowed: Sequence[IpNetwork] = ()) -> bool:
-    """Return whether an address is one of the public internet's, or in one of the allowed networks.
-
-    Args:
-        address: An address of a machine.
-        allowed: Networks whose addresses count as public.
-    """
-    if any(address in network for network in allowed):
-        return True
+def is_public(address: IpAddress) -> bool:
+    """Return whether an address is one of the public internet's."""
     if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
         return False
     return not any(address in network for network in _SPECIAL)
