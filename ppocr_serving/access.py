@@ -14,8 +14,8 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         api_keys: Keys, each `NAME:KEY` or just `KEY`; with these or `api_keys_file`, requests need one.
         api_keys_file: File with a line `NAME:SHA256` for each key, read again when it changes.
-        key_requests_per_minute: Requests that each key may make; 0 is no limit. The file can set another one for a key.
-        key_pixels_per_minute: Pixels that each key may have read; 0 is no limit.
+        key_requests_per_minute: Requests that each key may make; 0 means no limit. The file can set another for a key.
+        key_pixels_per_minute: Pixels that each key may have read; 0 means no limit.
         cors_origins: Origins whose web pages may use the server, or `*` for all.
         path_prefix: Path under which a proxy shows the server, such as `/ocr`.
         tls_cert: Certificate chain in PEM, read again when it changes; None means plain HTTP.

@@ -40,8 +40,8 @@ class Key(NamedTuple):
     Attributes:
         name: Unique; appears in the log.
         digest: SHA-256, 32 bytes.
-        requests_per_minute: 0 is no limit.
-        pixels_per_minute: 0 is no limit.
+        requests_per_minute: 0 means no limit.
+        pixels_per_minute: 0 means no limit.
     """
 
     name: str

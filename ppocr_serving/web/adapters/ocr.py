@@ -41,6 +41,6 @@ def _adapter_of(form: Form, enabled: frozenset[str]) -> str:
     if form.file_field == rapidocr.FILE or rapidocr.DATA in form.large:
         return "rapidocr"
     raise InvalidRequest(
-        f"the form has no file; send it as {rapidocr.FILE} (rapidocr_api) or as {liteparse.FILE} (LiteParse), "
+        f"the form contains no file; send it as {rapidocr.FILE} (rapidocr_api) or as {liteparse.FILE} (LiteParse), "
         f"as curl -F {liteparse.FILE}=@picture.png does"
     )
