@@ -7,6 +7,7 @@ from ppocr_serving.errors import PageDeadlineExceeded
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.timing import Stopwatch
+from ppocr_serving.web.contract import require_module
 from ppocr_serving.web.sinks import Outlet, Sink
 from ppocr_serving.workers.messages import Head
 
@@ -56,6 +57,18 @@ class Call(NamedTuple):
     watch: Stopwatch
     record: Record
     outlet: Outlet
+
+    def reader(self, module: str) -> Reader:
+        """Return the reader of a module.
+
+        Args:
+            module: What the client requested; may be anything.
+
+        Raises:
+            ModuleNotServed: There is none of that name, or it was not started.
+        """
+        require_module(module, self.readers)
+        return self.readers[module]
 
     def stream(self, status: int, headers: tuple[tuple[str, str], ...]) -> Sink:
         """Begin an answer in parts.

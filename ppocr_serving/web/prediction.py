@@ -2,7 +2,7 @@
 
 from ppocr_serving.reading.inputs import InputLimits, decode_pictures
 from ppocr_serving.web.call import Call
-from ppocr_serving.web.contract import encode_answer, require_module
+from ppocr_serving.web.contract import encode_answer
 from ppocr_serving.web.doors import PREDICT_PREFIX
 from ppocr_serving.web.hubserving import MODULES, parse_request
 from ppocr_serving.web.responses import Response, json_response
@@ -20,8 +20,7 @@ def predict(call: Call) -> Response:
     record = call.record
     if name in MODULES:  # arbitrary input does not belong in the log
         record.module = name
-    require_module(name, call.readers)
-    reader = call.readers[name]
+    reader = call.reader(name)
     max_pixels = reader.settings.reading.max_pixels
     limits = InputLimits(call.settings.max_images, max_pixels, call.settings.max_request_pixels)
     (files, record.pixels), options = parse_request(call.body, limits)

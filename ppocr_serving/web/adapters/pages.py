@@ -15,7 +15,6 @@ from ppocr_serving.results import Page
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.pipeline import require_lines
 from ppocr_serving.web.call import Call
-from ppocr_serving.web.contract import require_module
 from ppocr_serving.web.v1.files import File
 
 __all__ = ["FilePages", "open_pages", "reader_of", "require_picture"]
@@ -29,8 +28,7 @@ def reader_of(call: Call) -> Reader:
     Raises:
         ModuleNotServed: The module was not started.
     """
-    require_module(_ENTIRE_PAGES, call.readers)
-    return call.readers[_ENTIRE_PAGES]
+    return call.reader(_ENTIRE_PAGES)
 
 
 class FilePages:

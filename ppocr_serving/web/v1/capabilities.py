@@ -15,7 +15,7 @@ from ppocr_serving.reading.reader import Reader
 from ppocr_serving.web.adapters.refusals import enabled_adapters
 from ppocr_serving.web.allowances import LIMITED_SIDES, MAX_SIDE_LENGTH
 from ppocr_serving.web.call import Call
-from ppocr_serving.web.contract import MODULE_NAMES, require_module
+from ppocr_serving.web.contract import MODULE_NAMES
 from ppocr_serving.web.doors import CAPABILITIES, DOORS, PREDICT_PREFIX
 from ppocr_serving.web.responses import Response, json_response
 from ppocr_serving.web.v1.choices import AnswerOptions, option_hints
@@ -33,8 +33,7 @@ def capabilities(call: Call) -> Response:
     Raises:
         ModuleNotServed: Entire pages are not read here.
     """
-    require_module(CAPABILITIES.module, call.readers)
-    reader = call.readers[CAPABILITIES.module]
+    reader = call.reader(CAPABILITIES.module)
     profile = reader.settings.models.profile
     defaults = {**effective_options(reader, ReadOptions()), "format": "json", "partial": False, "page_images": False}
     stated = {

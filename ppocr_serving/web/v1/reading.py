@@ -15,7 +15,6 @@ from ppocr_serving.reading.shelf import Shelf
 from ppocr_serving.results import Document, Page
 from ppocr_serving.vision.pipeline import require_lines
 from ppocr_serving.web.call import Call
-from ppocr_serving.web.contract import require_module
 from ppocr_serving.web.doors import READ
 from ppocr_serving.web.media_types import media_type_of
 from ppocr_serving.web.responses import Response
@@ -42,8 +41,7 @@ def read(call: Call) -> Response:
     Raises:
         OcrError: It cannot be answered.
     """
-    require_module(READ.module, call.readers)
-    reader = call.readers[READ.module]
+    reader = call.reader(READ.module)
     parcel = open_parcel(call.head, call.body, call.settings.max_images)
     choices = choose(parcel, call.head.accept, reader.settings.models.profile.languages)
     if not parcel.files:

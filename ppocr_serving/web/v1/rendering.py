@@ -13,7 +13,6 @@ from ppocr_serving.reading.shelf import Shelf
 from ppocr_serving.results import Document
 from ppocr_serving.web.bounded_json import DECODING_ERRORS
 from ppocr_serving.web.call import Call
-from ppocr_serving.web.contract import require_module
 from ppocr_serving.web.doors import RENDER
 from ppocr_serving.web.responses import Response
 from ppocr_serving.web.v1.choices import choose_rendering
@@ -39,8 +38,7 @@ def render(call: Call) -> Response:
     Raises:
         OcrError: It cannot be answered.
     """
-    require_module(RENDER.module, call.readers)
-    reader = call.readers[RENDER.module]
+    reader = call.reader(RENDER.module)
     parcel = open_parcel(call.head, call.body, call.settings.max_images, documents=True)
     form, password = choose_rendering(parcel, call.head.accept)
     if parcel.documents is None:
