@@ -1,6 +1,13 @@
 """Media types of requests."""
 
-__all__ = ["is_json", "media_type_of"]
+from typing import Final
+
+__all__ = ["MULTIPART", "URLENCODED", "is_json", "media_type_of"]
+
+MULTIPART: Final = "multipart/form-data"
+
+URLENCODED: Final = "application/x-www-form-urlencoded"
+"""Also what curl's `--data-binary` says of every file if it is told nothing else."""
 
 
 def media_type_of(content_type: str) -> str:

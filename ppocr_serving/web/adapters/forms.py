@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from ppocr_serving.errors import InvalidRequest, LimitExceeded
-from ppocr_serving.web.adapters.refusals import MULTIPART, check_form
-from ppocr_serving.web.media_types import media_type_of
+from ppocr_serving.web.adapters.refusals import check_form
+from ppocr_serving.web.media_types import MULTIPART, media_type_of
 from ppocr_serving.web.v1.forms import FormPart, form_parts
 from ppocr_serving.workers.messages import Head
 

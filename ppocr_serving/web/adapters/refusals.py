@@ -7,13 +7,11 @@ import msgspec
 
 from ppocr_serving.errors import InvalidSetting, UnsupportedMediaType
 from ppocr_serving.web.errors import to_http
-from ppocr_serving.web.media_types import is_json, media_type_of
+from ppocr_serving.web.media_types import MULTIPART, URLENCODED, is_json, media_type_of
 from ppocr_serving.web.responses import Response, client_message, json_response, retry_headers
 from ppocr_serving.workers.messages import Head
 
 __all__ = [
-    "MULTIPART",
-    "URLENCODED",
     "check_form",
     "check_form_or_json",
     "check_json",
@@ -24,8 +22,6 @@ __all__ = [
     "refuse_umiocr",
 ]
 
-MULTIPART: Final = "multipart/form-data"
-URLENCODED: Final = "application/x-www-form-urlencoded"
 _FAILED: Final = 99  # OCR.space's exit code for errors that are not of one page
 
 

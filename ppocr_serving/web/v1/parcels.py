@@ -6,11 +6,11 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from ppocr_serving.errors import InvalidRequest, LimitExceeded, UnsupportedMediaType
-from ppocr_serving.web.media_types import media_type_of
+from ppocr_serving.web.media_types import MULTIPART, URLENCODED, media_type_of
 from ppocr_serving.web.v1.forms import form_parts
 from ppocr_serving.web.v1.json_bodies import parse_body
 from ppocr_serving.web.v1.names import safe_name
-from ppocr_serving.web.v1.refusals import FORM, MULTIPART, check_documents, check_files, is_raw
+from ppocr_serving.web.v1.refusals import check_documents, check_files, is_raw
 from ppocr_serving.workers.messages import Head
 
 __all__ = ["Parcel", "Sent", "open_parcel"]
@@ -74,9 +74,10 @@ def open_parcel(head: Head, body: bytes | memoryview, max_files: int, *, documen
         return _open_form(head, body, max_files, texts, documents)
     # A gateway need not pass on the type of what is in its event.
     if not documents and is_raw(media_type) and not (media_type == "" and bytes(body[:1]) == b"{"):
-        if media_type == FORM and _FIELD.match(bytes(body[:256])):
+        if media_type == URLENCODED and _FIELD.match(bytes(body[:256])):
             raise UnsupportedMediaType(
-                f"the body is a form of type {FORM}, which holds no files; send one as curl -F file=@picture.png does"
+                f"the body is a form of type {URLENCODED}, which holds no files; "
+                "send one as curl -F file=@picture.png does"
             )
         return Parcel([Sent(bytes(body))] if len(body) else [], texts, {})
     if documents and not len(body):  # its error is that of a request without documents

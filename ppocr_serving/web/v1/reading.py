@@ -16,14 +16,13 @@ from ppocr_serving.results import Document, Page
 from ppocr_serving.vision.pipeline import require_lines
 from ppocr_serving.web.call import Call
 from ppocr_serving.web.doors import READ
-from ppocr_serving.web.media_types import media_type_of
+from ppocr_serving.web.media_types import URLENCODED, media_type_of
 from ppocr_serving.web.responses import Response
 from ppocr_serving.web.v1.choices import Choices, choose
 from ppocr_serving.web.v1.fetching import with_fetched_files
 from ppocr_serving.web.v1.files import File
 from ppocr_serving.web.v1.parcels import Sent, open_parcel
 from ppocr_serving.web.v1.places import CLIENTS_OWN, at_file, placed
-from ppocr_serving.web.v1.refusals import FORM
 from ppocr_serving.web.v1.writing import answer, answer_headers
 from ppocr_serving.workers.messages import Head
 
@@ -68,7 +67,7 @@ def _hinting_at_curl(head: Head) -> Iterator[None]:
     try:
         yield
     except ImageDecodeError as error:
-        if media_type_of(head.content_type) != FORM:
+        if media_type_of(head.content_type) != URLENCODED:
             raise
         hinted = ImageDecodeError(f"{error}; curl -d changes a file, --data-binary sends it as it is")
         hinted.details = error.details

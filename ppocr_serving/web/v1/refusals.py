@@ -7,13 +7,11 @@ import msgspec
 
 from ppocr_serving.errors import OcrError, Overloaded, UnsupportedMediaType
 from ppocr_serving.web.errors import to_http
-from ppocr_serving.web.media_types import is_json, media_type_of
+from ppocr_serving.web.media_types import MULTIPART, URLENCODED, is_json, media_type_of
 from ppocr_serving.web.responses import Response, client_message, json_response, retry_headers
 from ppocr_serving.workers.messages import Head
 
 __all__ = [
-    "FORM",
-    "MULTIPART",
     "RAW_TYPES",
     "check_documents",
     "check_files",
@@ -23,16 +21,11 @@ __all__ = [
     "refuse",
 ]
 
-MULTIPART: Final = "multipart/form-data"
-
-FORM: Final = "application/x-www-form-urlencoded"
-"""What curl's `--data-binary` says of every file if it is told nothing else."""
-
 RAW_TYPES: Final = ("image/*", "application/pdf", "application/octet-stream")
 """The media types of a body that is a file."""
 
 _INTERNAL = "internal_error"
-_OTHERS = "application/json, multipart/form-data"
+_OTHERS = f"application/json or {MULTIPART}"
 
 
 def check_files(head: Head) -> None:
@@ -43,9 +36,7 @@ def check_files(head: Head) -> None:
     """
     media_type = media_type_of(head.content_type)
     if not (is_raw(media_type) or media_type == MULTIPART or is_json(media_type)):
-        raise UnsupportedMediaType(
-            f"the content type is {media_type[:80]!r}; send {', '.join(RAW_TYPES)}, {_OTHERS.replace(',', ' or')}"
-        )
+        raise UnsupportedMediaType(f"the content type is {media_type[:80]!r}; send {', '.join(RAW_TYPES)}, {_OTHERS}")
 
 
 def check_documents(head: Head) -> None:
@@ -56,12 +47,12 @@ def check_documents(head: Head) -> None:
     """
     media_type = media_type_of(head.content_type)
     if not (media_type in ("", MULTIPART) or is_json(media_type)):
-        raise UnsupportedMediaType(f"the content type is {media_type[:80]!r}; send {_OTHERS.replace(',', ' or')}")
+        raise UnsupportedMediaType(f"the content type is {media_type[:80]!r}; send {_OTHERS}")
 
 
 def is_raw(media_type: str) -> bool:
     """Return whether a body of a media type is a file, or may be one; what it is, its first bytes say."""
-    return media_type in ("", FORM, *RAW_TYPES[1:]) or re.fullmatch(r"image/[\w.+-]+", media_type) is not None
+    return media_type in ("", URLENCODED, *RAW_TYPES[1:]) or re.fullmatch(r"image/[\w.+-]+", media_type) is not None
 
 
 def error_body(error: BaseException, request_id: str) -> dict[str, str | int]:
