@@ -16,7 +16,7 @@ from ppocr_serving.web.adapters.refusals import enabled_adapters
 from ppocr_serving.web.allowances import LIMITED_SIDES, MAX_SIDE_LENGTH
 from ppocr_serving.web.call import Call
 from ppocr_serving.web.contract import MODULE_NAMES
-from ppocr_serving.web.doors import CAPABILITIES, DOORS, PREDICT_PREFIX
+from ppocr_serving.web.doors import CAPABILITIES, DOORS, EVENT, PREDICT_PREFIX
 from ppocr_serving.web.responses import Response, json_response
 from ppocr_serving.web.v1.choices import AnswerOptions, option_hints
 from ppocr_serving.web.v1.negotiation import essence
@@ -55,7 +55,7 @@ def capabilities(call: Call) -> Response:
         "limits": _limits(reader, call),
         "adapters": {
             "hubserving": [f"{PREDICT_PREFIX}{name}" for name in MODULE_NAMES if name in call.readers],
-            "events": [path for path in DOORS if "invoke" in path],
+            "events": [path for path, door in DOORS.items() if door is EVENT],
             **_adapters(call),
         },
     }
