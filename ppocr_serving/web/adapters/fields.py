@@ -5,6 +5,7 @@ from typing import Any
 
 from ppocr_serving.errors import InvalidRequest
 from ppocr_serving.values import convert, suggestion
+from ppocr_serving.web.v1.languages import matches
 
 __all__ = ["convert_fields", "language_of", "require_known", "require_language"]
 
@@ -48,7 +49,7 @@ def require_language(field: str, value: str, tag: str, languages: tuple[str, ...
     Raises:
         InvalidRequest: It is none of them.
     """
-    if not any(tag == known or known.startswith(f"{tag}-") or tag.startswith(f"{known}-") for known in languages):
+    if not any(matches(tag, known) for known in languages):
         raise InvalidRequest(
             f"{field} is {value[:40]!r}, which the models do not read; they read {', '.join(languages)}. "
             f"Leave it out, or have the operator choose another PPOCR_PROFILE"

@@ -8,7 +8,7 @@ from typing import Final
 from ppocr_serving.errors import InvalidRequest
 from ppocr_serving.models import load_profile, profile_names
 
-__all__ = ["require_languages"]
+__all__ = ["matches", "require_languages"]
 
 _MAX_LANGUAGES: Final = 20
 _TAG: Final = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4}")
@@ -76,11 +76,11 @@ def _way_out(tag: str, read: Iterable[str]) -> str:
 
 def _is_read(tag: str, read: Iterable[str]) -> bool:
     plain = tag.lower().replace("_", "-")
-    return _TAG.fullmatch(tag) is not None and any(_matches(plain, one.lower()) for one in read)
+    return _TAG.fullmatch(tag) is not None and any(matches(plain, one.lower()) for one in read)
 
 
-def _matches(tag: str, read: str) -> bool:
-    """Return whether one of two tags is the other one, or says it more precisely."""
+def matches(tag: str, read: str) -> bool:
+    """Return whether one of two BCP 47 tags, in the same letter case, is the other one or says it more precisely."""
     return tag == read or tag.startswith(f"{read}-") or read.startswith(f"{tag}-")
 
 
