@@ -31,7 +31,7 @@ def at_file(index: int, name: str) -> Iterator[None]:
 
 
 def placed(error: OcrError, index: int, name: str, page: int | None = None) -> OcrError:
-    """Return an error that says what it is about, in its message and for programs.
+    """Return an error that says what it is about, in its message and for programs; one that does already as it is.
 
     Args:
         error: The error as it is, of a file or a page.
@@ -39,6 +39,8 @@ def placed(error: OcrError, index: int, name: str, page: int | None = None) -> O
         name: The file's name; empty if it has none.
         page: The page's number, from 1; None for the file as a whole.
     """
+    if "file" in error.details:
+        return error
     where = f"files[{index}]{f' ({name})' if name else ''}"
     located = type(error)(f"{where}{'' if _PREDICATE.match(str(error)) else ':'} {error}")
     details: dict[str, str | int] = {**error.details, "file": index}

@@ -127,7 +127,7 @@ def _item(index: int, sent: Sent, fault: OcrError | None, origin: Origin, job: _
         pages.extend(_pages(index, sent, file, job))
     except CLIENTS_OWN as error:
         if not job.choices.partial:
-            raise error if "file" in error.details else placed(error, index, sent.name) from error
+            raise placed(error, index, sent.name) from error
         failure = error
     times = {stage: seconds - before.get(stage, 0.0) for stage, seconds in watch.seconds.items()}
     return Item(Document(tuple(pages), sent.name, failure), origin, times, file)
@@ -150,7 +150,7 @@ def _stream(files: Sequence[Sent], faults: Mapping[int, OcrError], origin: Origi
                     sink.send(record)
             except CLIENTS_OWN as error:
                 if not job.choices.partial:
-                    raise error if "file" in error.details else placed(error, index, sent.name) from error
+                    raise placed(error, index, sent.name) from error
                 failure = error
         if failure is not None:
             sink.send(jsonl.error_record(sent.name, index, failure))
