@@ -23,7 +23,6 @@ from ppocr_serving.web.responses import Response, json_response
 __all__ = ["answer_ocrspace"]
 
 # Names count in any letter case, and clients use that.
-_BASE64: Final = "base64image"
 _BASE64_SPELLINGS: Final = frozenset({"base64Image", "base64image", "Base64Image", "Base64image", "BASE64IMAGE"})
 _HINTS: Final[Mapping[str, Any]] = MappingProxyType(
     {
@@ -171,10 +170,10 @@ def _rows(lines: Sequence[Line]) -> list[str]:
 
 
 def _is_beside(line: Line, after: Line) -> bool:
-    _, top, _, bottom = upright(line.box)
+    start, top, _, bottom = upright(line.box)
     left, next_top, _, next_bottom = upright(after.box)
     middle = (next_top + next_bottom) / 2
-    return top <= middle <= bottom and left >= upright(line.box)[0]
+    return top <= middle <= bottom and left >= start
 
 
 def _line(line: Line) -> dict[str, Any]:
