@@ -16,18 +16,12 @@ from ppocr_serving.web.contract import MODULE_NAMES
 from ppocr_serving.web.record import Outcome
 from ppocr_serving.workers.messages import Answer
 
-__all__ = ["INTERNAL_ERROR", "NO_DOOR", "Histogram", "Metrics", "RequestLabels", "Work"]
+__all__ = ["Histogram", "Metrics", "RequestLabels", "Work"]
 
-NO_DOOR = "none"
-"""Door of requests to other paths: those of platforms, and those where there is nothing."""
-
-INTERNAL_ERROR = "internal_error"
-"""Reason of all errors that are no deliberate ones: faults, and a lack of memory."""
-
+_NO_DOOR = "none"  # of requests to other paths: those of platforms, and those where there is nothing
+_INTERNAL_ERROR = "internal_error"  # all errors that are not deliberate ones: faults, and a lack of memory
 # Documents may take minutes.
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-
-
 _MODULES: Final = frozenset((*MODULE_NAMES, *get_args(AdapterName)))  # "none" is the name of no adapter
 
 
@@ -35,7 +29,7 @@ class RequestLabels(NamedTuple):
     """What requests are counted by.
 
     Attributes:
-        door: Name of the door, or `NO_DOOR`.
+        door: Name of the door, or `none`.
         module: One of the four modules, the name of an adapter, or empty.
         status: HTTP status.
         key: Name of the client's key, or empty.
@@ -107,7 +101,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.requests: defaultdict[RequestLabels, int] = defaultdict(int)
-        self.refused = dict.fromkeys(sorted({INTERNAL_ERROR, *_codes()}), 0)
+        self.refused = dict.fromkeys(sorted({_INTERNAL_ERROR, *_codes()}), 0)
         self.work: defaultdict[str, Work] = defaultdict(Work)
         self.work[""] = Work()
         self.request_seconds: defaultdict[str, Histogram] = defaultdict(Histogram)
@@ -116,12 +110,12 @@ class Metrics:
 
     def note(self, outcome: Outcome) -> None:
         """Count a request that has been answered."""
-        door = outcome.door or NO_DOOR
+        door = outcome.door or _NO_DOOR
         module = outcome.module if outcome.module in _MODULES else ""
         self.requests[RequestLabels(door, module, outcome.status, outcome.key)] += 1
         self.request_seconds[door].observe(outcome.seconds)
         if outcome.error:
-            self.refused[outcome.error if outcome.error in self.refused else INTERNAL_ERROR] += 1
+            self.refused[outcome.error if outcome.error in self.refused else _INTERNAL_ERROR] += 1
         self.note_work(outcome.key, outcome.answer)
 
     def note_work(self, key: str, answer: Answer) -> None:

@@ -15,7 +15,6 @@ __all__ = [
     "RAW_TYPES",
     "check_documents",
     "check_files",
-    "error_body",
     "error_record",
     "is_raw",
     "refuse",
@@ -55,20 +54,6 @@ def is_raw(media_type: str) -> bool:
     return media_type in ("", URLENCODED, *RAW_TYPES[1:]) or re.fullmatch(r"image/[\w.+-]+", media_type) is not None
 
 
-def error_body(error: BaseException, request_id: str) -> dict[str, str | int]:
-    """Return what clients of the native API are told about an error.
-
-    Args:
-        error: Any error.
-        request_id: The request's id.
-    """
-    if isinstance(error, OcrError):
-        code, details = error.code, error.details
-    else:
-        code, details = Overloaded.code if isinstance(error, MemoryError) else _INTERNAL, {}
-    return {"code": code, "message": client_message(error, request_id), "request_id": request_id, **details}
-
-
 def refuse(error: BaseException, request_id: str) -> Response:
     """Answer an error in the form of the native API.
 
@@ -77,7 +62,7 @@ def refuse(error: BaseException, request_id: str) -> Response:
         request_id: The request's id.
     """
     status = to_http(error).http_status
-    body = msgspec.json.encode({"error": error_body(error, request_id)})
+    body = msgspec.json.encode({"error": _error_body(error, request_id)})
     return json_response(body, status, retry_headers(status))
 
 
@@ -88,5 +73,14 @@ def error_record(error: BaseException, request_id: str) -> bytes:
         error: Any error.
         request_id: The request's id.
     """
-    record = {"type": "error", "document": None, "name": "", "number": None, "error": error_body(error, request_id)}
+    record = {"type": "error", "document": None, "name": "", "number": None, "error": _error_body(error, request_id)}
     return msgspec.json.encode(record) + b"\n"
+
+
+def _error_body(error: BaseException, request_id: str) -> dict[str, str | int]:
+    """Return what clients of the native API are told about an error."""
+    if isinstance(error, OcrError):
+        code, details = error.code, error.details
+    else:
+        code, details = Overloaded.code if isinstance(error, MemoryError) else _INTERNAL, {}
+    return {"code": code, "message": client_message(error, request_id), "request_id": request_id, **details}
