@@ -86,8 +86,12 @@ class Client:
 
     def post(self, application: Application, path: str, body: bytes, **headers: str) -> Answer:
         """Post a body that must be answered."""
+        return self.ask(application, "POST", path, body, **headers)
+
+    def ask(self, application: Application, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
+        """Send a request that must be answered."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = self.run(ask(application, "POST", path, [body], named))
+        answer = self.run(ask(application, method, path, [body], named))
         assert answer is not None
         return answer
 

@@ -35,11 +35,8 @@ class Front(NamedTuple):
     application: Application
 
     def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
-        named = {"content-type": "application/json"}
-        named |= {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = self.client.run(ask(self.application, method, path, [body], named))
-        assert answer is not None
-        return answer
+        named = {"content_type": "application/json", **headers}
+        return self.client.ask(self.application, method, path, body, **named)
 
     def read(self, **headers: str) -> Answer:
         return self.ask("POST", "/predict/ocr_det", BLANK, **headers)

@@ -41,9 +41,7 @@ class Served(NamedTuple):
     application: Application
 
     def get(self, path: str, method: str = "GET") -> Answer:
-        answer = self.client.run(ask(self.application, method, path))
-        assert answer is not None
-        return answer
+        return self.client.ask(self.application, method, path)
 
     def read(self, module: str, *pictures: str, **headers: str) -> Answer:
         body = json.dumps({"images": pictures}).encode()

@@ -29,9 +29,7 @@ class Served(NamedTuple):
         return self._replace(application=self.client.application(settings))
 
     def get(self, path: str) -> Answer:
-        answer = self.client.run(ask(self.application, "GET", path))
-        assert answer is not None
-        return answer
+        return self.client.ask(self.application, "GET", path)
 
     def post(self, path: str, body: bytes, content_type: str, **headers: str) -> Answer:
         return self.client.post(self.application, path, body, content_type=content_type, **headers)

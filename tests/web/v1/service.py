@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from ppocr_serving.engines import Runtime
 from ppocr_serving.settings import ServerSettings
 from ppocr_serving.web.app import Application
-from tests.asgi import Answer, ask
+from tests.asgi import Answer
 from tests.conftest import settings_for
 from tests.flat_settings import with_values
 from tests.web.reading_pool import Client, reading
@@ -44,9 +44,7 @@ class Native(NamedTuple):
     application: Application
 
     def get(self, path: str) -> Answer:
-        answer = self.client.run(ask(self.application, "GET", path))
-        assert answer is not None
-        return answer
+        return self.client.ask(self.application, "GET", path)
 
     def post(self, path: str, body: bytes, content_type: str = "", accept: str = "", **options: str) -> Answer:
         headers = {"content_type": content_type, "accept": accept}
