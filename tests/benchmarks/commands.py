@@ -5,9 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["run_command"]
+__all__ = ["run_command", "run_module"]
 
-_BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+_ROOT = Path(__file__).parents[2]
+_BENCHMARKS = _ROOT / "benchmarks"
 
 
 def run_command(script: str, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -18,4 +19,16 @@ def run_command(script: str, *arguments: str | Path, **environment: str) -> subp
         text=True,
         check=False,
         env={**os.environ, **environment},
+    )
+
+
+def run_module(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a module with these arguments, and with no setting of this process, for it starts servers of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", *arguments],
+        cwd=_ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith(("PPOCR_", "PORT"))},
+        capture_output=True,
+        text=True,
+        check=False,
     )

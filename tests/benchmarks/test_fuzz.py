@@ -1,8 +1,8 @@
 import os
 import random
 import re
-import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,24 +14,13 @@ from benchmarks.doors import BOUNDARY, JSON, RECIPES, Answer, Asked, form
 from benchmarks.fuzz import plan_input
 from benchmarks.mutations import mutate, mutate_body, mutate_head
 from benchmarks.small_files import pdf_of_pictures, pdf_with_text, small_files, text_picture
+from tests.benchmarks.commands import run_module
 
-ROOT = Path(__file__).parents[2]
+fuzz = partial(run_module, "fuzz")
 PYTHON = os.environ.get("PPOCR_TEST_PYTHON") or sys.executable
 FAULTY_SERVER = (sys.executable, str(Path(__file__).with_name("leaking_server.py")), "{port}", "0", "0", "ocr_det")
 PREDICT = Asked("predict", "/predict/ocr_system", JSON, b"")
 READ = Asked("v1/read", "/v1/read", JSON, b"", "jsonl")
-
-
-def fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PPOCR_", "PORT"))}
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks.fuzz", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def counts(output: str) -> dict[str, int]:

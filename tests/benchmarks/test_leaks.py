@@ -1,24 +1,14 @@
 import os
 import re
-import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.benchmarks.commands import run_module
+
+leaks = partial(run_module, "leaks")
 PYTHON = os.environ.get("PPOCR_TEST_PYTHON") or sys.executable
 MIXING_SERVER = Path(__file__).with_name("mixing_server.py")
-
-
-def leaks(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PPOCR_", "PORT"))}
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks.leaks", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def rows(output: str) -> dict[str, list[int]]:

@@ -1,24 +1,14 @@
 import os
 import re
-import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.benchmarks.commands import run_module
+
+soak = partial(run_module, "soak_pdf")
 PYTHON = os.environ.get("PPOCR_TEST_PYTHON") or sys.executable
 LEAKING_SERVER = Path(__file__).with_name("leaking_server.py")
-
-
-def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PPOCR_", "PORT"))}
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks.soak_pdf", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_every_page_of_a_long_pdf_is_read_and_growth_is_reported() -> None:
