@@ -1,18 +1,19 @@
-"""The end of each soak and of the fuzzer: what its checks have found, and the exit code."""
+"""The end of each command that watches a server: what its checks have found, and the exit code."""
 
 import sys
 from collections.abc import Iterable
 
+from benchmarks.doors import Lost
 from benchmarks.server import ServerFailed
 
 __all__ = ["report"]
 
 
 def report(complaints: Iterable[str], name: str = "soak") -> int:
-    """Run a soak, and print a line for each failed check.
+    """Run such a command, and print a line for each failed check.
 
     Args:
-        complaints: Runs the soak as it is consumed; a line for each failed check.
+        complaints: Runs it as it is consumed; a line for each failed check.
         name: What the lines begin with.
 
     Returns:
@@ -20,7 +21,7 @@ def report(complaints: Iterable[str], name: str = "soak") -> int:
     """
     try:
         found = list(complaints)
-    except (ServerFailed, OSError) as error:
+    except (ServerFailed, Lost, OSError) as error:
         found = [str(error)]
     for complaint in found:
         print(f"{name}: {complaint}", file=sys.stderr)

@@ -62,6 +62,13 @@ def test_doors_that_are_absent_are_reported_and_not_counted() -> None:
     assert (nothing.returncode, nothing.stderr) == (1, "fuzz: no door answers a valid request\n")
 
 
+def test_a_server_that_answers_no_valid_request_is_a_one_line_error() -> None:
+    done = fuzz("--inputs", "5", "--door", "predict", "--", *FAULTY_SERVER[:-1], "ocr_cls")
+
+    assert done.returncode == 1
+    assert re.fullmatch(r"fuzz: no answer \(.*\)\n", done.stderr)
+
+
 def test_the_same_seed_and_number_give_the_same_input() -> None:
     files = small_files()
     recipes = list(RECIPES.values())
