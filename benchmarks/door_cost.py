@@ -18,7 +18,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -27,7 +26,7 @@ from urllib.parse import urlsplit
 import cv2
 from PIL import Image
 
-from benchmarks.doors import RECIPES, Asked
+from benchmarks.doors import RECIPES, Answer, Asked, Client
 from benchmarks.server import ServerFailed, serving, wait_until_ready
 from benchmarks.small_files import pdf_of_pictures
 from benchmarks.soak_report import report
@@ -50,24 +49,19 @@ _WAYS: Final = (
 )
 
 
-def _ask(connection: HTTPConnection, asked: Asked) -> float:
-    """Return the seconds of a request."""
-    start = time.perf_counter()
-    connection.request("POST", asked.path, asked.body, {"Content-Type": asked.content_type})
-    answer = connection.getresponse()
-    content = answer.read()
-    seconds = time.perf_counter() - start
+def _ask(client: Client, asked: Asked) -> Answer:
+    answer = client.ask(asked)
     if answer.status != _OK:
-        raise ServerFailed(f"{asked.path} is answered with {answer.status}: {content[:200]!r}")
-    return seconds
+        raise ServerFailed(f"{asked.path} is answered with {answer.status}: {answer.body[:200]!r}")
+    return answer
 
 
-def _pictures(connection: HTTPConnection, paths: Sequence[Path], rounds: int) -> None:
+def _pictures(client: Client, paths: Sequence[Path], rounds: int) -> None:
     times: dict[str, list[float]] = {way: [] for way in _WAYS}
     for number in range(rounds + 1):
         for path in paths:
             for way in _WAYS if number % 2 else reversed(_WAYS):
-                milliseconds = _ask(connection, RECIPES[way].build(path.read_bytes(), {})) * 1000
+                milliseconds = _ask(client, RECIPES[way].build(path.read_bytes(), {})).seconds * 1000
                 if number:  # the first use of a shape is not measured
                     times[way].append(milliseconds)
     print("| way | ms per picture | more than the first |\n|---|---|---|")
@@ -76,7 +70,7 @@ def _pictures(connection: HTTPConnection, paths: Sequence[Path], rounds: int) ->
         print(f"| {way} | {median(times[way]):.1f} | {more:+.1f} |")
 
 
-def _document(connection: HTTPConnection, paths: Sequence[Path], count: int, rounds: int) -> None:
+def _document(client: Client, paths: Sequence[Path], count: int, rounds: int) -> None:
     pictures = [Image.open(paths[number % len(paths)]).convert("RGB") for number in range(count)]
     settings = load_settings()
     dpi = settings.reading.pdf_dpi
@@ -85,10 +79,9 @@ def _document(connection: HTTPConnection, paths: Sequence[Path], count: int, rou
     rendering: list[float] = []
     reading: list[float] = []
     for _ in range(rounds + 1):
-        start = time.perf_counter()
-        connection.request("POST", "/v1/read?format=jsonl", pdf, {"Content-Type": "application/pdf"})
-        records = [json.loads(line) for line in connection.getresponse().read().splitlines()]
-        whole.append(time.perf_counter() - start)
+        answer = _ask(client, Asked("v1/read", "/v1/read?format=jsonl", "application/pdf", pdf))
+        whole.append(answer.seconds)
+        records = [json.loads(line) for line in answer.body.splitlines()]
         if [record["type"] for record in records] != ["page"] * count + ["end"]:
             raise ServerFailed(f"the PDF is answered with {records[-1]}")
 
@@ -100,7 +93,7 @@ def _document(connection: HTTPConnection, paths: Sequence[Path], count: int, rou
         seconds = 0.0
         for image in images:
             file = cv2.imencode(".bmp", image)[1].tobytes()
-            seconds += _ask(connection, Asked("v1/read", "/v1/read", "image/bmp", file))
+            seconds += _ask(client, Asked("v1/read", "/v1/read", "image/bmp", file)).seconds
         reading.append(seconds)
     times = [median(seconds[1:]) for seconds in (whole, rendering, reading)]  # the first use of a shape is not measured
     print(f"\n| {count} pages | s |\n|---|---|")
@@ -119,11 +112,10 @@ def _measure(options: argparse.Namespace) -> Iterator[str]:
         serving(command, Path(folder), {"PPOCR_MAX_BODY_MB": "512"}) as (process, url),
     ):
         wait_until_ready(process, url, Path(folder, "log"))
-        connection = HTTPConnection("127.0.0.1", urlsplit(url).port or 0, timeout=_SECONDS)
-        _pictures(connection, paths, options.rounds)
-        if options.pages:
-            _document(connection, paths, options.pages, options.rounds)
-        connection.close()
+        with Client(urlsplit(url).port or 0, _SECONDS) as client:
+            _pictures(client, paths, options.rounds)
+            if options.pages:
+                _document(client, paths, options.pages, options.rounds)
     yield from ()
 
 
