@@ -12,11 +12,9 @@ from xml.etree import ElementTree
 
 from benchmarks.doors import Answer, Asked
 
-__all__ = ["KNOWN_STATUSES", "Outcome", "comparable", "examine", "without_origin"]
+__all__ = ["Outcome", "comparable", "examine", "without_origin"]
 
-KNOWN_STATUSES: Final = frozenset({200, 400, 404, 405, 406, 408, 413, 415, 417, 431, 503, 504})
-"""What the service may answer; 500 never."""
-
+_KNOWN_STATUSES: Final = frozenset({200, 400, 404, 405, 406, 408, 413, 415, 417, 431, 503, 504})  # never 500
 _OK: Final = 200
 _NOT_OK: Final = 400
 _INVOCATION_STATUSES: Final = (200, 404)
@@ -73,7 +71,7 @@ def examine(asked: Asked, answer: Answer) -> Outcome:
         asked: The request.
         answer: Its answer.
     """
-    if answer.status not in KNOWN_STATUSES:
+    if answer.status not in _KNOWN_STATUSES:
         return Outcome(answer.status, f"status {answer.status}: {answer.body[:200]!r}")
     if asked.method == "HEAD":
         return Outcome(answer.status, f"HEAD has a body: {answer.body[:80]!r}" if answer.body else "")

@@ -10,17 +10,13 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import urlencode
 
-__all__ = ["BOUNDARY", "FORMATS", "JSON", "RECIPES", "Answer", "Asked", "Client", "Lost", "Options", "Recipe", "form"]
+__all__ = ["BOUNDARY", "JSON", "RECIPES", "Answer", "Asked", "Client", "Lost", "Options", "Recipe", "form"]
 
 JSON: Final = "application/json"
 BOUNDARY: Final = "part-of-a-form"
-FORMATS: Final = ("json", "text", "markdown", "hocr", "alto", "csv", "jsonl", "pdf", "png")
-"""Formats of `/v1/read` and `/v1/render`."""
 
 Options = Mapping[str, bool | float | str | tuple[int, ...]]
 """Options of one request, by name."""
-
-_NO_OPTIONS: Final[Options] = MappingProxyType({})
 
 
 class Asked(NamedTuple):
@@ -112,14 +108,12 @@ class Recipe(NamedTuple):
         door: The door.
         build: Returns the request for a file with options; those that the door does not have are left out.
         takes_pdf: Whether the file may also be a PDF.
-        takes_options: Whether the door has options under the names of `ReadOptions`.
     """
 
     name: str
     door: str
     build: Callable[[bytes, Options], Asked]
     takes_pdf: bool = False
-    takes_options: bool = False
 
 
 def form(fields: Mapping[str, str], files: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
@@ -162,7 +156,7 @@ def _predict(module: str) -> Recipe:
         body = {"images": [_base64(file)], **({"options": dict(options)} if options else {})}
         return Asked("predict", f"/predict/{module}", JSON, _json(body))
 
-    return Recipe(f"predict {module}", "predict", build, takes_options=True)
+    return Recipe(f"predict {module}", "predict", build)
 
 
 def _raw(name: str) -> Recipe:
@@ -170,7 +164,7 @@ def _raw(name: str) -> Recipe:
         query = urlencode({"format": name, **_words(options)})
         return Asked("v1/read", f"/v1/read?{query}", "application/octet-stream", file, name)
 
-    return Recipe(f"v1/read raw {name}", "v1/read", build, takes_pdf=True, takes_options=True)
+    return Recipe(f"v1/read raw {name}", "v1/read", build, takes_pdf=True)
 
 
 def _multipart(name: str) -> Recipe:
@@ -178,7 +172,7 @@ def _multipart(name: str) -> Recipe:
         body = form({"format": name, **_words(options)}, {"file": file})
         return Asked("v1/read", "/v1/read", _FORM, body, name)
 
-    return Recipe(f"v1/read form {name}", "v1/read", build, takes_pdf=True, takes_options=True)
+    return Recipe(f"v1/read form {name}", "v1/read", build, takes_pdf=True)
 
 
 def _in_json(name: str) -> Recipe:
@@ -186,7 +180,7 @@ def _in_json(name: str) -> Recipe:
         body = {"files": [{"data": _base64(file)}], "options": {"format": name, **options}}
         return Asked("v1/read", "/v1/read", JSON, _json(body), name)
 
-    return Recipe(f"v1/read json {name}", "v1/read", build, takes_pdf=True, takes_options=True)
+    return Recipe(f"v1/read json {name}", "v1/read", build, takes_pdf=True)
 
 
 _BOX: Final = ((9, 9), (60, 9), (60, 30), (9, 30))
@@ -251,7 +245,8 @@ def _ocr_space(file: bytes, _: Options) -> Asked:
 
 
 _PREDICT: Final = tuple(_predict(module) for module in ("ocr_system", "ocr_det", "ocr_cls", "ocr_rec"))
-_READ: Final = tuple(make(name) for make in (_raw, _multipart, _in_json) for name in FORMATS)
+_FORMATS: Final = ("json", "text", "markdown", "hocr", "alto", "csv", "jsonl", "pdf", "png")
+_READ: Final = tuple(make(name) for make in (_raw, _multipart, _in_json) for name in _FORMATS)
 
 RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
     {
@@ -259,7 +254,7 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
         for recipe in (
             *_PREDICT,
             *_READ,
-            *map(_render, FORMATS),
+            *map(_render, _FORMATS),
             _event(_PREDICT[0]),
             _event(_READ[0]),
             Recipe("ocr json", "ocr json", _paddlex, takes_pdf=True),

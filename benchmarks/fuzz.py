@@ -178,7 +178,6 @@ def _fuzz(options: argparse.Namespace) -> Iterator[str]:
     tally = Tally()
     recipes = [recipe for recipe in RECIPES.values() if not options.door or recipe.door in options.door]
     command = options.command or [sys.executable, "-m", "ppocr_serving"]
-    start = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="fuzz-") as folder,
         serving(command, Path(folder), _LIMITS) as (process, url),
