@@ -1,18 +1,22 @@
 """A server with the faults that a soak must find: `python leaking_server.py PORT LEAK KEEP FAULT`.
 
 It leaks LEAK MB per request, and KEEP MB more per picture file of more than 4 MB. FAULT is `none`, or the module
-whose answers are wrong: ocr_det gets status 500, ocr_rec one result too few. ocr_cls ends the server.
+whose answers are wrong: ocr_det gets status 500, ocr_rec one result too few. ocr_cls ends the server. With the FAULT
+`options`, answers are the options of the request, kept where all requests can see them: the next request changes them
+while the answer to the previous one is still being made.
 """
 
 import json
 import os
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 _PORT, _LEAK, _KEEP = (int(argument) for argument in sys.argv[1:4])
 _FAULT = sys.argv[4]
 _kept: list[bytes] = []
+_options: dict[str, Any] = {}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -26,7 +30,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.path.startswith("/predict/"):
             self._answer(404, {"msg": "there is nothing", "results": "", "status": "101"})
             return
-        pictures = len(json.loads(body)["images"])
+        request = json.loads(body)
+        pictures = len(request["images"])
         _kept.append(b"x" * (_LEAK * 10**6))
         if len(body) > 4 * 10**6 * 4 / 3:
             _kept.append(b"x" * (_KEEP * 10**6))
@@ -34,7 +39,12 @@ class _Handler(BaseHTTPRequestHandler):
         if module == _FAULT == "ocr_cls":
             print("out of memory", flush=True)
             os._exit(7)
-        if module == _FAULT == "ocr_det":
+        if _FAULT == "options":
+            _options.clear()
+            _options.update(request.get("options", {}))
+            time.sleep(0.002)
+            self._answer(200, {"msg": "", "results": [[dict(_options)]], "status": "000"})
+        elif module == _FAULT == "ocr_det":
             self._answer(500, {"msg": "out of\norder", "results": "", "status": "101"})
         else:
             results = pictures - (module == _FAULT == "ocr_rec")

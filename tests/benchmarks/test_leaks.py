@@ -8,7 +8,7 @@ from tests.benchmarks.commands import run_module
 
 leaks = partial(run_module, "leaks")
 PYTHON = os.environ.get("PPOCR_TEST_PYTHON") or sys.executable
-MIXING_SERVER = Path(__file__).with_name("mixing_server.py")
+FAULTY_SERVER = (sys.executable, str(Path(__file__).with_name("leaking_server.py")), "{port}", "0", "0")
 
 
 def rows(output: str) -> dict[str, list[int]]:
@@ -26,9 +26,7 @@ def test_every_option_changes_an_answer_of_a_real_server_and_none_of_another_req
 
 
 def test_a_server_that_shares_options_between_requests_is_noticed() -> None:
-    server = (sys.executable, str(MIXING_SERVER), "{port}")
-
-    done = leaks("--requests", "200", "--clients", "4", "--door", "predict", "--", *server)
+    done = leaks("--requests", "200", "--clients", "4", "--door", "predict", "--", *FAULTY_SERVER, "options")
 
     assert done.returncode == 1
     assert sum(wrong for *_, wrong in rows(done.stdout).values()) > 0
@@ -36,9 +34,7 @@ def test_a_server_that_shares_options_between_requests_is_noticed() -> None:
 
 
 def test_options_that_change_nothing_are_reported() -> None:
-    server = (sys.executable, str(MIXING_SERVER.with_name("leaking_server.py")), "{port}", "0", "0", "none")
-
-    done = leaks("--requests", "20", "--clients", "2", "--door", "predict", "--", *server)
+    done = leaks("--requests", "20", "--clients", "2", "--door", "predict", "--", *FAULTY_SERVER, "none")
 
     assert done.returncode == 1
     assert "leaks: words True changes no answer, so that nothing is proven for it\n" in done.stderr
