@@ -121,14 +121,19 @@ class Helpers:
         os.register_at_fork(after_in_child=self.forget)
         _all.append(self)
 
-    def ask(self, message: bytes, files: tuple[int, ...]) -> bytes:
+    def ask(self, message: bytes, files: tuple[int, ...], check: Callable[[], None] | None = None) -> bytes:
         """Have a request answered by one that is idle, or by a new one.
+
+        Args:
+            message: As for `Helper.ask`.
+            files: Likewise.
+            check: Likewise; the helper is ended if it raises.
 
         Raises:
             OSError: None can be started.
             MemoryError: It has ended although it is new.
         """
-        helper, answer = self.begin(message, files)
+        helper, answer = self.begin(message, files, check)
         self.put_back(helper)
         return answer
 

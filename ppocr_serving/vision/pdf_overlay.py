@@ -79,8 +79,7 @@ def _ask(request: Request, parts: Sequence[bytes], check: Callable[[], None]) ->
         with memory_file() as source, memory_file() as target:
             for part in parts:
                 write_all(source, part)
-            helper, answer = _helpers.begin(msgspec.msgpack.encode(request), (source, target), check)
-            _helpers.put_back(helper)
+            answer = _helpers.ask(msgspec.msgpack.encode(request), (source, target), check)
             if not msgspec.msgpack.decode(answer, type=Done).is_done:
                 return None
             return os.pread(target, os.fstat(target).st_size, 0)
