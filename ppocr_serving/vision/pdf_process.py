@@ -89,17 +89,17 @@ def _answer(document: Any, request: Request, memory: int, file: int) -> Done:
         case Render():
             pixels = mmap.mmap(file, request.width * request.height * _BGR_BYTES)
             limit_memory(memory)
-            with _page(document, request.number) as page:
-                if not page:
-                    return Done(error=pdfium.FPDF_ERR_PAGE)
-                _draw(document, page, request, pixels)
+            page = _load_page(document, request.number)
+            if not page:
+                return Done(error=pdfium.FPDF_ERR_PAGE)
+            _draw(document, page, request, pixels)
             return Done()
         case Text():
             limit_memory(memory)
-            with _page(document, request.number) as page:
-                if not page:
-                    return Done(error=pdfium.FPDF_ERR_PAGE)
-                encoded = msgspec.msgpack.encode(list(_characters(page)))
+            page = _load_page(document, request.number)
+            if not page:
+                return Done(error=pdfium.FPDF_ERR_PAGE)
+            encoded = msgspec.msgpack.encode(list(_characters(page)))
             if len(encoded) <= MAX_TEXT_BYTES:  # else the owner finds nothing
                 write_all(file, encoded)
             return Done()
@@ -113,9 +113,8 @@ def _sizes(document: Any, request: Sizes) -> Iterator[tuple[float, float]]:
         yield (size.width, size.height) if found else (0.0, 0.0)
 
 
-@contextlib.contextmanager
-def _page(document: Any, number: int) -> Iterator[Any]:
-    yield pdfium.FPDF_LoadPage(document, number - 1)  # closed by the end of the process
+def _load_page(document: Any, number: int) -> Any:
+    return pdfium.FPDF_LoadPage(document, number - 1)  # closed by the end of the process
 
 
 def _draw(document: Any, page: Any, request: Render, pixels: mmap.mmap) -> None:
