@@ -222,7 +222,7 @@ class PdfFile:
         if done.signal:  # PDFium ends itself if it gets no memory
             raise ImageDecodeError(f"is damaged, or takes more than {_MEMORY >> 20} MiB of memory; {_SIMPLER}")
         if done.error:
-            raise ImageDecodeError("is damaged; repair the PDF, or leave the page out with pages")
+            raise _damaged()
 
     def _end(self) -> None:
         helper, self._helper = self._helper, None
