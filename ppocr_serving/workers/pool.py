@@ -366,25 +366,26 @@ class WorkerPool:
 
 
 def _answer(task: Task, answer: Answer, file: int | None) -> None:
-    try:
-        if file is None:
-            raise OSError("no file is left for the answer")
-        body = read_body(file)
-    except (OSError, MemoryError):
-        _fail(task, Overloaded("the server has no memory or files left for the answer; try again later"))
-        return
-    task.answer.set_result(Reply(answer, body))
+    body = _content(task, file)
+    if body is not None:
+        task.answer.set_result(Reply(answer, body))
 
 
 def _put(task: Task, part: Part, file: int | None) -> None:
+    data = _content(task, file) if part.is_in_file else part.data
+    if data is not None:
+        task.parts.put(PieceOfAnswer(part.status, part.headers, data))
+
+
+def _content(task: Task, file: int | None) -> bytes | None:
+    """Return what is in the file of a message about a job; None after the job has failed for want of it."""
     try:
-        if part.is_in_file and file is None:
-            raise OSError("no file is left for a part of the answer")
-        data = part.data if file is None else read_body(file)
+        if file is not None:  # else the kernel had none left for it
+            return read_body(file)
     except (OSError, MemoryError):
-        _fail(task, Overloaded("the server has no memory or files left for the answer; try again later"))
-        return
-    task.parts.put(PieceOfAnswer(part.status, part.headers, data))
+        pass
+    _fail(task, Overloaded("the server has no memory or files left for the answer; try again later"))
+    return None
 
 
 def _fail(task: Task, error: OcrError) -> None:
