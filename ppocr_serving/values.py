@@ -11,7 +11,7 @@ import msgspec
 
 from ppocr_serving.errors import OcrError
 
-__all__ = ["convert", "parse_text", "plain_reason", "suggestion"]
+__all__ = ["convert", "parse_text", "plain_reason", "shortened", "suggestion"]
 
 _MAX_REASON = 120
 _MAX_NAME = 80  # characters that are compared with known names: clients may send megabytes
@@ -82,6 +82,12 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+def shortened(value: object) -> str:
+    """Return how a message shows a value: its start, if it is long."""
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:80]}..."
+
+
 def plain_reason(error: msgspec.ValidationError) -> str:
     """Return in plain words what msgspec says of a value, without its place."""
     reason = str(error).partition(" - at `")[0]
@@ -102,9 +108,7 @@ def _convert(name: str, given: object, raw: object, hint: Any, error: type[OcrEr
     try:
         return msgspec.convert(raw, hint, strict=strict)
     except msgspec.ValidationError as cause:
-        shown = repr(given)
-        shown = shown if len(shown) <= 80 else f"{shown[:80]}..."
-        raise error(f"{name} is {shown}{_allowed(hint) or f': {plain_reason(cause)}'}") from cause
+        raise error(f"{name} is {shortened(given)}{_allowed(hint) or f': {plain_reason(cause)}'}") from cause
 
 
 def _allowed(hint: Any) -> str:

@@ -18,7 +18,7 @@ from ppocr_serving.settings import (
     SideLength,
     UnclipRatio,
 )
-from ppocr_serving.values import convert, parse_text, suggestion
+from ppocr_serving.values import convert, parse_text, shortened, suggestion
 
 if TYPE_CHECKING:
     from ppocr_serving.models.profile import DetectionModel
@@ -145,13 +145,13 @@ def _check_regions(value: Any) -> tuple[Region, ...]:
     is_one = isinstance(value, list | tuple) and not any(isinstance(item, list | tuple) for item in value)
     regions = [value] if is_one else value
     if not isinstance(regions, list | tuple) or not regions or value in ((), []):
-        raise InvalidRequest(f"region is {_shortened(value)}; give {_REGION_FORM}, or a list of them")
+        raise InvalidRequest(f"region is {shortened(value)}; give {_REGION_FORM}, or a list of them")
     if len(regions) > _MAX_REGIONS:
         raise InvalidRequest(f"region has {len(regions)} parts; the limit is {_MAX_REGIONS}")
     try:
         return msgspec.convert(tuple(regions), tuple[Region, ...], strict=True)
     except msgspec.ValidationError as error:
-        raise InvalidRequest(f"region is {_shortened(value)}; give {_REGION_FORM}, or a list of them") from error
+        raise InvalidRequest(f"region is {shortened(value)}; give {_REGION_FORM}, or a list of them") from error
 
 
 def _check_pages(value: Any) -> str:
@@ -179,11 +179,6 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _shortened(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 80 else f"{shown[:80]}..."
-
-
 _CHECKS: Final = {"region": _check_regions, "pages": _check_pages, "password": _check_password}
 _HINTS = get_type_hints(ReadOptions, include_extras=True)
 _BOOLEANS: Final = frozenset(name for name, hint in _HINTS.items() if hint == bool | None)
@@ -206,10 +201,10 @@ def _parsed(name: str, text: str) -> Any:
             return regions if len(regions) > _MAX_REGIONS else _check_regions(regions)
         except (ValueError, InvalidRequest) as error:
             raise InvalidRequest(
-                f"region is {_shortened(text)}; give x,y,width,height in whole pixels, several separated by ;"
+                f"region is {shortened(text)}; give x,y,width,height in whole pixels, several separated by ;"
             ) from error
     if name in _BOOLEANS and text not in ("true", "false", "1", "0"):
-        raise InvalidRequest(f"{name} is {_shortened(text)}; allowed: true, false, 1, 0")
+        raise InvalidRequest(f"{name} is {shortened(text)}; allowed: true, false, 1, 0")
     return parse_text(name, text, _HINTS[name], InvalidRequest)
 
 
