@@ -206,7 +206,7 @@ class ServerSettings(AccessSettings, frozen=True, kw_only=True):
         max_memory_mb: Resident memory in MiB above which a process is replaced between requests; 0 replaces none.
         metrics: Show what is counted and measured at `/metrics`.
         log_format: `text` is a line per message and request, `json` an object in a line.
-        adapters: Other services whose clients are served, too; `none` alone is none of them.
+        adapters: Other services whose clients are served, too; `none` alone turns them all off.
         url_input: Fetch pictures and documents from URLs in requests.
         url_allowed_networks: Networks that are not public, such as 10.0.0.0/8, from which they are fetched, too.
     """
