@@ -188,6 +188,8 @@ class OpenDocument:
             for first, count in _runs(number for number in numbers if number not in self._pdf_sizes):
                 self._pdf_sizes.update(enumerate(self._pages.sizes(first, count), first))
         total = self.limits.pixels_before
+        if total + len(numbers) * self.limits.max_pixels <= self.limits.max_total_pixels:
+            return  # whatever their sizes; to look at that of a page of a TIFF takes a copy of the file
         for number in numbers:
             if self._check is not None and number not in self._pdf_sizes:
                 self._check()
