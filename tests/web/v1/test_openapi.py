@@ -138,3 +138,15 @@ def test_capabilities_say_what_is_understood(service: Native) -> None:
 def test_the_description_and_the_version_are_served(service: Native) -> None:
     assert service.get("/openapi.json").json == API
     assert service.get("/version").json == {"name": "ppocr-serving", "version": ppocr_serving.__version__}
+
+
+def test_no_comma_of_a_sentence_has_begun_another_key() -> None:
+    def keys_without_value(value: Any) -> list[str]:
+        if isinstance(value, list):
+            return [key for item in value for key in keys_without_value(item)]
+        if not isinstance(value, dict):
+            return []
+        empty = [key for key, item in value.items() if item is None]
+        return empty + [key for item in value.values() for key in keys_without_value(item)]
+
+    assert keys_without_value(API) == []
