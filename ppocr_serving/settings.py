@@ -136,7 +136,7 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True):
         det_limit_type: `max` shrinks pictures whose longer side exceeds the limit before detection, `min` enlarges
             those whose shorter side is below it.
         det_closer_side_len: Pixels of the longer side up to which pictures are enlarged for a second look, where the
-            first one found small text; 0 is no second look.
+            first one found small text; 0 means no second look.
         det_db_thresh: Probability above which a pixel is text.
         det_db_box_thresh: Minimum mean probability of a box.
         det_db_unclip_ratio: How far boxes are expanded.

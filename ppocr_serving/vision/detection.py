@@ -61,7 +61,7 @@ class DetectionOptions:
             shorter side is below it. With `min` the longer side is at most 4000 afterwards, except for strips, which
             are limited by total pixels.
         closer_side_len: Pixels of the longer side up to which a picture is enlarged for a second look at it, where the
-            first one found small text; 0 is no second look.
+            first one found small text; 0 means no second look.
         thresh: Probability in [0, 1] above which a pixel is text.
         box_thresh: Minimum mean probability of a box, in [0, 1].
         unclip_ratio: Boxes are expanded by area * ratio / perimeter, because the network is trained on shrunken text.

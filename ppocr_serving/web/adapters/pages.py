@@ -55,7 +55,7 @@ class FilePages:
 
         Args:
             options: How they are read.
-            most: Read this many at most; 0 is as many as the settings allow.
+            most: Read this many at most; 0 means as many as the settings allow.
         """
         if most and self.document.page_count > most:
             options = msgspec.structs.replace(options, pages=f"1-{most}")
