@@ -1,5 +1,6 @@
 """Shared fixtures: the real models, and optional data next to the repository."""
 
+import locale
 import os
 from pathlib import Path
 
@@ -18,12 +19,30 @@ hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")
 
 _DATA_VARIABLE = "PPOCR_TEST_DATA"
+_LOCALE = locale.setlocale(locale.LC_ALL)
+_THOROUGH_WITH = {"thorough_with_hub": "hub", "thorough_with_paddle": Runtime.PADDLE}
 
 
 V4 = "ppocr-v4-mobile"
 """The profile that both engines run, and PaddleOCR 2.10 too."""
 
 RUNTIMES = (Runtime.OPENVINO, Runtime.PADDLE)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what `-m` does not ask for
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as thorough what is so with one engine or way of serving, whichever fixture has chosen that."""
+    for item in items:
+        # A test that is not parametrized has none.
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        for marker, value in _THOROUGH_WITH.items():
+            if item.get_closest_marker(marker) and value in parameters.values():
+                item.add_marker(pytest.mark.thorough)
+
+
+def pytest_runtest_setup() -> None:
+    """Give back the locale: OpenVINO changes it while it reads a model, and two that do so at once may leave it so."""
+    locale.setlocale(locale.LC_ALL, _LOCALE)
 
 
 def settings_for(runtime: Runtime, profile: str = "") -> Settings:

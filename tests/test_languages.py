@@ -59,7 +59,9 @@ def test_the_default_profile_reads_the_examples_as_shown(prepare: Prepare) -> No
     }
 
 
-@pytest.mark.parametrize("column", range(2, 8))
+@pytest.mark.parametrize(
+    "column", [pytest.param(column, marks=[pytest.mark.thorough] * (column > 3)) for column in range(2, 8)]
+)
 def test_the_lines_that_each_profile_reads_are_counted(prepare: Prepare, column: int) -> None:
     head, *stated = table("How many of these lines each profile reads")
     reader = Reader(settings=prepare(head[column].strip("`")))

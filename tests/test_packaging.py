@@ -13,6 +13,7 @@ from ppocr_serving.models import profile_names
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS_OF_INTEGRATIONS = ("mcp", "ocrmypdf")
 
 
 def locked(name: str) -> dict[str, str]:
@@ -23,20 +24,38 @@ def locked(name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("lock", "extras"), [("requirements.txt", ("hub",)), ("requirements/lean.txt", ())], ids=["hub", "lean"]
+    ("lock", "extras", "base"),
+    [
+        ("requirements.txt", ("hub",), True),
+        ("requirements/lean.txt", (), True),
+        ("requirements/dev.txt", ("client", "completion"), False),
+    ],
+    ids=["hub", "lean", "dev"],
 )
-def test_a_lock_satisfies_the_projects_dependencies(lock: str, extras: tuple[str, ...]) -> None:
-    required = [*PROJECT["dependencies"]]
+def test_a_lock_satisfies_the_projects_dependencies(lock: str, extras: tuple[str, ...], base: bool) -> None:
+    required = [*PROJECT["dependencies"]] if base else []
     for extra in extras:
         required += PROJECT["optional-dependencies"][extra]
-    assert len(required) >= 8
+    assert len(required) >= (8 if base else 3)
     versions = locked(lock)
     for requirement in map(Requirement, required):
         assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), requirement
 
 
+def test_the_tests_use_what_the_extras_for_other_programs_allow() -> None:
+    versions = locked("requirements/dev.txt")
+    for extra in EXTRAS_OF_INTEGRATIONS:
+        for requirement in map(Requirement, PROJECT["optional-dependencies"][extra]):
+            assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), requirement
+
+
 def test_the_lean_lock_is_a_subset_of_the_full_one() -> None:
     assert locked("requirements/lean.txt").items() <= locked("requirements.txt").items()
+
+
+def test_images_do_without_what_only_clients_need() -> None:
+    for lock in ("requirements.txt", "requirements/lean.txt"):
+        assert not {"httpx2", "stamina", "shtab"} & locked(lock).keys()
 
 
 @pytest.fixture(scope="module")
@@ -65,5 +84,6 @@ def test_the_wheel_declares_its_dependencies(wheel: zipfile.ZipFile) -> None:
     metadata = wheel.read(name).decode()
     for requirement in map(Requirement, PROJECT["dependencies"]):
         assert f"Requires-Dist: {requirement.name}" in metadata
-    assert "Provides-Extra: hub" in metadata
+    for extra in ("hub", "client", "completion"):
+        assert f"Provides-Extra: {extra}" in metadata
     assert "License-Expression: Apache-2.0" in metadata

@@ -23,11 +23,15 @@ def run_command(script: str, *arguments: str | Path, **environment: str) -> subp
 
 
 def run_module(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a module with these arguments, and with no setting of this process, for it starts servers of its own."""
+    """Run a module with these arguments, and with no setting of this process, for it starts servers of its own.
+
+    They prepare no shapes of input after their start, which would take longer than what most tests ask for.
+    """
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("PPOCR_", "PORT"))}
     return subprocess.run(
         [sys.executable, "-m", f"benchmarks.{name}", *arguments],
         cwd=_ROOT,
-        env={name: value for name, value in os.environ.items() if not name.startswith(("PPOCR_", "PORT"))},
+        env={**others, "PPOCR_KEPT_SHAPES": "0"},
         capture_output=True,
         text=True,
         check=False,

@@ -82,6 +82,7 @@ def test_what_is_wrong_is_said_in_a_line(pictures: Path, tmp_path: Path) -> None
     assert re.fullmatch(r"cost: profile 'absent' does not exist; .*\n", no_profile.stderr)
 
 
+@pytest.mark.thorough
 def test_a_picture_that_the_server_refuses_is_named(pictures: Path) -> None:
     damaged = pictures / "b.png"
     damaged.write_bytes(damaged.read_bytes()[:200])

@@ -8,6 +8,7 @@ from benchmarks.door_cost import main
 from tests.served.server import PYTHON, ROOT
 
 
+@pytest.mark.thorough
 def test_each_way_of_sending_a_picture_and_a_pdf_is_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(ROOT / "docs" / "example.png", tmp_path)
 

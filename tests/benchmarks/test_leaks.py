@@ -4,6 +4,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from tests.benchmarks.commands import run_module
 
 leaks = partial(run_module, "leaks")
@@ -16,6 +18,7 @@ def rows(output: str) -> dict[str, list[int]]:
     return {title: [int(number) for number in numbers] for title, *numbers in found}
 
 
+@pytest.mark.thorough
 def test_every_option_changes_an_answer_of_a_real_server_and_none_of_another_request() -> None:
     done = leaks("--requests", "40", "--clients", "4", "--door", "predict", "--", PYTHON, "-m", "ppocr_serving")
 

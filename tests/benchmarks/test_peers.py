@@ -73,6 +73,7 @@ def test_a_run_without_peers_prints_a_table_with_ratio_one_and_the_score(picture
     assert re.search(r"\n- ppocr_serving, paddle: ppocr-serving \d\S+, paddlepaddle \d\S+\n", result.stdout)
 
 
+@pytest.mark.thorough
 def test_settings_from_the_environment_apply(pictures: Path, tmp_path: Path) -> None:
     (pictures / "blank.png").unlink()
     result = run(
@@ -124,6 +125,7 @@ def test_missing_models_of_a_profile_are_a_one_line_error(pictures: Path, tmp_pa
     )
 
 
+@pytest.mark.thorough
 def test_each_profile_has_a_row(pictures: Path, tmp_path: Path) -> None:
     profiles = ROOT / "ppocr_serving" / "models" / "profiles"
     (tmp_path / "copy.toml").write_bytes((profiles / "ppocr-v4-mobile.toml").read_bytes())
@@ -139,6 +141,7 @@ def test_each_profile_has_a_row(pictures: Path, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_an_unreadable_picture_is_an_error_that_names_it(pictures: Path, tmp_path: Path) -> None:
     damaged = pictures / "damaged.png"
     damaged.write_bytes(EXAMPLE.read_bytes()[:200])

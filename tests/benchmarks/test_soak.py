@@ -68,6 +68,7 @@ def halves(count: int, seed: int = 0) -> tuple[list[PicturePlan], list[PicturePl
     return plans[: count // 2], plans[count // 2 :]
 
 
+@pytest.mark.thorough
 def test_a_run_measures_a_real_server_and_checks_its_answers(tmp_path: Path) -> None:
     series = tmp_path / "series.csv"
 

@@ -45,7 +45,9 @@ def imported(program: str, home: str) -> set[str]:
     return {file for file in done.stdout.splitlines() if file.endswith(".py")}
 
 
-@pytest.mark.parametrize("file", STARTS)
+@pytest.mark.parametrize(
+    "file", [pytest.param(file, marks=[pytest.mark.thorough] * (file == "Dockerfile")) for file in STARTS]
+)
 def test_what_the_first_answer_needs_is_compiled(file: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     lines = (ROOT / file).read_text(encoding="utf-8").replace("\\\n", " ")
     found = re.search(r"docker/compile\.sh /compiled ([\w. ]+)", lines)

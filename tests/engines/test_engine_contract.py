@@ -19,6 +19,7 @@ def engine(model: ModelFiles, runtime: Runtime, backend: Backend = Backend.OPENV
     return POOL.engine(EngineSpec(model, backend, Precision.F32, threads=2, runtime=runtime))
 
 
+@pytest.mark.thorough_with_paddle
 @RUNTIMES
 @pytest.mark.parametrize("role", ["det", "cls", "rec"])
 def test_eight_threads_get_the_same_answers_as_one(

@@ -179,13 +179,19 @@ def load_elsewhere(model: ModelFiles, cwd: Path, *backends: Backend) -> subproce
     ("defect", "reason"),
     [
         ("truncated program", "Failed to parse program_desc"),
-        ("truncated weights", "Please check whether the model file is complete or damaged"),
+        pytest.param(
+            "truncated weights",
+            "Please check whether the model file is complete or damaged",
+            marks=pytest.mark.thorough,
+        ),
         ("weights are text", "maybe the loaded file is not a paddle model"),
         ("program is text", "is not a Paddle program (it starts with b'<')"),
-        ("program is a Git LFS pointer", "is not a Paddle program (it starts with b'v')"),
-        ("program is zeros", "is not a Paddle program"),
-        ("program is empty", "is not a Paddle program"),
-        ("program is text after a line break", "Failed to parse program_desc"),
+        pytest.param(
+            "program is a Git LFS pointer", "is not a Paddle program (it starts with b'v')", marks=pytest.mark.thorough
+        ),
+        pytest.param("program is zeros", "is not a Paddle program", marks=pytest.mark.thorough),
+        pytest.param("program is empty", "is not a Paddle program", marks=pytest.mark.thorough),
+        pytest.param("program is text after a line break", "Failed to parse program_desc", marks=pytest.mark.thorough),
     ],
 )
 def test_a_broken_model_is_a_one_line_error(

@@ -187,6 +187,7 @@ def reader(settings: Settings) -> Reader:
     return Reader(settings=settings, pool=EnginePool())
 
 
+@pytest.mark.thorough_with_paddle
 def test_no_option_leaks_into_another_call(reader: Reader) -> None:
     plain = reader.read(PAGE)
     assert plain.text == "Platform 9\nDepartures"

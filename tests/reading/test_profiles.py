@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from ppocr_serving import Reader
-from ppocr_serving.engines import EnginePool
 from ppocr_serving.errors import EngineError, InvalidSetting, ModelNotFound
 from ppocr_serving.models import profile_names
 from ppocr_serving.models.profile import Role
@@ -26,7 +25,6 @@ from tests.reading.profiles import Prepare, prepare
 
 __all__ = ["prepare"]  # a fixture
 
-POOL = EnginePool()
 # Their detectors and recognisers are in no registry.
 NOT_IN_REGISTRIES = {"ppocr-v2.0-mobile", "ppocr-v2.0-server"}
 ONLY_ENGLISH = {"ppocr-v4-en"}
@@ -38,16 +36,19 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "example.png"
 
 
+# None of the readers outlives its test, or its module: together, the models of all profiles take gigabytes.
+
+
 def texts(settings: Settings, image: BgrImage) -> list[str]:
-    return [line.text for line in Reader(settings=settings, pool=POOL).read(image).lines]
+    return [line.text for line in Reader(settings=settings).read(image).lines]
 
 
 @pytest.mark.parametrize("name", [name for name in profile_names() if name not in NOT_IN_REGISTRIES])
 def test_every_profile_reads_a_page(prepare: Prepare, name: str) -> None:
-    settings = prepare(name)
-    assert texts(settings, PAGE) == ["Departures 2026", "Platform 7"]
+    reader = Reader(settings=prepare(name))
+    assert [line.text for line in reader.read(PAGE).lines] == ["Departures 2026", "Platform 7"]
     if name not in ONLY_ENGLISH:
-        assert texts(settings, draw_line("欢迎光临图书馆")) == ["欢迎光临图书馆"]
+        assert [line.text for line in reader.read(draw_line("欢迎光临图书馆")).lines] == ["欢迎光临图书馆"]
 
 
 @pytest.mark.parametrize("name", ["ppocr-v4-mobile", "ppocr-v5-mobile"])
@@ -58,9 +59,7 @@ def test_paddles_own_engine_reads_with_its_own_formats(prepare: Prepare, name: s
 @pytest.fixture(scope="module")
 def on_both_engines(prepare: Prepare) -> tuple[Reader, Reader]:
     """PP-OCRv5 as ONNX on OpenVINO, and in Paddle's own format on Paddle."""
-    openvino, paddle = (
-        Reader(settings=prepare("ppocr-v5-mobile", engine=engine), pool=POOL) for engine in ("openvino", "paddle")
-    )
+    openvino, paddle = (Reader(settings=prepare("ppocr-v5-mobile", engine=engine)) for engine in ("openvino", "paddle"))
     return openvino, paddle
 
 
@@ -76,6 +75,7 @@ def test_both_engines_read_the_same_lines_with_ppocr_v5(
     np.testing.assert_allclose([line.box for line in ours], [line.box for line in theirs], atol=2)
 
 
+@pytest.mark.thorough
 def test_both_engines_read_the_same_lines_in_photos(on_both_engines: tuple[Reader, Reader], shared_data: Path) -> None:
     openvino, paddle = on_both_engines
     pictures = sorted((shared_data / "images").glob("*.jpg"))[:2]
@@ -139,7 +139,7 @@ def test_a_dictionary_of_another_model_is_refused_with_both_numbers_at_the_start
     prepare: Prepare, tmp_path: Path
 ) -> None:
     (tmp_path / "inference.onnx").symlink_to(prepare("ppocr-v6-tiny").models.directory("rec") / "inference.onnx")
-    reader = Reader(settings=prepare("ppocr-v4-mobile", rec_model_dir=str(tmp_path)), pool=POOL)
+    reader = Reader(settings=prepare("ppocr-v4-mobile", rec_model_dir=str(tmp_path)))
     blank = np.full((64, 320, 3), 255, np.uint8)  # on which the detector finds nothing
     with pytest.raises(
         EngineError, match=r"outputs 6906 classes, but the dictionary has 6623 characters.*; set PPOCR_REC_DICT to"

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from ppocr_serving import Line, ReadOptions
+from ppocr_serving.engines import Runtime
 from ppocr_serving.settings import Settings
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.pictures import BgrImage
-from tests.conftest import V4
+from tests.conftest import V4, settings_for
 from tests.drawing import rotate
 from tests.flat_settings import with_values
 from tests.matching import edit_similarity, without_spaces
@@ -42,6 +43,7 @@ def read_text(lines: Sequence[Line]) -> str:
     return without_spaces("".join(line.text for line in lines))
 
 
+@pytest.mark.thorough_with_paddle
 @pytest.mark.parametrize("name", READ)
 def test_drawn_pages_are_read_in_order(services: dict[str, Service], name: str) -> None:
     (page,) = services["ocr_system"].reader.read(picture_of(name)).pages
@@ -52,6 +54,7 @@ def test_drawn_pages_are_read_in_order(services: dict[str, Service], name: str) 
     assert edit_similarity(read_text(page.lines), text_of(name)) > 0.9
 
 
+@pytest.mark.thorough_with_paddle
 @pytest.mark.parametrize("degrees", [-7, 4])
 def test_two_columns_of_a_slanted_page_are_read_in_order(services: dict[str, Service], degrees: float) -> None:
     slanted = rotate(picture_of(MIXED_BY_ROWS), degrees)
@@ -59,6 +62,7 @@ def test_two_columns_of_a_slanted_page_are_read_in_order(services: dict[str, Ser
     assert edit_similarity(read_text(lines), text_of(MIXED_BY_ROWS)) > 0.9
 
 
+@pytest.mark.thorough_with_paddle
 def test_paragraphs_are_those_that_were_set(services: dict[str, Service]) -> None:
     (page,) = services["ocr_system"].reader.read(picture_of(MIXED_BY_ROWS)).pages
     assert [len(paragraph) for paragraph in page.paragraphs] == [
@@ -67,6 +71,7 @@ def test_paragraphs_are_those_that_were_set(services: dict[str, Service]) -> Non
     assert sum(page.paragraphs, ()) == page.lines
 
 
+@pytest.mark.thorough_with_paddle
 def test_paragraphs_are_the_same_in_rows(services: dict[str, Service]) -> None:
     reader = services["ocr_system"].reader
     (natural,) = reader.read(picture_of(MIXED_BY_ROWS)).pages
@@ -75,6 +80,7 @@ def test_paragraphs_are_the_same_in_rows(services: dict[str, Service]) -> None:
     assert [set(paragraph) for paragraph in rows.paragraphs] == [set(paragraph) for paragraph in natural.paragraphs]
 
 
+@pytest.mark.thorough_with_paddle
 def test_paragraphs_of_rows_may_be_left_out(services: dict[str, Service]) -> None:
     reader, image = services["ocr_system"].reader, picture_of(MIXED_BY_ROWS)
     (with_paragraphs,) = reader.pages([image], ROWS)
@@ -92,6 +98,7 @@ def regions(service: Service, options: ReadOptions | None = None) -> list[object
     return [line["text_region"] for line in lines]
 
 
+@pytest.mark.thorough_with_paddle
 @pytest.mark.parametrize("module", ["ocr_system", "ocr_det"])
 def test_the_modules_keep_rows_unless_asked(services: dict[str, Service], settings: Settings, module: str) -> None:
     service = services[module]
@@ -105,10 +112,8 @@ def test_the_modules_keep_rows_unless_asked(services: dict[str, Service], settin
     assert regions(asked, ROWS) == rows
 
 
-def test_paddleocrs_order_stays_whatever_is_asked_for(settings: Settings) -> None:
-    if settings.models.profile.name != V4:
-        pytest.skip("the profile's models are not PaddleOCR 2.10's")
-    service = create_service("ocr_system", with_values(settings, compatible=True))
+def test_paddleocrs_order_stays_whatever_is_asked_for() -> None:
+    service = create_service("ocr_system", with_values(settings_for(Runtime.OPENVINO, V4), compatible=True))
     assert regions(service, NATURAL) == regions(service, ROWS) == regions(service)
     (page,) = service.reader.pages([picture_of(MIXED_BY_ROWS)], NATURAL)
     assert [[[x, y] for x, y in line.box] for line in page.lines] == regions(service)

@@ -129,7 +129,8 @@ def test_weights_are_stored_once_and_in_16_bits(folder: Path) -> None:
     assert (folder / "rec" / "dictionary.txt").is_file()
 
 
-@pytest.mark.parametrize("arguments", [["--convert"], []])
+@pytest.mark.thorough
+@pytest.mark.parametrize("arguments", [["--convert"], pytest.param([], marks=pytest.mark.thorough)])
 def test_a_second_run_changes_nothing(folder: Path, arguments: list[str]) -> None:
     first = compile_models(folder, "--convert")
     before = contents(folder)
@@ -154,7 +155,11 @@ def test_a_compiled_model_without_its_weights_is_not_used(folder: Path) -> None:
         answer(model, network_input("cls"))
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "damage",
+    [pytest.param(damage, marks=[pytest.mark.thorough] * (damage not in ("truncated", "zeros"))) for damage in DAMAGES],
+)
 def test_a_damaged_compiled_model_is_ignored_with_a_warning(
     folder: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -29,12 +29,16 @@ def launch(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(
     scope="session",
-    params=[mode for mode in ("hub", "hub-multiprocess", "lean") if mode.partition("-")[0] in WAYS],
+    params=[
+        pytest.param(mode, marks=[pytest.mark.thorough] * (mode == "hub-multiprocess"))
+        for mode in ("hub", "hub-multiprocess", "lean")
+        if mode.partition("-")[0] in WAYS
+    ],
 )
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server of all four modules, in each mode. Tests may send it anything, but none may leave it worse."""
     if request.param == "lean":
-        launched = launch_lean(tmp_path_factory.mktemp("lean"))(2)
+        launched = launch_lean(tmp_path_factory.mktemp("lean"))(2, PPOCR_KEPT_SHAPES="16")  # the default
     else:
         launched = launch_hub(request.getfixturevalue("hub_home"))(1 if request.param == "hub" else 2)
     with launched as server:

@@ -82,11 +82,14 @@ def processor_time(pid: int) -> int:
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
-    """Return this process's environment without the service's settings, for a server on the loopback interface."""
+    """Return this process's environment without the service's settings, for a server on the loopback interface.
+
+    After its start, it prepares no shapes of input: that takes longer than what most tests ask for.
+    """
     # With this tree on the path, another installation would run this tree's package.
     ignored = ("PPOCR_", "PYTHONWARN", "PYTHONPATH")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ignored)}
-    return {**inherited, "HUB_HOME": str(home), "PPOCR_HOST": "127.0.0.1", **variables}
+    return {**inherited, "HUB_HOME": str(home), "PPOCR_HOST": "127.0.0.1", "PPOCR_KEPT_SHAPES": "0", **variables}
 
 
 def install_modules(home: Path) -> "subprocess.CompletedProcess[str]":

@@ -17,6 +17,8 @@ from tests.certificates import Pair, make_certificate
 from tests.served.samples import as_base64, line
 from tests.served.server import PYTHON, ROOT, Launch, Served, environment, free_port
 
+pytestmark = pytest.mark.thorough_with_hub
+
 HELLO = as_base64(line("Hello World"))
 KEY = "a-key-that-is-long-enough"
 ORIGIN = "https://app.example"

@@ -14,6 +14,8 @@ from tests.matching import without_spaces
 from tests.served.samples import file_of, page
 from tests.served.server import ROOT, Served
 
+pytestmark = pytest.mark.thorough_with_hub
+
 LINES = ["Invoice No. 2026-117", "Total: 1,024.50"]
 PICTURE = file_of(page(LINES))
 COMMANDS = [

@@ -15,6 +15,7 @@ from tests.served.server import ROOT, WAYS
 NAMESPACE = ["unshare", "--net", "--mount"] + ([] if os.geteuid() == 0 else ["--user", "--map-root-user"])
 
 
+@pytest.mark.thorough_with_hub
 @pytest.mark.parametrize("way", WAYS)
 def test_nothing_leaves_the_machine(way: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     home = request.getfixturevalue("hub_home") if way == "hub" else tmp_path

@@ -30,6 +30,8 @@ from tests.served.server import (
     serving,
 )
 
+pytestmark = pytest.mark.thorough_with_hub
+
 HELLO = as_base64(line("Hello World"))
 LARGE = [as_base64(page([f"Line {number} of a long page" for number in range(12)]))] * 2
 LONG = {"PPOCR_GRACEFUL_TIMEOUT": "600"}  # longer than `Served.wait` waits, so that no test depends on it
@@ -51,11 +53,18 @@ def test_an_unreaped_process_counts_as_ended() -> None:
     assert has_ended(process.pid)
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["process", "process-group"])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("workers", "group"),
+    [
+        pytest.param(1, False, id="1-process", marks=pytest.mark.thorough),
+        pytest.param(1, True, id="1-process-group", marks=pytest.mark.thorough),
+        pytest.param(2, False, id="2-process", marks=pytest.mark.thorough),
+        pytest.param(2, True, id="2-process-group"),
+    ],
+)
 def test_sigterm_under_load_finishes_the_running_requests(launch: Launch, workers: int, group: bool) -> None:
     with launch(workers, **LONG) as server:
-        assert server.results("ocr_system", LARGE)
+        assert server.results("ocr_system", [HELLO])
         server.wait_until_idle()  # a process that is still loading would keep its request waiting
         # An idle connection, as proxies keep them.
         with requests.Session() as idle:
@@ -90,7 +99,9 @@ def test_sigterm_drops_requests_that_outlast_the_graceful_timeout(launch: Launch
         assert "Traceback" not in server.log()
 
 
-@pytest.mark.parametrize("delay", [0.3, 0.8, 2.0])
+@pytest.mark.parametrize(
+    "delay", [pytest.param(0.3, marks=pytest.mark.thorough), 0.8, pytest.param(2.0, marks=pytest.mark.thorough)]
+)
 def test_sigterm_while_starting_ends_the_process(launch: Launch, delay: float) -> None:
     with launch(until=None, **LONG) as server:
         time.sleep(delay)
@@ -183,7 +194,7 @@ def test_an_occupied_port_is_a_clear_error(hub_home: Path, mode: tuple[str, ...]
     assert done.stderr == f"hub: port {port} is in use; stop the process using it, or choose another one with -p\n"
 
 
-@pytest.mark.parametrize("leads_group", [True, False])
+@pytest.mark.parametrize("leads_group", [pytest.param(True, marks=pytest.mark.thorough), False])
 def test_hub_serving_stop_ends_the_server_of_a_port(hub_home: Path, leads_group: bool) -> None:
     port = str(free_port())
     options = ["serving", "start", "--modules", "ocr_cls", "-p", port]
@@ -201,7 +212,9 @@ def test_hub_serving_stop_ends_the_server_of_a_port(hub_home: Path, leads_group:
         assert "ocr_cls" in server.log()
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize(
+    "module", [pytest.param(name, marks=[pytest.mark.thorough] * (name in ("ocr_cls", "ocr_det"))) for name in MODULES]
+)
 def test_a_modules_configuration_file_starts_the_module(hub_home: Path, tmp_path: Path, module: str) -> None:
     config = json.loads((ROOT / "modules" / module / "config.json").read_text())
     assert config["port"] == 9000
@@ -225,7 +238,10 @@ def test_a_port_on_the_command_line_overrides_that_of_a_configuration_file(hub_h
         assert len(server.results("ocr_cls", [HELLO])) == 1
 
 
-@pytest.mark.parametrize("variables", [("FC_CUSTOM_LISTEN_PORT",), ("PORT", "FC_CUSTOM_LISTEN_PORT")])
+@pytest.mark.parametrize(
+    "variables",
+    [pytest.param(("FC_CUSTOM_LISTEN_PORT",), marks=pytest.mark.thorough), ("PORT", "FC_CUSTOM_LISTEN_PORT")],
+)
 def test_start_sh_serves_all_modules_in_its_own_process(tmp_path: Path, variables: tuple[str, ...]) -> None:
     if not (ROOT / ".venv").is_dir():
         pytest.skip("start.sh would set up .venv, which these tests do not run in")

@@ -128,7 +128,10 @@ def drive(server: Served, replacements: int) -> None:
             work.result()
 
 
-@pytest.mark.parametrize(("mode", "workers"), [((), 1), (MULTIPROCESS, 2)], ids=["default", "multiprocess"])
+@pytest.mark.parametrize(
+    ("mode", "workers"),
+    [pytest.param((), 1, id="default"), pytest.param(MULTIPROCESS, 2, id="multiprocess", marks=pytest.mark.thorough)],
+)
 def test_no_request_is_lost_while_processes_are_replaced(hub_home: Path, mode: tuple[str, ...], workers: int) -> None:
     with serving(hub_home, *mode, modules=["ocr_system"], PPOCR_MAX_MEMORY_MB=TOO_LOW) as server:
         first = server.workers()

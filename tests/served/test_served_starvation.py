@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif("lean" not in WAYS, reason="only PPOCR_TEST_HUB 
 
 HELLO = as_base64(line("Hello World"))
 PAGE = as_base64(page([f"Line {number} of a long page" for number in range(12)]))
-HUGE = [PAGE] * 24
+HUGE = [PAGE] * 8
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HALF_A_HEAD = b"GET /healthz HTTP/1.1\r\nX-Slow: "
 ONE_AT_A_TIME = {"PPOCR_MAX_CONCURRENCY": "1", "PPOCR_REQUEST_TIMEOUT": "600"}
@@ -60,6 +60,15 @@ def single(launch: Launch) -> Iterator[Served]:
     """A server that reads for one request at a time."""
     with launch(**ONE_AT_A_TIME) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def whole_time(single: Served) -> int:
+    """The processor time that a huge request takes when nobody leaves, in units of the kernel."""
+    worker = idle_worker(single)
+    before = processor_time(worker)
+    assert len(single.results("ocr_system", HUGE)) == len(HUGE)
+    return processor_time(worker) - before
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +151,7 @@ def test_silent_and_slow_clients_do_not_keep_others_waiting(start: Start) -> Non
 def test_more_connections_than_files_end_no_process_and_lose_no_request(start: Start) -> None:
     with start('ulimit -n 256; exec "$@"') as server:
         workers = server.workers()
-        with closing(post(server.port, [PAGE] * 4, "Connection: close")) as begun:
+        with closing(post(server.port, [PAGE] * 2, "Connection: close")) as begun:
             with attacking(server.port, silent=400):
                 assert_answers(server)
                 assert parts(receive(begun))[0].startswith(b"HTTP/1.1 200 ")
@@ -201,7 +210,7 @@ def test_idle_connections_are_closed_except_on_function_compute(launch: Launch, 
 def test_a_request_may_take_as_long_as_its_client_says(single: Served) -> None:
     (worker,) = single.workers()
 
-    late = single.post("ocr_system", HUGE, **{"X-Request-Timeout": "0.5"})
+    late = single.post("ocr_system", HUGE * 3, **{"X-Request-Timeout": "0.5"})
     single.wait_until_idle()
     with stopped(worker):
         never_begun = single.post("ocr_rec", [HELLO], **{"X-Request-Timeout": "0.3"})
@@ -221,7 +230,7 @@ def test_a_request_may_take_as_long_as_its_client_says(single: Served) -> None:
 def test_a_request_may_take_as_long_as_the_settings_say(launch: Launch) -> None:
     with launch(PPOCR_REQUEST_TIMEOUT="1") as server:
         (worker,) = server.workers()
-        late = server.post("ocr_system", HUGE, **{"X-Request-Timeout": "60"})
+        late = server.post("ocr_system", HUGE * 3, **{"X-Request-Timeout": "60"})
         server.wait_until_idle()
         with stopped(worker):
             never_begun = server.post("ocr_rec", [HELLO])
@@ -233,7 +242,7 @@ def test_a_request_may_take_as_long_as_the_settings_say(launch: Launch) -> None:
 
 
 @pytest.mark.parametrize("by_reset", [False, True], ids=["close", "reset"])
-def test_nothing_is_computed_for_a_client_that_has_left(single: Served, by_reset: bool) -> None:
+def test_nothing_is_computed_for_a_client_that_has_left(single: Served, whole_time: int, by_reset: bool) -> None:
     worker = idle_worker(single)
     request_id = f"left-{time.monotonic_ns()}"
     connection = post(single.port, HUGE, f"X-Request-Id: {request_id}")
@@ -248,21 +257,18 @@ def test_nothing_is_computed_for_a_client_that_has_left(single: Served, by_reset
     assert " module=ocr_system status=499 " in entry
     assert entry.endswith(" error=cancelled")
     single.wait_until_idle()
-    cancelled = processor_time(worker) - before
+    assert processor_time(worker) - before < whole_time / 2
     assert single.results("ocr_rec", [HELLO])
-    before = processor_time(worker)
-    assert len(single.results("ocr_system", HUGE)) == len(HUGE)
-    assert cancelled < (processor_time(worker) - before) / 2
 
 
 def test_a_client_that_has_sent_all_it_will_is_answered(single: Served) -> None:
-    with closing(post(single.port, [PAGE] * 4)) as connection:
+    with closing(post(single.port, [PAGE] * 2)) as connection:
         connection.shutdown(socket.SHUT_WR)
 
         found, body = parts(receive(connection))
 
     assert found.startswith(b"HTTP/1.1 200 ")
-    assert [len(items) for items in json.loads(body)["results"]] == [12] * 4
+    assert [len(items) for items in json.loads(body)["results"]] == [12] * 2
 
 
 def test_a_short_request_overtakes_a_huge_one(single: Served) -> None:
@@ -283,7 +289,7 @@ def test_sigterm_ends_the_wait_of_those_who_wait_and_answers_those_who_were_begu
     variables = {**ONE_AT_A_TIME, "PPOCR_DRAIN_SECONDS": "1", "PPOCR_GRACEFUL_TIMEOUT": "600"}
     with launch(**variables) as server:
         worker = idle_worker(server)
-        with closing(post(server.port, [PAGE] * 12)) as begun:
+        with closing(post(server.port, [PAGE] * 3)) as begun:
             wait_until_busy(worker)
             with stopped(worker), closing(server.begin("ocr_system", [PAGE])) as waiting:
                 server.process.send_signal(signal.SIGTERM)
@@ -300,7 +306,7 @@ def test_sigterm_ends_the_wait_of_those_who_wait_and_answers_those_who_were_begu
             found, body = parts(receive(begun))
             assert found.startswith(b"HTTP/1.1 200 ")
             assert b"\r\nConnection: close" in found
-            assert len(json.loads(body)["results"]) == 12
+            assert len(json.loads(body)["results"]) == 3
         assert server.wait() == 0
         assert "Traceback" not in server.log()
 
@@ -308,7 +314,7 @@ def test_sigterm_ends_the_wait_of_those_who_wait_and_answers_those_who_were_begu
 def test_a_process_that_is_killed_loses_no_request(launch: Launch) -> None:
     with launch(**ONE_AT_A_TIME) as server:
         worker = idle_worker(server)
-        connections = [post(server.port, [PAGE] * 4, "Connection: close") for _ in range(4)]
+        connections = [post(server.port, [PAGE] * 2, "Connection: close") for _ in range(3)]
         wait_until_busy(worker)
         server.wait_until_all_is_read()
 
@@ -318,7 +324,7 @@ def test_a_process_that_is_killed_loses_no_request(launch: Launch) -> None:
             with closing(connection):
                 found, body = parts(receive(connection))
                 assert found.startswith(b"HTTP/1.1 200 ")
-                assert [len(items) for items in json.loads(body)["results"]] == [12] * 4
+                assert [len(items) for items in json.loads(body)["results"]] == [12] * 2
         assert worker not in server.workers()
 
 
@@ -356,7 +362,7 @@ def test_the_rest_of_a_refused_body_does_not_destroy_the_answer(single: Served) 
         assert receive(connection).startswith(b"HTTP/1.1 404 ")
 
 
-@pytest.mark.parametrize("output", ["full", "stuck", "gone"])
+@pytest.mark.parametrize("output", [pytest.param("full", marks=pytest.mark.thorough), "stuck", "gone"])
 def test_a_log_that_cannot_be_written_changes_no_answer(start: Start, tmp_path: Path, output: str) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -297,6 +297,7 @@ def recorder(services: dict[str, Service]) -> _Recorder:
 CLOSER = DetectionOptions(closer_side_len=1600)
 
 
+@pytest.mark.thorough_with_paddle
 @pytest.mark.parametrize("shape", [(1, 1_000_000), (4, 1_000_000), (300_000, 2), (40, 60_000)])
 def test_strips_stay_within_the_limit_of_pixels(recorder: _Recorder, shape: tuple[int, int]) -> None:
     image = blank(*shape)
@@ -306,6 +307,7 @@ def test_strips_stay_within_the_limit_of_pixels(recorder: _Recorder, shape: tupl
     assert max(height * width for height, width in recorder.shapes) <= 6_000_000  # 4 million before sides are rounded
 
 
+@pytest.mark.thorough_with_paddle
 def test_pictures_within_pictures_are_looked_at_a_few_times(recorder: _Recorder) -> None:
     image = blank(6000, 6000)
     for level in range(1, 12):  # each a rectangle in the middle of the one before, dark and light in turn

@@ -78,6 +78,7 @@ def test_boxes_turn_as_their_picture_does(angle: int, width: int, height: int, d
     np.testing.assert_array_equal(turn_boxes(moved, -angle % 360, *(turned.shape[1], turned.shape[0])), box)
 
 
+@pytest.mark.thorough_with_paddle
 @pytest.mark.parametrize("size", [18, 36, 60])
 def test_the_letters_of_a_column_are_set_upright(reader: Reader, size: int) -> None:
     column = draw_downwards(COLUMNS[0], size=size, margin=round(size * 0.12))
@@ -100,6 +101,7 @@ def test_a_page_is_read_as_if_it_were_upright(read: Read, angle: int) -> None:
     assert [text for text, _ in outline(page)] == [without_spaces(line.text) for line in LINES]
 
 
+@pytest.mark.thorough_with_paddle
 @pytest.mark.parametrize("angle", ANGLES)
 def test_boxes_refer_to_the_picture_as_sent_and_begin_at_the_texts_top_left(read: Read, angle: int) -> None:
     page = read(laid(PAGE, angle))
@@ -114,6 +116,7 @@ def test_boxes_refer_to_the_picture_as_sent_and_begin_at_the_texts_top_left(read
     assert (boxes < [page.width, page.height]).all()
 
 
+@pytest.mark.thorough_with_paddle
 @pytest.mark.parametrize("angle", ANGLES)
 def test_boxes_of_words_turn_with_the_page(reader: Reader, angle: int) -> None:
     options = ReadOptions(words=True)
@@ -128,6 +131,7 @@ def test_boxes_of_words_turn_with_the_page(reader: Reader, angle: int) -> None:
     assert np.abs(turned - np.array([word.box for word in expected])).max() < LINES[0].size / 3
 
 
+@pytest.mark.thorough_with_paddle
 def test_each_picture_of_a_call_has_its_own_angle(reader: Reader, read: Read) -> None:
     blank = np.full((200, 300, 3), 255, dtype=np.uint8)
     pictures = [laid(PAGE, 180), PAGE, blank, laid(PAGE, 90), columns(), laid(PAGE, 270), draw_line("Exit 24")]
@@ -136,6 +140,7 @@ def test_each_picture_of_a_call_has_its_own_angle(reader: Reader, read: Read) ->
     assert [outline(page) for page in together] == [outline(read(picture)) for picture in pictures]
 
 
+@pytest.mark.thorough_with_paddle
 def test_an_upright_page_that_reads_well_costs_nothing_beyond_reading_it(reader: Reader) -> None:
     stages: dict[bool, list[str]] = {}
     for orientation in (False, True):
@@ -144,6 +149,7 @@ def test_an_upright_page_that_reads_well_costs_nothing_beyond_reading_it(reader:
     assert sorted(stages[True]) == sorted(stages[False])
 
 
+@pytest.mark.thorough_with_paddle
 @pytest.mark.parametrize("angle", ANGLES)
 def test_a_page_stays_as_it_lies_without_the_option(reader: Reader, angle: int) -> None:
     (page,) = reader.pages([laid(PAGE, angle)], ReadOptions(orientation=False))
@@ -163,6 +169,7 @@ def test_a_page_in_columns_of_upright_letters_is_not_turned(reader: Reader, read
     assert page == reader.pages([columns()], ReadOptions(orientation=False))[0]
 
 
+@pytest.mark.thorough_with_paddle
 def test_columns_of_kana_which_read_badly_are_not_turned(read: Read) -> None:
     texts = ("吾輩は猫である名前はまだ無い", "どこで生れたかとんと見当がつ", "かぬ何でも薄暗いじめじめした")
     font_for(texts[0], 30)  # names the missing package
@@ -170,6 +177,7 @@ def test_columns_of_kana_which_read_badly_are_not_turned(read: Read) -> None:
     assert read(np.ascontiguousarray(image)).angle == 0
 
 
+@pytest.mark.thorough_with_paddle
 @pytest.mark.parametrize("angle", ANGLES)
 @pytest.mark.parametrize("count", [1, 2])
 def test_one_or_two_lines_stay_as_they_are(read: Read, count: int, angle: int) -> None:
@@ -183,15 +191,28 @@ def test_one_or_two_lines_stay_as_they_are(read: Read, count: int, angle: int) -
 # ---- real pictures
 
 
-@pytest.mark.parametrize("name", ["receipts/112.jpg", "receipts/136.jpg", "pages/ja_123_scan.jpg"])
-@pytest.mark.parametrize("angle", ANGLES)
+SCANS = ("receipts/112.jpg", "receipts/136.jpg", "pages/ja_123_scan.jpg")
+ALWAYS_TURNED = dict(zip(SCANS, ANGLES[1:], strict=True))
+
+
+@pytest.mark.thorough_with_paddle
+@pytest.mark.parametrize(
+    ("name", "angle"),
+    [
+        pytest.param(name, angle, marks=[pytest.mark.thorough] * (ALWAYS_TURNED[name] != angle))
+        for name in SCANS
+        for angle in ANGLES
+    ],
+)
 def test_real_pages_are_turned(read: Read, shared_data: Path, name: str, angle: int) -> None:
     image = decode_picture((shared_data / name).read_bytes(), 100_000_000)
     assert read(laid(image, angle)).angle == angle
 
 
-def test_no_upright_picture_is_turned(read: Read, shared_data: Path) -> None:
-    files = sorted((shared_data / "images").iterdir())
+@pytest.mark.thorough_with_paddle
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.thorough)])
+def test_no_upright_picture_is_turned(read: Read, shared_data: Path, step: int) -> None:
+    files = sorted((shared_data / "images").iterdir())[::step]
     assert files
     for file in files:
         assert read(decode_picture(file.read_bytes(), 100_000_000)).angle == 0, file

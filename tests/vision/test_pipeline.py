@@ -43,14 +43,26 @@ def text_of(lines: Sequence[dict[str, Any]]) -> str:
     return without_spaces("".join(line["text"] for line in lines))
 
 
+@pytest.mark.thorough_with_paddle
 @TEXTS
-@pytest.mark.parametrize("degrees", [0, -10, -2, 5, 15, 30, 45, -45, 90, -90, 180, 135])
+@pytest.mark.parametrize(
+    "degrees",
+    [
+        0,
+        -10,
+        5,
+        45,
+        90,
+        *(pytest.param(degrees, marks=pytest.mark.thorough) for degrees in (-2, 15, 30, -45, -90, 180, 135)),
+    ],
+)
 def test_text_is_read_at_any_angle(read: Reader, text: str, degrees: float) -> None:
     lines = read(rotate(draw_line(text, margin=100), degrees))
     assert [without_spaces(line["text"]) for line in lines] == [without_spaces(text)]
     assert lines[0]["confidence"] > 0.9
 
 
+@pytest.mark.thorough_with_paddle
 @TEXTS
 @pytest.mark.parametrize("size", [10, 12, 16, 24, 64])
 def test_small_and_large_text_is_read(read: Reader, text: str, size: int) -> None:
@@ -61,12 +73,14 @@ def test_text_that_fills_the_picture_is_read(read: Reader) -> None:
     assert text_of(read(draw_line(CHINESE, size=200, margin=100))) == CHINESE
 
 
+@pytest.mark.thorough_with_paddle
 @TEXTS
 @pytest.mark.parametrize("size", [12, 16, 24])
 def test_a_tightly_cropped_line_is_read(read: Reader, text: str, size: int) -> None:
     assert text_of(read(draw_line(text, size=size, margin=size // 2))) == without_spaces(text)
 
 
+@pytest.mark.thorough_with_paddle
 @TEXTS
 @pytest.mark.parametrize(
     ("ink", "paper"),
@@ -83,6 +97,7 @@ def test_faint_and_coloured_text_is_read(
     assert text_of(read(draw_line(text, ink=ink, paper=paper))) == without_spaces(text)
 
 
+@pytest.mark.thorough_with_paddle
 @TEXTS
 @pytest.mark.parametrize("deviation", [20, 40, 60])
 def test_noisy_text_is_read(read: Reader, text: str, deviation: float) -> None:
@@ -92,6 +107,7 @@ def test_noisy_text_is_read(read: Reader, text: str, deviation: float) -> None:
     assert edit_similarity(got, without_spaces(text)) >= expected
 
 
+@pytest.mark.thorough_with_paddle
 @TEXTS
 def test_blurred_text_is_read(read: Reader, text: str) -> None:
     blurred = np.kron(shrink(draw_line(text, size=40, margin=100), 3), np.ones((3, 3, 1), dtype=np.uint8))
@@ -225,6 +241,7 @@ def test_an_upside_down_page_is_read(read: Reader, unclassified: Reader, unturne
     assert [without_spaces(line["text"]) for line in read(page)] == expected[::-1]
 
 
+@pytest.mark.thorough_with_paddle
 def test_one_upside_down_line_leaves_the_others_as_they_are(read: Reader) -> None:
     upright = [Placed("Departures today", 60, 50, 36), Placed("No smoking please", 60, 250, 36)]
     upright += [Placed("6109", 620, 50, 40), Placed("1960", 620, 250, 40)]
@@ -235,6 +252,7 @@ def test_one_upside_down_line_leaves_the_others_as_they_are(read: Reader) -> Non
     ]  # fmt: skip
 
 
+@pytest.mark.thorough_with_paddle
 def test_each_picture_is_turned_independently(services: dict[str, Service]) -> None:
     pages = [draw_page(row, 900, 320) for row in ROWS]
     pages[1] = rotate(pages[1], 180)
@@ -251,6 +269,7 @@ def test_lines_that_read_well_are_not_classified(services: dict[str, Service]) -
     assert "cls_engine" not in watch.seconds
 
 
+@pytest.mark.thorough_with_paddle
 def test_upright_lines_that_the_classifier_would_turn_stay_upright(
     services: dict[str, Service], read: Reader, unclassified: Reader, shared_data: Path
 ) -> None:
@@ -265,6 +284,7 @@ def test_upright_lines_that_the_classifier_would_turn_stay_upright(
     assert tempting >= 4
 
 
+@pytest.mark.thorough_with_paddle
 def test_pictures_are_read_in_portions(services: dict[str, Service], monkeypatch: pytest.MonkeyPatch) -> None:
     images = [draw_page([Placed(f"Gate {number}", 40, 40), Placed("出口", 40, 120)], 320, 224) for number in range(5)]
     together = services["ocr_system"].run(images, Stopwatch())

@@ -257,6 +257,7 @@ def test_a_blank_crop_gives_an_empty_text(recognizer: TextRecognizer) -> None:
     assert recognizer([np.full((48, 320, 3), 255, dtype=np.uint8)], Stopwatch()) == [Text("", 0.0)]
 
 
+@pytest.mark.thorough_with_paddle
 def test_words_of_a_split_line_with_a_blank_piece(recognizer: TextRecognizer) -> None:
     first, last = (scale_line(draw_line(words, margin=6), 48, WIDEST) for words in ("boats sail", "past the harbour"))
     blank = np.full((48, 15_000, 3), 255, dtype=np.uint8)
@@ -267,6 +268,7 @@ def test_words_of_a_split_line_with_a_blank_piece(recognizer: TextRecognizer) ->
     assert text.words.words[-1].end > 0.9
 
 
+@pytest.mark.thorough_with_paddle
 def test_words_of_a_split_line_are_those_of_its_text(recognizer: TextRecognizer) -> None:
     # Letters without gaps, as far as the splitting can tell: the words are split.
     line = draw_line("boatssailslowlypasttheoldharbour" * 14, margin=6)
@@ -292,6 +294,7 @@ def lanes(settings: Settings) -> list[Engine]:
     return [POOL.engine(replace(spec, lane=lane)) for lane in range(3)]
 
 
+@pytest.mark.thorough_with_paddle
 def test_several_engines_read_the_same_as_one(lanes: list[Engine], options: RecognitionOptions) -> None:
     crops = [draw_line(f"{word} {number}", margin=6) for number in (7, 2026) for word in WORDS]
     options = replace(options, packing=ALONE)
@@ -333,6 +336,7 @@ class Observed:
         return self._engine(inputs)
 
 
+@pytest.mark.thorough_with_paddle
 @pytest.mark.parametrize("count", [2, 3])
 def test_engines_work_concurrently_from_both_ends(lanes: list[Engine], options: RecognitionOptions, count: int) -> None:
     group = threading.Barrier(count, timeout=PATIENCE_SECONDS)

@@ -33,6 +33,7 @@ from ppocr_serving.workers.pool import WorkerPool
 from ppocr_serving.workers.process import Crew, WorkerProcess
 from ppocr_serving.workers.worker import Work, run_worker
 from tests.asgi import Answer, ask
+from tests.flat_settings import with_values
 
 __all__ = ["Client", "reading"]
 
@@ -148,7 +149,11 @@ def work(channel: int, arguments: str) -> NoReturn:
     """Be the worker."""
     served, settings = pickle.loads(bytes.fromhex(arguments))
     engines = EnginePool()
-    readers = {name: Reader(settings=own, pool=engines, roles=MODULES[name].roles) for name, own in served.items()}
+    readers = {
+        # Preparing shapes of input after the start takes longer than most tests do.
+        name: Reader(settings=with_values(own, kept_shapes=0), pool=engines, roles=MODULES[name].roles)
+        for name, own in served.items()
+    }
     own_work = Work(
         load=lambda: load_engines(readers.values()),
         try_out=lambda: try_out(readers.values()),
