@@ -12,12 +12,13 @@ from ppocr_serving.results import Box, Line, Page, Word
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.classification import TextClassifier
 from ppocr_serving.vision.detection import DetectionOptions, TextDetector, box_order
-from ppocr_serving.vision.geometry import BoxArray, order_clockwise
+from ppocr_serving.vision.geometry import BoxArray, is_turned, order_clockwise
 from ppocr_serving.vision.layout import find_layout
 from ppocr_serving.vision.orientation import CERTAIN, angle_of_side, turn_boxes, turn_picture, upside_down_pages
 from ppocr_serving.vision.pictures import BgrImage
 from ppocr_serving.vision.recognition import Text
 from ppocr_serving.vision.rereading import CroppedLine, LineReader, ranges
+from ppocr_serving.vision.scripts import is_unspaced
 from ppocr_serving.vision.words import word_boxes
 
 __all__ = ["PipelineOptions", "TextSystem", "require_lines", "to_box"]
@@ -40,8 +41,8 @@ class PipelineOptions:
         max_lines: Maximum number of lines of all pictures together.
         orientation: Read pictures that lie on their side or upside down as if they were upright.
         words: Find the words of each line.
-        text_corners: Begin the box of an upside-down line at the text's top left; otherwise where the detector does, at
-            the picture's.
+        text_corners: Begin the box of a line that is upside down or on its side at the text's top left; otherwise where
+            the detector does, at the picture's.
     """
 
     detection: DetectionOptions
@@ -204,9 +205,9 @@ def _page(picture: _Picture, texts: Sequence[Text], options: PipelineOptions) ->
     for index, paragraph in zip(kept, paragraphs, strict=True):
         text = texts[index]
         box, words = to_box(boxes[index]), _words(text, picture.boxes[index], picture)
-        # A single character is often a speck, of which the classifier cannot tell how it lies.
-        if text.is_upside_down and options.text_corners and len(text.text) > 1:
-            box, words = _half_turned(box), tuple(replace(word, box=_half_turned(word.box)) for word in words)
+        if options.text_corners and (corner := _top_left(text, picture.boxes[index])):
+            box = _from_corner(box, corner)
+            words = tuple(replace(word, box=_from_corner(word.box, corner)) for word in words)
         lines.append(Line(text.text, text.confidence, box, words, paragraph))
     return Page(*picture.size, tuple(lines[place] for place in order), picture.angle)
 
@@ -243,9 +244,20 @@ def _words(text: Text, box: npt.NDArray[np.float32], picture: _Picture) -> tuple
     return tuple(replace(word, box=to_box(corners)) for word, corners in zip(words, turned, strict=True))
 
 
-def _half_turned(box: Box) -> Box:
-    """Return a box that begins at the opposite corner."""
-    return box[2], box[3], box[0], box[1]
+def _top_left(text: Text, box: npt.NDArray[np.float32]) -> int:
+    """Return at which corner of its box, counted from 0, a line of text has its top left."""
+    # A single character is often a speck, of which nothing tells how it lies.
+    if len(text.text) < 2:
+        return 0
+    # Han and kana may stand upright below one another in a high box; other letters run along it.
+    is_turned_text = is_turned(box) and not any(map(is_unspaced, text.text))
+    return 2 * text.is_upside_down + is_turned_text
+
+
+def _from_corner(box: Box, corner: int) -> Box:
+    """Return a box that begins at another one of its corners."""
+    first, second, third, fourth = box[corner:] + box[:corner]
+    return first, second, third, fourth
 
 
 def _upside_down(text: Text) -> Text:
