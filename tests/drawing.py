@@ -1,5 +1,6 @@
 """Pictures with known text, drawn with Debian's fonts."""
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -40,7 +41,8 @@ class Placed(NamedTuple):
 
 def font_for(text: str, size: int) -> ImageFont.FreeTypeFont:
     """Return a font with the text's glyphs; if it is missing, fail the test and name its Debian package."""
-    path, package = _LATIN if text.isascii() else _CHINESE
+    is_latin = text.isascii() or any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)
+    path, package = _LATIN if is_latin else _CHINESE  # DejaVu has Hebrew and Arabic, too
     if not path.is_file():
         pytest.fail(f"the font {path} is missing; run: apt-get install {package}", pytrace=False)
     return ImageFont.truetype(str(path), size)
