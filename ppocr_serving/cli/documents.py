@@ -13,7 +13,7 @@ from ppocr_serving.outputs.jsonl import end_record, error_record, page_record
 from ppocr_serving.outputs.origins import origin_of
 from ppocr_serving.outputs.sources import OpenedSource
 from ppocr_serving.reading.documents import DocumentLimits
-from ppocr_serving.reading.inputs import read_file
+from ppocr_serving.reading.files import read_file
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.reading.page_numbers import chosen_pages
 from ppocr_serving.reading.reader import Reader

@@ -12,7 +12,8 @@ from paddlehub.module.module import RunModule, runnable, serving
 
 from ppocr_serving.engines import EnginePool
 from ppocr_serving.errors import InvalidRequest
-from ppocr_serving.reading.inputs import check_arrays, decode_base64, decode_pictures, naming_item, read_source
+from ppocr_serving.reading.files import naming_item
+from ppocr_serving.reading.inputs import check_arrays, decode_base64, decode_pictures, read_source
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.settings import ServerSettings, load_settings

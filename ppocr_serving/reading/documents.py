@@ -7,7 +7,8 @@ from typing import Final, Literal, NamedTuple, Protocol, Self
 import numpy as np
 
 from ppocr_serving.errors import ImageDecodeError, LimitExceeded
-from ppocr_serving.reading.inputs import check_arrays, naming_item
+from ppocr_serving.reading.files import naming_item
+from ppocr_serving.reading.inputs import check_arrays
 from ppocr_serving.results import Line
 from ppocr_serving.settings import Settings
 from ppocr_serving.vision.foreign_files import foreign_kind

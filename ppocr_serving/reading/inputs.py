@@ -3,13 +3,13 @@
 import binascii
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from ppocr_serving.errors import ImageDecodeError, InvalidRequest, LimitExceeded
+from ppocr_serving.reading.files import naming_item, read_file
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.vision.pictures import BgrImage, decode_picture, picture_size
 
@@ -22,10 +22,6 @@ __all__ = [
     "decode_base64",
     "decode_base64_file",
     "decode_pictures",
-    "name_of",
-    "naming_item",
-    "naming_source",
-    "read_file",
     "read_source",
 ]
 
@@ -182,20 +178,6 @@ def read_source(source: Source, max_pixels: int) -> BgrImage:
     return decode_picture(source if isinstance(source, bytes) else read_file(source), max_pixels)
 
 
-def read_file(path: str | Path) -> bytes:
-    """Return the bytes of a file.
-
-    Raises:
-        InvalidRequest: It cannot be read.
-    """
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise InvalidRequest(f"cannot be read ({error.strerror}); give a picture or PDF file") from error
-    except ValueError as error:  # a path with a null character
-        raise InvalidRequest("is not the path of a file; give a picture or PDF file") from error
-
-
 def check_arrays(images: Iterable[object]) -> Iterator[BgrImage]:
     """Check that arrays are pictures, each on demand.
 
@@ -215,27 +197,3 @@ def check_arrays(images: Iterable[object]) -> Iterator[BgrImage]:
         if not image.size:
             raise InvalidRequest(f"images[{index}]: has the shape {image.shape}; give at least 1x1 pixel")
         yield np.ascontiguousarray(image)
-
-
-@contextmanager
-def naming_item(name: str) -> Iterator[None]:
-    """Prefix the errors of the enclosed block with the name of an item."""
-    try:
-        yield
-    except (InvalidRequest, LimitExceeded) as error:
-        raise type(error)(f"{name} {error}") from error
-
-
-def name_of(source: Source) -> str:
-    """Return the path of a source; empty if it has none."""
-    return str(source) if isinstance(source, str | Path) else ""
-
-
-@contextmanager
-def naming_source(source: Source) -> Iterator[None]:
-    """Prefix the errors of the enclosed block with the path of a source, if it has one."""
-    if name := name_of(source):
-        with naming_item(f"{name}:"):
-            yield
-    else:
-        yield

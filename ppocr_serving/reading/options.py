@@ -38,6 +38,7 @@ Region = tuple[_Start, _Start, _Length, _Length]
 """x and y of the top left corner, width and height: pixels of the page as displayed."""
 
 _MAX_REGIONS = 16
+_SECRET: Final = frozenset({"password"})
 _MAX_PASSWORD = 128
 _REGION_FORM = "[x, y, width, height] in whole pixels, with a width and a height of at least 1"
 
@@ -46,30 +47,32 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Options of one call; None keeps the reader's own setting.
 
     Attributes:
-        det_limit_side_len: Pixels from 32 to 8192; see `det_limit_type`.
+        det_limit_side_len: Length of a side in pixels; see `det_limit_type`.
         det_limit_type: `max` shrinks pictures whose longer side exceeds the limit before detection, `min` enlarges
             those whose shorter side is below it.
-        det_closer_side_len: Pixels from 0 to 4000 of the longer side up to which pictures are enlarged for a second
-            look, where the first one found small text; 0 means no second look.
+        det_closer_side_len: Length of the longer side, in pixels, up to which pictures are enlarged for a
+            second look, where the first one found small text; 0 means no second look.
         det_db_thresh: Probability in [0, 1] above which a pixel is text.
         det_db_box_thresh: Minimum mean probability of a box, in [0, 1].
         det_db_unclip_ratio: How far boxes are expanded, from 0.1 to 10.
-        det_db_score_mode: Area of that mean: `fast` the box, `slow` the contour.
-        use_dilation: Dilate the thresholded map before looking for boxes.
+        det_db_score_mode: Where the mean probability of a box is taken: in the box itself (`fast`), or within
+            the contour of the text (`slow`).
+        use_dilation: Thicken what was found to be text before drawing boxes around it.
         use_angle_cls: Look for lines that are upside down.
-        cls_thresh: Confidence in [0, 1] above which a line is rotated.
+        cls_thresh: Confidence in [0, 1] above which a line counts as upside down.
         drop_score: Lines with less confidence than this, in [0, 1], are dropped.
         reread_score: Lines with less confidence than this, in [0, 1], are read again by the profile's second
-            recogniser: 0 none, 1 all.
+            recogniser: with 0 none, with 1 all.
         reading_order: Order of the lines: `natural` reads columns one after the other, `rows` straight across the page.
         orientation: Read pictures that lie on their side or upside down as if they were upright.
         words: Find the words of each line.
-        region: The only part of each page to read, or up to 16 parts, in the order in which they are read: x, y, width
-            and height in pixels of the page as displayed. Afterwards a tuple of such tuples.
+        region: The only part of each page to read: x and y of its top left corner, width and height, in pixels
+            of the page as displayed. Or a list of up to 16 such parts, in the order in which they are to be
+            read.
         pages: Pages to read of files that have several: numbers and ranges, such as "1-3,7,10-".
         dpi: Pixels per inch at which pages of a PDF are rendered, from 72 to 600.
-        pdf_text: Whether the text that a page of a PDF holds itself is taken if it is usable (`prefer`) or `never`,
-            which is what None means.
+        pdf_text: With `prefer`, the text that a page of a PDF holds itself is taken if it is usable. With
+            `never`, the default, the page is always read as a picture.
         password: Opens a PDF; at most 128 characters, never shown.
 
     Raises:
@@ -139,6 +142,16 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     def given(self) -> dict[str, Any]:
         """Return the options that are set, by name."""
         return {name: value for name in _HINTS if (value := getattr(self, name)) is not None}
+
+    def plain(self) -> dict[str, bool | float | str | None]:
+        """Return all options but the password by name, as texts and numbers; None for those that are not set."""
+        return {name: _plain(getattr(self, name)) for name in _HINTS if name not in _SECRET}
+
+
+def _plain(value: object) -> bool | float | str | None:
+    if isinstance(value, tuple):  # regions, as they are given in a query
+        return ";".join(",".join(map(str, region)) for region in value)
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def _check_regions(value: Any) -> tuple[Region, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ppocr_serving.errors import InvalidRequest, LimitExceeded, OcrError, PageDeadlineExceeded
 from ppocr_serving.reading.documents import OpenDocument
-from ppocr_serving.reading.inputs import naming_item
+from ppocr_serving.reading.files import naming_item
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.reading.page_numbers import chosen_pages
 from ppocr_serving.reading.regions import clipped, lines_within
@@ -32,6 +32,7 @@ class PageReader:
         settings: What the options leave open.
         options: Of the call.
         watch: Receives the time of every stage; its end ends the reading.
+        look: Called with the picture of each page before it is read, or its own text taken.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class PageReader:
         settings: ReadingSettings,
         options: ReadOptions,
         watch: Stopwatch,
+        look: Callable[[BgrImage], None] | None = None,
     ) -> None:
         self._read = read
+        self._look = look
         self._options = options
         self._watch = watch
         self._dpi = options.dpi or settings.pdf_dpi
@@ -73,6 +76,8 @@ class PageReader:
             with self._watch("decode"):
                 lines = document.text_lines(number, self._dpi)
             if lines is not None:
+                if self._look is not None:
+                    self._render(document, number)
                 require_lines(len(lines), self._max_lines)
                 width, height, dpi = document.page_size(number, self._dpi)
                 return Page(width, height, self._arranged(lines, width, height), 0, number, dpi, "pdf")
@@ -85,7 +90,10 @@ class PageReader:
 
     def _render(self, document: OpenDocument, number: int) -> BgrImage:
         with self._watch("decode"):
-            return document.render(number, self._dpi).image
+            image = document.render(number, self._dpi).image
+            if self._look is not None:
+                self._look(image)
+        return image
 
     def _arranged(self, lines: Sequence[Line], width: int, height: int) -> tuple[Line, ...]:
         """Return lines of a page's own text in the order and with the words that were asked for."""

@@ -1,6 +1,6 @@
 """The text in pictures and files, read with the stages that the settings ask for."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import product
@@ -12,7 +12,8 @@ from ppocr_serving.engines import Engine, EnginePool
 from ppocr_serving.errors import InvalidRequest, OcrError
 from ppocr_serving.models import ROLES, Role
 from ppocr_serving.reading.documents import DocumentLimits, OpenDocument, open_document
-from ppocr_serving.reading.inputs import Source, name_of, naming_source, read_file
+from ppocr_serving.reading.files import name_of, naming_source, read_file
+from ppocr_serving.reading.inputs import Source
 from ppocr_serving.reading.models import hashes_of
 from ppocr_serving.reading.options import ReadOptions, pipeline_options
 from ppocr_serving.reading.pages import PageReader, render_pages
@@ -126,7 +127,12 @@ class Reader:
             yield from self.read_open(document, options, watch=watch)
 
     def read_open(
-        self, document: OpenDocument, options: ReadOptions | None = None, *, watch: Stopwatch | None = None
+        self,
+        document: OpenDocument,
+        options: ReadOptions | None = None,
+        *,
+        watch: Stopwatch | None = None,
+        look: Callable[[BgrImage], None] | None = None,
     ) -> Generator[Page, None, None]:
         """Read as `read_pages` does, from a file that is already open; it stays open.
 
@@ -134,6 +140,8 @@ class Reader:
             document: The file; see `ppocr_serving.reading.documents`.
             options: As for `read`.
             watch: As for `read_pages`.
+            look: Called with the picture of each page, (H, W, 3) uint8 BGR, before it is read, or its own text taken.
+                An InvalidRequest or LimitExceeded that it raises is the page's error.
 
         Raises:
             OcrError: As for `read`.
@@ -144,7 +152,7 @@ class Reader:
             (page,) = self._pages(images, chosen, stopwatch, is_named=False)
             return page
 
-        yield from PageReader(read, self.settings.reading, chosen, stopwatch)(document)
+        yield from PageReader(read, self.settings.reading, chosen, stopwatch, look)(document)
 
     def page_images(self, source: Source, options: ReadOptions | None = None) -> Generator[BgrImage, None, None]:
         """Yield the pages that `read_pages` reads with the same arguments, as pictures.
@@ -196,8 +204,8 @@ class Reader:
             options: Options of this call.
             watch: Receives the time of every stage.
             paragraphs: Find paragraphs also where lines stay in rows; without, those pages take a hundredth less time.
-            text_corners: Begin the boxes of lines that are upside down on their page at the text's top left; without,
-                at the page's, as PaddleOCR does.
+            text_corners: Begin the boxes of lines that are upside down or on their side at the text's top left;
+                without, at the page's, as PaddleOCR does.
 
         Returns:
             One page per picture, in order.

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ppocr_serving.errors import InvalidRequest, LimitExceeded
-from ppocr_serving.reading.inputs import naming_item
+from ppocr_serving.reading.files import naming_item
 from ppocr_serving.reading.options import Region
 from ppocr_serving.results import Box, Line, Page
 from ppocr_serving.vision.pictures import BgrImage

@@ -11,7 +11,8 @@ import msgspec
 
 from ppocr_serving.errors import ImageDecodeError, InvalidRequest, LimitExceeded
 from ppocr_serving.models import Role
-from ppocr_serving.reading.inputs import InputLimits, PictureFiles, check_files, naming_item
+from ppocr_serving.reading.files import naming_item
+from ppocr_serving.reading.inputs import InputLimits, PictureFiles, check_files
 from ppocr_serving.reading.options import DOCUMENT_OPTIONS, ReadOptions
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.results import Box, Line, Page, Word

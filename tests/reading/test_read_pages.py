@@ -4,6 +4,7 @@ import io
 import re
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from ppocr_serving.errors import (
 from ppocr_serving.reading.deadline import Deadline
 from ppocr_serving.reading.documents import DocumentLimits, open_document
 from ppocr_serving.timing import Stopwatch
+from ppocr_serving.vision.pictures import BgrImage
 from tests.conftest import settings_for
 from tests.drawing import Placed, draw_page, rotate
 from tests.flat_settings import with_values
@@ -175,6 +177,18 @@ def test_an_open_file_can_be_read_and_drawn(reader: Reader) -> None:
     assert tuple(pages) == reader.read(data, options).pages
     images = list(reader.page_images(data, options))
     assert [image.shape[:2] for image in images] == [(page.height, page.width) for page in pages]
+
+
+@pytest.mark.parametrize("pdf_text", ["never", "prefer"])
+def test_each_page_is_shown_once_before_it_is_read(reader: Reader, pdf_text: Literal["never", "prefer"]) -> None:
+    data = text_page(show("First page", 40, 100, 40), show("Second page", 40, 100, 40))
+    options = ReadOptions(dpi=100, pdf_text=pdf_text)
+    seen: list[BgrImage] = []
+    with open_document(data, DocumentLimits.of(reader.settings)) as document:
+        for number, page in enumerate(reader.read_open(document, options, look=seen.append), 1):
+            assert (len(seen), page.text) == (number, ("First page", "Second page")[number - 1])
+    for image, expected in zip(seen, reader.page_images(data, options), strict=True):
+        np.testing.assert_array_equal(image, expected)
 
 
 def test_the_picture_of_a_page_that_cannot_be_drawn_is_empty(reader: Reader) -> None:

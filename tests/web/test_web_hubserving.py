@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ppocr_serving.errors import ImageDecodeError, InvalidRequest, LimitExceeded
-from ppocr_serving.reading.inputs import InputLimits, decode_pictures, naming_item
+from ppocr_serving.reading.files import naming_item
+from ppocr_serving.reading.inputs import InputLimits, decode_pictures
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.timing import Stopwatch
 from ppocr_serving.web.contract import MODULE_NAMES, encode_answer, encode_error

@@ -4,7 +4,8 @@ import re
 from typing import Final
 
 from ppocr_serving.errors import InvalidRequest
-from ppocr_serving.reading.inputs import decode_base64_file, naming_item
+from ppocr_serving.reading.files import naming_item
+from ppocr_serving.reading.inputs import decode_base64_file
 from ppocr_serving.web.call import Call
 from ppocr_serving.web.urls import UrlLimits, fetch
 
