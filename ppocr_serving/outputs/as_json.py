@@ -24,7 +24,18 @@ from ppocr_serving.outputs.wire import (
 from ppocr_serving.results import Box, Document, Line, Page, Word
 from ppocr_serving.values import plain_reason
 
-__all__ = ["Limits", "encodable", "encode_times", "read", "wire_error", "wire_page", "write"]
+__all__ = [
+    "Limits",
+    "encodable",
+    "encode_times",
+    "error_of",
+    "page_of",
+    "read",
+    "read_items",
+    "wire_error",
+    "wire_page",
+    "write",
+]
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _ERRORS: Final = {
@@ -35,6 +46,13 @@ _ERRORS: Final = {
 }
 _MILLISECOND_DIGITS = 3
 _MAX_NAME = 4096
+
+
+class _SentOrigin(msgspec.Struct, frozen=True):
+    profile: str
+    files: dict[str, str]
+    options: dict[str, bool | int | float | str | None]
+    version: str
 
 
 class Limits(NamedTuple):
@@ -76,15 +94,21 @@ def read(data: bytes, limits: Limits = Limits()) -> tuple[Document, ...]:  # noq
     """
     if len(data) > limits.max_bytes:
         raise LimitExceeded(f"the documents have {len(data)} bytes; the limit is {limits.max_bytes}")
-    try:
-        file = msgspec.json.decode(data, type=WireDocuments)
-    except msgspec.ValidationError as error:
-        where = str(error).partition(" - at `$.")[2].rstrip("`") or "the documents"
-        raise InvalidRequest(f"{where}: {plain_reason(error)}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(f"the documents are not valid JSON ({' '.join(str(error).split())})") from error
+    file = _decode(data)
     _require_within(file, limits)
     return tuple(map(_document, file.documents))
+
+
+def read_items(data: bytes) -> tuple[Item, ...]:
+    """Read documents with all that is said of them, as a server has written them.
+
+    Args:
+        data: JSON in UTF-8.
+
+    Raises:
+        InvalidRequest: It is not such a file.
+    """
+    return tuple(map(_item, _decode(data).documents))
 
 
 def wire_page(page: Page) -> WirePage:
@@ -107,9 +131,36 @@ def wire_page(page: Page) -> WirePage:
     )
 
 
+def page_of(wire: WirePage) -> Page:
+    """Return the page that is in JSON in this form."""
+    placed = [
+        (line.order, _line(line, number))
+        for number, paragraph in enumerate(wire.paragraphs)
+        for line in paragraph.lines
+    ]
+    if all(order is not None for order, _ in placed):  # a line that was added by hand need not have any
+        placed.sort(key=lambda pair: pair[0] or 0)
+    return Page(
+        width=wire.width,
+        height=wire.height,
+        lines=tuple(line for _, line in placed),
+        angle=wire.angle,
+        number=wire.number,
+        dpi=wire.dpi,
+        text_source=wire.text_source,
+        error=_error(wire.error),
+    )
+
+
 def wire_error(error: OcrError | None) -> WireError | None:
     """Return an error in the form that it has in JSON."""
     return None if error is None else WireError(code=error.code, message=error_message(error)[:_MAX_NAME])
+
+
+def error_of(code: str, message: str) -> OcrError:
+    """Return the error of a code; an `OcrError` if there is none, or if it takes more than a message."""
+    kind: type[OcrError] = _ERRORS.get(code, OcrError)
+    return kind(message)
 
 
 def encodable(text: str) -> str:
@@ -120,6 +171,16 @@ def encodable(text: str) -> str:
 def encode_times(times: Mapping[str, float]) -> dict[str, float]:
     """Return times in milliseconds by stage."""
     return {str(stage): round(seconds * 1000, _MILLISECOND_DIGITS) for stage, seconds in times.items()}
+
+
+def _decode(data: bytes) -> WireDocuments:
+    try:
+        return msgspec.json.decode(data, type=WireDocuments)
+    except msgspec.ValidationError as error:
+        where = str(error).partition(" - at `$.")[2].rstrip("`") or "the documents"
+        raise InvalidRequest(f"{where}: {plain_reason(error)}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(f"the documents are not valid JSON ({' '.join(str(error).split())})") from error
 
 
 def _wire_document(item: Item, check: Check) -> WireDocument:
@@ -196,28 +257,18 @@ def _require_within(file: WireDocuments, limits: Limits) -> None:
             raise LimitExceeded(f"there are {count} {name}; the limit is {limit}, send fewer")
 
 
+def _item(wire: WireDocument) -> Item:
+    try:
+        sent = msgspec.json.decode(wire.origin, type=_SentOrigin | None)
+        times = msgspec.json.decode(wire.times, type=dict[str, float])
+    except msgspec.MsgspecError as error:
+        raise InvalidRequest(f"the documents are not those of a server ({' '.join(str(error).split())})") from error
+    origin = None if sent is None else Origin(sent.profile, sent.files, sent.options, sent.version)
+    return Item(_document(wire), origin, {stage: milliseconds / 1000 for stage, milliseconds in times.items()})
+
+
 def _document(wire: WireDocument) -> Document:
-    return Document(tuple(map(_page, wire.pages)), wire.name, _error(wire.error))
-
-
-def _page(wire: WirePage) -> Page:
-    placed = [
-        (line.order, _line(line, number))
-        for number, paragraph in enumerate(wire.paragraphs)
-        for line in paragraph.lines
-    ]
-    if all(order is not None for order, _ in placed):  # a line that was added by hand need not have any
-        placed.sort(key=lambda pair: pair[0] or 0)
-    return Page(
-        width=wire.width,
-        height=wire.height,
-        lines=tuple(line for _, line in placed),
-        angle=wire.angle,
-        number=wire.number,
-        dpi=wire.dpi,
-        text_source=wire.text_source,
-        error=_error(wire.error),
-    )
+    return Document(tuple(map(page_of, wire.pages)), wire.name, _error(wire.error))
 
 
 def _line(wire: WireLine, paragraph: int) -> Line:
@@ -226,4 +277,4 @@ def _line(wire: WireLine, paragraph: int) -> Line:
 
 
 def _error(wire: WireError | None) -> OcrError | None:
-    return None if wire is None else _ERRORS.get(wire.code, OcrError)(wire.message)
+    return None if wire is None else error_of(wire.code, wire.message)
