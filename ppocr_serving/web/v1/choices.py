@@ -28,7 +28,7 @@ class AnswerOptions(msgspec.Struct, frozen=True, kw_only=True):
         format: Name of the answer's format; it wins over the header Accept.
         partial: Answer what could be read, with an error for each file that could not; without, the first error is the
             answer. Default: true for `jsonl`, whose answer has begun before everything is read, else false.
-        page_images: Add each page to a JSON answer as it was read, as a JPEG file in base64.
+        page_images: Add each page as it was read, as a JPEG file in base64; for `json` and `jsonl`.
         languages: What the files are written in, as BCP 47 tags separated by commas. A request for a language that the
             models do not read is refused.
     """
@@ -80,8 +80,10 @@ def choose(parcel: Parcel, accept: str, languages: Iterable[str]) -> Choices:
     require_languages(answer.languages, languages)
     chosen = _format(answer.format, accept)
     page_images = bool(answer.page_images)
-    if page_images and chosen.name != "json":
-        raise InvalidRequest(f"page_images is true, but the format is {chosen.name}; use format=json, or leave it out")
+    if page_images and chosen.name not in ("json", "jsonl"):
+        raise InvalidRequest(
+            f"page_images is true, but the format is {chosen.name}; use format=json or format=jsonl, or leave it out"
+        )
     return Choices(options, chosen, chosen.name == "jsonl" if answer.partial is None else answer.partial, page_images)
 
 

@@ -13,6 +13,7 @@ from ppocr_serving.reading.reader import Reader
 from ppocr_serving.reading.shelf import Shelf
 from ppocr_serving.results import Page
 from ppocr_serving.timing import Stopwatch
+from ppocr_serving.vision.pixels import BgrImage
 
 __all__ = ["File"]
 
@@ -36,7 +37,12 @@ class File(OpenedSource):
         return chosen_pages(options.pages, document.page_count, document.limits.max_pages)
 
     def read(
-        self, reader: Reader, options: ReadOptions, watch: Stopwatch, next_page: Callable[[], None]
+        self,
+        reader: Reader,
+        options: ReadOptions,
+        watch: Stopwatch,
+        next_page: Callable[[], None],
+        look: Callable[[BgrImage], None] | None = None,
     ) -> Iterator[Page]:
         """Read the chosen pages, each when it is asked for.
 
@@ -45,6 +51,7 @@ class File(OpenedSource):
             options: Which pages, and how.
             watch: Receives the time of every stage.
             next_page: Called before each page; gives it a deadline of its own.
+            look: Called with the picture of each page before it is read, or its text taken.
 
         Yields:
             The pages; those that cannot be read have an error, but for that of a file with one picture, which is
@@ -57,17 +64,23 @@ class File(OpenedSource):
                 document.prepare(numbers, self._dpi)
         for number in numbers:
             next_page()
-            page = self._read_page(number, document, reader, options, watch)
+            page = self._read_page(number, document, reader, replace(options, pages=str(number)), watch, look)
             if document.kind != "picture":
                 self._shelf.count(page.width * page.height)
             self._remember(page)
             yield page
 
     def _read_page(
-        self, number: int, document: OpenDocument, reader: Reader, options: ReadOptions, watch: Stopwatch
+        self,
+        number: int,
+        document: OpenDocument,
+        reader: Reader,
+        options: ReadOptions,
+        watch: Stopwatch,
+        look: Callable[[BgrImage], None] | None,
     ) -> Page:
         try:
-            (page,) = reader.read_open(document, replace(options, pages=str(number)), watch=watch)
+            (page,) = reader.read_open(document, options, watch=watch, look=look)
         except PageDeadlineExceeded as error:
             if document.kind == "picture":
                 raise

@@ -1,5 +1,6 @@
 """The answers of `/v1/read`, in a worker process."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -18,9 +19,11 @@ from ppocr_serving.web.call import Call
 from ppocr_serving.web.doors import READ
 from ppocr_serving.web.media_types import URLENCODED, media_type_of
 from ppocr_serving.web.responses import Response
+from ppocr_serving.web.sinks import Gathering
 from ppocr_serving.web.v1.choices import Choices, choose
 from ppocr_serving.web.v1.fetching import with_fetched_files
 from ppocr_serving.web.v1.files import File
+from ppocr_serving.web.v1.page_images import MAX_GATHERED_BYTES, MEDIA_TYPE, PageImages
 from ppocr_serving.web.v1.parcels import Sent, open_parcel
 from ppocr_serving.web.v1.places import CLIENTS_OWN, at_file, placed
 from ppocr_serving.web.v1.writing import answer, answer_headers
@@ -136,18 +139,17 @@ def _item(index: int, sent: Sent, fault: OcrError | None, origin: Origin, job: _
 def _stream(files: Sequence[Sent], faults: Mapping[int, OcrError], origin: Origin, job: _Job) -> Response:
     """Answer with a record per page, as soon as it is read."""
     pages = errors = 0
+    images = _page_images(job)
     headers = answer_headers([Item(Document(()), origin)], job.choices.format)
     sink = job.call.stream(HTTPStatus.OK, (*headers, _UNBUFFERED))
     for index, sent in enumerate(files):
         failure = faults.get(index)
         if failure is None:
             try:
-                for page in _pages(index, sent, File(sent.data, job.shelf, job.dpi), job):
-                    with job.call.watch("encode"):
-                        record = jsonl.page_record(sent.name, index, page)
+                for page in _pages(index, sent, File(sent.data, job.shelf, job.dpi), job, images):
                     pages += page.error is None
                     errors += page.error is not None
-                    sink.send(record)
+                    sink.send(_page_record(index, sent, page, job, images))
             except CLIENTS_OWN as error:
                 if not job.choices.partial:
                     raise placed(error, index, sent.name) from error
@@ -158,11 +160,27 @@ def _stream(files: Sequence[Sent], faults: Mapping[int, OcrError], origin: Origi
     return sink.end(jsonl.end_record(len(files), pages, errors, job.call.watch.seconds))
 
 
-def _pages(index: int, sent: Sent, file: File, job: _Job) -> Iterator[Page]:
+def _page_record(index: int, sent: Sent, page: Page, job: _Job, images: PageImages | None) -> bytes:
+    picture = None if images is None else images.take()
+    image = None if picture is None else jsonl.PageImage(MEDIA_TYPE, picture)
+    with job.call.watch("encode"):
+        return jsonl.page_record(sent.name, index, page, image)
+
+
+def _page_images(job: _Job) -> PageImages | None:
+    """Return what takes the pictures of the pages of an answer in parts, if they are wanted."""
+    if not job.choices.page_images:
+        return None
+    is_kept = isinstance(job.call.outlet, Gathering)
+    return PageImages(job.call.watch, MAX_GATHERED_BYTES if is_kept else math.inf)
+
+
+def _pages(index: int, sent: Sent, file: File, job: _Job, images: PageImages | None = None) -> Iterator[Page]:
     """Read a file's pages; those that cannot be read are among them if the others count then."""
     record = job.call.record
+    look = None if images is None else images.keep
     try:
-        for page in file.read(job.reader, job.choices.options, job.call.watch, job.call.next_page):
+        for page in file.read(job.reader, job.choices.options, job.call.watch, job.call.next_page, look):
             if page.error is not None and not job.choices.partial:
                 raise placed(page.error, index, sent.name, page.number)
             record.pages += page.error is None

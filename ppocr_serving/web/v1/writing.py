@@ -1,24 +1,20 @@
 """Responses that hold documents."""
 
-import base64
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-import cv2
 import msgspec
 
-from ppocr_serving.errors import EngineError, LimitExceeded
 from ppocr_serving.outputs import Format, Item, write
 from ppocr_serving.web.call import Call
 from ppocr_serving.web.responses import Response
 from ppocr_serving.web.v1.names import content_disposition
+from ppocr_serving.web.v1.page_images import MAX_GATHERED_BYTES, MEDIA_TYPE, PageImages
 from ppocr_serving.web.v1.provenance import origin_header
 
 __all__ = ["answer", "answer_headers"]
 
-_QUALITY: Final = 90
-_MAX_IMAGE_BYTES: Final = 2**25  # of all pages of an answer together
 _NOT_FILES: Final = frozenset({"json", "jsonl"})
 
 
@@ -57,27 +53,18 @@ def answer_headers(items: Sequence[Item], form: Format) -> tuple[tuple[str, str]
 
 def _page_images(items: Sequence[Item], call: Call) -> list[dict[str, Any]]:
     images = []
-    room = _MAX_IMAGE_BYTES
+    encoder = PageImages(call.watch, MAX_GATHERED_BYTES)
     for index, item in enumerate(items):
         for page in item.document.pages:
             call.check_request()
             if item.pages is None or page.error is not None:
                 continue
-            is_written, data = cv2.imencode(".jpg", item.pages.image(page.number), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-            if not is_written:
-                raise EngineError(f"page {page.number} of {item.document.name!r} cannot be written as JPEG")
-            room -= data.nbytes
-            if room < 0:
-                raise LimitExceeded(
-                    f"page_images: the pages have more than {_MAX_IMAGE_BYTES} bytes as JPEG; "
-                    "ask for fewer pages, or leave it out"
-                )
             images.append(
                 {
                     "document": index,
                     "page": page.number,
-                    "media_type": "image/jpeg",
-                    "data": base64.b64encode(data.tobytes()).decode(),
+                    "media_type": MEDIA_TYPE,
+                    "data": encoder.encode(item.pages.image(page.number)),
                 }
             )
     return images

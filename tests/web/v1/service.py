@@ -43,8 +43,8 @@ class Native(NamedTuple):
     client: Client
     application: Application
 
-    def get(self, path: str) -> Answer:
-        return self.client.ask(self.application, "GET", path)
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.client.ask(self.application, "GET", path, b"", **headers)
 
     def post(self, path: str, body: bytes, content_type: str = "", accept: str = "", **options: str) -> Answer:
         headers = {"content_type": content_type, "accept": accept}

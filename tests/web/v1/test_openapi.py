@@ -78,7 +78,11 @@ def test_every_path_and_method_is_described(service: Native) -> None:
 
 def test_every_option_is_described_as_the_service_understands_it() -> None:
     schemas = {name: without_descriptions(schema) for name, schema in option_schemas().items()}
-    assert without_descriptions(resolved(API["components"]["schemas"]["Options"]["properties"])) == schemas
+    described = resolved(API["components"]["schemas"]["Options"]["properties"])
+    assert without_descriptions(described) == schemas
+    assert {name: one["description"] for name, one in described.items()} == {
+        name: schema["description"] for name, schema in option_schemas().items()
+    }
     in_query = {one["name"]: one["schema"] for one in operation("/v1/read")["parameters"] if one["in"] == "query"}
     assert in_query.keys() == schemas.keys()
     assert {name: without_descriptions(schema) for name, schema in in_query.items() if name != "region"} == {
