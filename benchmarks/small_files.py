@@ -2,7 +2,7 @@
 
 import io
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.hostile_files import progressive_jpeg, saved, tiff
 
-__all__ = ["pdf_of_pictures", "pdf_with_text", "small_files", "text_picture"]
+__all__ = ["pdf_of_lines", "pdf_of_pictures", "pdf_with_text", "small_files", "text_picture"]
 
 _TURNED: Final = 6  # EXIF's word for a picture that lies on its side
 _FAX: Final = ("group3", "group4", "tiff_ccitt")
@@ -24,6 +24,7 @@ _TIFF_MODES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 """Modes of Pillow, with the codings that they have besides those of all."""
 _POINTS_PER_INCH: Final = 72
+_COLUMN_LINES: Final = 100
 
 
 def text_picture(text: str, size: int = 24, paper: str = "white") -> Image.Image:
@@ -87,12 +88,29 @@ def pdf_with_text(lines: Sequence[str]) -> bytes:
     Args:
         lines: ASCII without parentheses and backslashes.
     """
-    shown = "".join(f"1 0 0 1 12 {110 - 28 * number} Tm ({line}) Tj " for number, line in enumerate(lines))
-    content = f"BT /F 20 Tf {shown}ET".encode()
+    return _pdf_page((12, 110 - 28 * number, line) for number, line in enumerate(lines))
+
+
+def pdf_of_lines(count: int) -> bytes:
+    """Return a PDF of one page with this many lines of its own text, `Line 1` and so on, in columns."""
+    columns = -(-count // _COLUMN_LINES)
+    width, height = 45 * columns + 15, 6 * _COLUMN_LINES + 15
+    placed = (
+        (15 + 45 * (number // _COLUMN_LINES), height - 12 - 6 * (number % _COLUMN_LINES), f"Line {number + 1}")
+        for number in range(count)
+    )
+    return _pdf_page(placed, 4, width, height)
+
+
+def _pdf_page(placed: Iterable[tuple[int, int, str]], size: int = 20, width: int = 180, height: int = 144) -> bytes:
+    """Return a PDF of one page with texts at points; sizes in points, the page's y axis up."""
+    shown = "".join(f"1 0 0 1 {x} {y} Tm ({text}) Tj " for x, y, text in placed)
+    content = f"BT /F {size} Tf {shown}ET".encode()
     bodies = (
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 180 144]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 %d %d]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>"
+        % (width, height),
         b"<</Length %d>>stream\n%s\nendstream" % (len(content), content),
         b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
     )

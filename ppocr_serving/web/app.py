@@ -9,12 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
-from importlib.resources import files as resources
 from typing import Any, NamedTuple
 
-import msgspec
-
-from ppocr_serving import __version__
 from ppocr_serving.errors import (
     DeadlineExceeded,
     InvalidRequest,
@@ -34,7 +30,6 @@ from ppocr_serving.web.events import invocation_response, refuse_event
 from ppocr_serving.web.gate import Gate, headers_of_error
 from ppocr_serving.web.log import LogStream
 from ppocr_serving.web.metrics import Metrics
-from ppocr_serving.web.pages import Page
 from ppocr_serving.web.record import RequestRecord
 from ppocr_serving.web.requests import BodyLimits, Receive, Request, SpooledBody
 from ppocr_serving.web.responses import (
@@ -45,6 +40,7 @@ from ppocr_serving.web.responses import (
     json_response,
     text_response,
 )
+from ppocr_serving.web.site import Site
 from ppocr_serving.web.streams import ResponseStream, Send
 from ppocr_serving.workers.messages import Answer, Head, Job
 from ppocr_serving.workers.parts import Parts
@@ -58,6 +54,7 @@ _log = logging.getLogger(__name__)
 _BUFFERED_BODIES = 8  # per process: bodies of the maximum size that may be in memory; far more of the usual size fit
 _CLOSE = ("Connection", "close")
 _TIMES = "Server-Timing"
+_CLOSED = frozenset({"/version"})  # of the site: needs a key
 # A client has this long after the deadline, or after the end of a job whose answer cannot be completed, to take the
 # parts of the answer that it has not taken.
 _LAST_PARTS_SECONDS = 10.0
@@ -110,18 +107,19 @@ class Application:
         self._limits = BodyLimits(settings.max_body_mb * 2**20, settings.body_timeout)
         self._numbers = itertools.count()
         self._gate = Gate(settings)
-        self._page = Page(resources("ppocr_serving.web").joinpath("page", "index.html").read_text(encoding="utf-8"))
+        self._site = Site(self._gate.prefix)
         self._constants: dict[str, Response] = {}
         self._is_draining = False
         self._refusal: OcrError | None = None
         self._metrics = Metrics()
         self._models = models
         self._routes: dict[str, _Route] = {
-            "/": _Route(("GET", "HEAD"), self._index, is_logged=False, is_open=True),
+            **{
+                path: _Route(("GET", "HEAD"), self._show, is_logged=False, is_open=path not in _CLOSED)
+                for path in self._site.paths
+            },
             "/healthz": _Route(("GET", "HEAD"), self._healthz, is_logged=False, is_open=True),
             "/readyz": _Route(("GET", "HEAD"), self._readyz, is_logged=False, is_open=True),
-            "/version": _Route(("GET", "HEAD"), self._version, is_logged=False),
-            "/openapi.json": _Route(("GET", "HEAD"), self._openapi, is_logged=False, is_open=True),
             # Aliyun Function Compute calls these during an instance's life.
             "/initialize": _Route(("POST",), self._initialize, is_open=True),
             "/pre-stop": _Route(("GET", "HEAD"), self._lifecycle, is_open=True),
@@ -175,7 +173,9 @@ class Application:
         if stream.has_begun:
             await stream.end(response.body)
             return
-        headers = (*response.headers, ("Content-Length", str(len(response.body))))
+        headers = response.headers
+        if response.status != HTTPStatus.NOT_MODIFIED:  # there, it would be that of the body which is not sent
+            headers = (*headers, ("Content-Length", str(len(response.body))))
         await self._start(request, send, response.status, headers)
         await send({"type": "http.response.body", "body": response.body})
 
@@ -316,17 +316,11 @@ class Application:
             *(record.request_id, answer.pictures, answer.pages, answer.pixels, answer.lines),
         )
 
-    async def _index(self, request: Request, _record: RequestRecord) -> Response:
-        return self._page.response(self._gate.prefix.for_links(request.headers))
+    async def _show(self, request: Request, _record: RequestRecord) -> Response:
+        return self._site.response(request.path, request.headers)
 
     async def _healthz(self, _request: Request, _record: RequestRecord) -> Response:
         return text_response("ok\n")
-
-    async def _version(self, _request: Request, _record: RequestRecord) -> Response:
-        return json_response(msgspec.json.encode({"name": "ppocr-serving", "version": __version__}))
-
-    async def _openapi(self, _request: Request, _record: RequestRecord) -> Response:
-        return json_response(resources("ppocr_serving.web").joinpath("openapi.json").read_bytes())
 
     async def _readyz(self, _request: Request, _record: RequestRecord) -> Response:
         if self._is_draining:

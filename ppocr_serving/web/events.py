@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Callable, Collection
+from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ import msgspec
 from ppocr_serving.errors import InvalidRequest
 from ppocr_serving.web.doors import PREDICT_PREFIX, refuse_at
 from ppocr_serving.web.gateway import event_path, parse_event
+from ppocr_serving.web.prefix import Prefix
 from ppocr_serving.web.responses import Response, error_response, json_response
+from ppocr_serving.web.site import Site
 from ppocr_serving.workers.messages import Head
 
 if TYPE_CHECKING:
@@ -40,6 +43,9 @@ def answer_event(call: "Call", respond: "Callable[[Call], Response]") -> Respons
     if event is None:
         return invocation_response(respond(call._replace(head=Head(_USUAL_PATH))))
     path, _, query = event.path.partition("?")
+    site = _site(call.settings.path_prefix)
+    if event.method in ("GET", "HEAD") and path in site.paths:
+        return invocation_response(_in_gateway_form(site.response(path, {})))
     head = Head(path, query or event.query, event.content_type, event.accept)
     return invocation_response(_in_gateway_form(respond(call._replace(head=head, body=event.body))))
 
@@ -58,6 +64,11 @@ def refuse_event(payload: memoryview, error: BaseException, request_id: str, ada
         return invocation_response(error_response(error, request_id))
     refuse = refuse_at(path.partition("?")[0], adapters)
     return invocation_response(_in_gateway_form(refuse(error, request_id)))
+
+
+@cache
+def _site(path_prefix: str) -> Site:
+    return Site(Prefix(path_prefix))
 
 
 def invocation_response(response: Response) -> Response:

@@ -1,7 +1,7 @@
 """Requests that an API gateway has wrapped in JSON, as serverless platforms deliver them."""
 
 import binascii
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
@@ -14,6 +14,7 @@ __all__ = ["GatewayEvent", "event_path", "parse_event"]
 _MAX_PATH_BYTES = 4096
 _MAX_PAIRS_BYTES = 2**15  # of all headers, or all of a query
 _NULL = msgspec.Raw(b"null")
+_Method = Annotated[str, msgspec.Meta(max_length=20)]
 
 
 class GatewayEvent(NamedTuple):
@@ -25,6 +26,7 @@ class GatewayEvent(NamedTuple):
         query: What the event says of the query besides, percent-encoded; empty if nothing.
         content_type: Header `Content-Type`; empty if there is none.
         accept: Header `Accept`; empty if there is none.
+        method: HTTP method; empty if the event has none.
     """
 
     path: str
@@ -32,12 +34,14 @@ class GatewayEvent(NamedTuple):
     query: str = ""
     content_type: str = ""
     accept: str = ""
+    method: str = ""
 
 
 class _Event(msgspec.Struct, rename={"is_base64": "isBase64Encoded"}):
     """What is read of an event; its other keys are ignored."""
 
     path: msgspec.Raw
+    httpMethod: msgspec.Raw = _NULL  # noqa: N815
     body: msgspec.Raw = _NULL
     is_base64: bool = False
     headers: msgspec.Raw = _NULL
@@ -64,7 +68,7 @@ def parse_event(payload: bytes | memoryview) -> GatewayEvent | None:
             return None
         headers = {name.lower(): value for name, value in _pairs(event.headers)}
         content_type, accept = headers.get("content-type", ""), headers.get("accept", "")
-        return GatewayEvent(_path(event), _body(event), _query(event), content_type, accept)
+        return GatewayEvent(_path(event), _body(event), _query(event), content_type, accept, _method(event))
     except DECODING_ERRORS:
         return None
 
@@ -96,6 +100,13 @@ def _decode(payload: bytes | memoryview) -> _Event | None:
 
 def _path(event: _Event) -> str:
     return msgspec.json.decode(event.path, type=str)
+
+
+def _method(event: _Event) -> str:
+    try:
+        return msgspec.json.decode(event.httpMethod, type=_Method)
+    except msgspec.ValidationError:  # null, or what no gateway sends
+        return ""
 
 
 def _query(event: _Event) -> str:

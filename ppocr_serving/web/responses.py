@@ -43,9 +43,9 @@ def json_response(body: bytes, status: int = HTTPStatus.OK, headers: tuple[tuple
     return Response(status, (("Content-Type", "application/json"), *headers), body)
 
 
-def text_response(text: str, kind: str = "plain") -> Response:
-    """Return a response with text of the media type `text/<kind>`."""
-    return Response(HTTPStatus.OK, (("Content-Type", f"text/{kind}; charset=utf-8"),), text.encode())
+def text_response(text: str) -> Response:
+    """Return a response with plain text."""
+    return Response(HTTPStatus.OK, (("Content-Type", "text/plain; charset=utf-8"),), text.encode())
 
 
 def error_code(error: BaseException) -> str:

@@ -166,13 +166,23 @@ def test_the_picture_of_the_readme_is_read_and_its_text_is_not_escaped(served: S
     assert '"其他工具相关"'.encode() in answer.content
 
 
-def test_the_root_page_explains_the_service(served: Served) -> None:
-    answer = requests.get(served.url, timeout=60)
-
+def test_the_page_is_one_answer_that_browsers_keep(served: Served) -> None:
+    answer = requests.get(served.url, timeout=60)  # accepts gzip
     assert answer.status_code == 200
-    assert answer.headers["Content-Type"].startswith("text/html")
-    for path in ("/predict/ocr_system", "/predict/ocr_det", "/predict/ocr_cls", "/predict/ocr_rec", "curl"):
-        assert path in answer.text
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert answer.text.startswith("<!doctype html>")
+    assert '<script type="module">' in answer.text
+
+    plain = requests.get(served.url, headers={"Accept-Encoding": "identity"}, timeout=60)
+    assert (plain.text, plain.headers.get("Content-Encoding")) == (answer.text, None)
+    assert len(plain.content) == int(plain.headers["Content-Length"]) < 120_000
+    head = requests.head(served.url, headers={"Accept-Encoding": "identity"}, timeout=60)
+    assert (head.content, head.headers["Content-Length"]) == (b"", plain.headers["Content-Length"])
+    with requests.Session() as session:  # on one connection, so that a body of the first answer would spoil the second
+        for _ in range(2):
+            kept = session.get(served.url, headers={"If-None-Match": answer.headers["ETag"]}, timeout=60)
+            assert (kept.status_code, kept.content) == (304, b"")
 
 
 def is_inside(corner: list[int], region: list[list[int]]) -> bool:

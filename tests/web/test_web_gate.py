@@ -1,6 +1,7 @@
 """What stands before every path, in process: keys, limits, origins and prefixes, with a real model behind them."""
 
 import base64
+import gzip
 import hashlib
 import json
 import logging
@@ -24,7 +25,14 @@ from tests.web.reading_pool import Client, reading
 
 KEY = "a-key-that-is-long-enough"
 BLANK = json.dumps({"images": [as_base64(Image.new("RGB", (100, 60), "white"))]}).encode()
-OPEN_PATHS = [("GET", "/"), ("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/initialize"), ("GET", "/pre-stop")]
+OPEN_PATHS = [
+    ("GET", "/"),
+    ("GET", "/examples/receipt.png"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("POST", "/initialize"),
+    ("GET", "/pre-stop"),
+]
 DOORS = ["/predict/ocr_det", "/predict/unknown", "/invoke", "/event-invoke"]
 
 
@@ -288,12 +296,56 @@ def test_browsers_run_nothing_in_the_page_but_what_belongs_to_it(fronts: Fronts)
     assert "unsafe" not in answer.headers["Content-Security-Policy"]
     html = answer.body.decode()
     for kind in ("script", "style"):
-        inline = re.findall(rf"<{kind}(?![^>]*\bsrc=)[^>]*>(.*?)</{kind}>", html, re.DOTALL)
+        inline = re.findall(rf"<{kind}\b[^>]*>(.*?)</{kind}>", html, re.DOTALL)
         digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in inline]
-        assert policy[f"{kind}-src"].split() == ["'self'", *(f"'sha256-{digest}'" for digest in digests)]
+        assert inline
+        assert policy[f"{kind}-src"].split() == [f"'sha256-{digest}'" for digest in digests]
+    html = re.sub(r"(<(script|style)\b[^>]*>).*?(</\2>)", r"\1\3", html, flags=re.DOTALL)
+    assert "<script src" not in html
+    assert "stylesheet" not in html
     assert not re.search(r"<[^>]+\s(?:style|on[a-z]+)=", html), "the policy makes these attributes void"
     assert not re.search(r"(?:src|href)=[\"']?(?:https?:)?//", html.replace('href="https://github.com', ""))
     assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_the_page_is_sent_only_when_it_has_changed(fronts: Fronts) -> None:
+    front = fronts()
+    page = front.ask("GET", "/")
+    tag = page.headers["ETag"]
+    assert page.headers["Cache-Control"] == "no-cache"
+    for known in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
+        kept = front.ask("GET", "/", if_none_match=known)
+        assert (kept.status, kept.body, kept.headers["ETag"]) == (304, b"", tag)
+        assert {"Cache-Control", "Vary", "Content-Security-Policy"} <= kept.headers.keys()
+        assert not {"Content-Length", "Content-Type"} & kept.headers.keys()
+    for other in ('"other"', "", 'W/""'):
+        assert front.ask("GET", "/", if_none_match=other).status == 200
+    assert front.ask("GET", "/", x_forwarded_prefix="/ocr", if_none_match=tag).status == 200
+
+
+@pytest.mark.parametrize(
+    ("accepted", "is_compressed"),
+    [
+        ("gzip", True),
+        ("gzip, deflate, br, zstd", True),
+        ("br;q=1.0, GZIP ; q=0.5", True),
+        ("", False),
+        ("br", False),
+        ("gzip;q=0, br", False),
+        ("gzip; q=0.000", False),
+        ("gzip;q= 0", False),
+        ("notgzip", False),
+        pytest.param(f"gzip{' ' * 10**6}x", False, id="so long that only its length may cost time"),
+    ],
+)
+def test_the_page_is_compressed_for_those_who_accept_that(fronts: Fronts, accepted: str, is_compressed: bool) -> None:
+    front = fronts()
+    plain = front.ask("GET", "/")
+    answer = front.ask("GET", "/", accept_encoding=accepted)
+    assert (answer.headers.get("Content-Encoding") == "gzip") == is_compressed
+    assert (gzip.decompress(answer.body) if is_compressed else answer.body) == plain.body
+    assert answer.headers["Vary"] == "Accept-Encoding, X-Forwarded-Prefix"
+    assert answer.headers["ETag"] == plain.headers["ETag"]
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,15 @@ def test_anything_else_is_not_an_event(payload: bytes) -> None:
     assert event_path(payload) is None
 
 
+@pytest.mark.parametrize(
+    ("method", "expected"), [('"GET"', "GET"), ('"POST"', "POST"), ("null", ""), ("7", ""), (f'"{"G" * 21}"', "")]
+)
+def test_the_method_of_an_event_is_known_if_it_has_one(method: str, expected: str) -> None:
+    event = parse_event(f'{{"path": "/", "httpMethod": {method}}}'.encode())
+    assert event is not None
+    assert event.method == expected
+
+
 def test_a_body_that_is_not_base64_is_an_error() -> None:
     with pytest.raises(InvalidRequest, match="isBase64Encoded is true"):
         parse_event(b'{"path": "/", "body": "####", "isBase64Encoded": true}')

@@ -160,7 +160,7 @@ def test_an_event_is_counted_by_its_own_door(served: Served) -> None:
 
 def test_what_nobody_has_asked_for_is_not_counted(served: Served) -> None:
     before = served.metrics()
-    for path in ("/", "/healthz", "/readyz", "/version", "/openapi.json", "/metrics"):
+    for path in ("/", "/examples/report.pdf", "/healthz", "/readyz", "/version", "/openapi.json", "/metrics"):
         assert served.get(path).status == 200
     after = served.metrics()
     assert len(after) == len(before)
