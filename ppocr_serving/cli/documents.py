@@ -1,30 +1,23 @@
-"""Read files one after the other, and write what is in them."""
+"""Write documents together: to one file, or to standard output."""
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
-from pathlib import Path
+from contextlib import suppress
 from typing import Final
 
+from ppocr_serving.cli.inputs import Input
+from ppocr_serving.cli.parallel import each
+from ppocr_serving.cli.sources import TOO_LITTLE_MEMORY, DocumentSource, Shelves
 from ppocr_serving.errors import InvalidRequest, OcrError
-from ppocr_serving.outputs import Format, Item, Origin, write
-from ppocr_serving.outputs.formats import require_pages
+from ppocr_serving.outputs import Format, Item, write
 from ppocr_serving.outputs.jsonl import end_record, error_record, page_record
-from ppocr_serving.outputs.origins import origin_of
 from ppocr_serving.outputs.sources import OpenedSource
 from ppocr_serving.reading.documents import DocumentLimits
-from ppocr_serving.reading.files import read_file
 from ppocr_serving.reading.options import ReadOptions
-from ppocr_serving.reading.page_numbers import chosen_pages
-from ppocr_serving.reading.reader import Reader
-from ppocr_serving.reading.shelf import Shelf
 from ppocr_serving.results import Document, Page
-from ppocr_serving.timing import Stopwatch
+from ppocr_serving.settings import Settings
 
-__all__ = ["DocumentWriter"]
+__all__ = ["Failures", "Readings", "is_read", "write_together"]
 
-_STANDARD: Final = "-"
-_STANDARD_NAME: Final = "stdin"
 # What errors say for Python and requests, and what it is here.
 _WAYS_OUT: Final = (
     (" as password", " with --password-file, or as PPOCR_PASSWORD"),
@@ -33,148 +26,200 @@ _WAYS_OUT: Final = (
 _END_OF_PAGE: Final = b"\f"
 
 
-class DocumentWriter:
-    """Read files, and write the documents in one format.
+class Failures:
+    """What could not be read.
 
     Args:
-        options: How they are read.
-        form: The format.
-        complain: Receives a line for each file and page that cannot be read.
+        complain: Receives a line for each file and page.
 
     Attributes:
-        form: As given.
-        failures: How many there were.
-
-    Raises:
-        OcrError: The models or the settings are not usable.
+        count: How many lines there were.
+        files: The files that they are about.
     """
 
-    def __init__(self, options: ReadOptions, form: Format, complain: Callable[[str], None]) -> None:
-        self.form = form
-        self.failures = 0
-        self._options = options
+    def __init__(self, complain: Callable[[str], None]) -> None:
+        self.count = 0
+        self.files: dict[str, None] = {}
         self._complain = complain
-        self._reader = Reader()
-        # One file at a time is open: each of several PDF files would take processes.
-        self._shelf = Shelf(DocumentLimits.of(self._reader.settings), options.password or "", lambda: None)
 
-    def fail(self, message: str) -> None:
+    def add(self, file: str, message: str) -> None:
         """Count a failure and tell of it."""
-        self.failures += 1
-        self._complain(message)
-
-    def write(self, files: Sequence[str], put: Callable[[bytes], object]) -> bool:
-        """Read files and write them together. One failure does not end it.
-
-        Args:
-            files: Paths; `-` is standard input.
-            put: Receives the output, part by part.
-
-        Returns:
-            Whether there was anything to write.
-
-        Raises:
-            InvalidRequest: The format does not hold these documents.
-        """
-        if self.form.is_one_page and len(files) > 1:
-            raise InvalidRequest(
-                f"the format {self.form.name} shows one page, and there are {len(files)} files; "
-                "give one of them, or a folder as --output"
-            )
-        with self._shelf:
-            if self.form.name == "jsonl":
-                return self._write_records(files, put)
-            if self.form.name == "text":
-                return self._write_texts(files, put)
-            items = [self._item(file) for file in files]
-            # The others have no place for what could not be read.
-            kept = items if self.form.name == "json" else [item for item in items if _is_read(item.document)]
-            if not any(_is_read(item.document) for item in kept):
-                return False
-            put(write(kept, self.form.name))
-            return True
-
-    def _write_records(self, files: Sequence[str], put: Callable[[bytes], object]) -> bool:
-        """Write each page as soon as it is read."""
-        pages = errors = 0
-        watch = Stopwatch()
-        for index, file in enumerate(files):
-            name = _name(file)
-            try:
-                for page in self._pages(file, _data(file), watch):
-                    put(page_record(name, index, page))
-                    pages += page.error is None
-                    errors += page.error is not None
-            except (OcrError, MemoryError) as error:
-                known = self._failed(file, error)
-                put(error_record(name, index, known))
-                errors += 1
-        put(end_record(len(files), pages, errors, watch.seconds))
-        return pages > 0
-
-    def _write_texts(self, files: Sequence[str], put: Callable[[bytes], object]) -> bool:
-        """Write each file as soon as it is read."""
-        is_first = True
-        for file in files:
-            item = self._item(file)
-            if not _is_read(item.document):
-                continue
-            put((b"" if is_first else _END_OF_PAGE) + write([item], self.form.name))
-            is_first = False
-        return not is_first
-
-    def _item(self, file: str) -> Item:
-        """Read a file; its pictures are at hand, if the format shows them."""
-        watch = Stopwatch()
-        pages: list[Page] = []
-        failure = None
-        source = None
-        try:
-            data = _data(file)
-            pages.extend(self._pages(file, data, watch))
-            if self.form.needs_image:
-                dpi = self._options.dpi or self._reader.settings.reading.pdf_dpi
-                source = OpenedSource(data, lambda: self._shelf.open(data), dpi)
-                source.belongs_to(Document(tuple(pages)))
-        except (OcrError, MemoryError) as error:
-            failure = self._failed(file, error)
-        return Item(Document(tuple(pages), _name(file), failure), self._origin, watch.seconds, source)
-
-    def _pages(self, file: str, data: bytes, watch: Stopwatch) -> Iterator[Page]:
-        document = self._shelf.open(data)
-        if self.form.is_one_page:
-            chosen = chosen_pages(self._options.pages, document.page_count, document.limits.max_pages)
-            require_pages(self.form, len(chosen))
-        for page in self._reader.read_open(document, self._options, watch=watch):
-            if page.error is not None:
-                self.fail(f"{file}: {page.error}")
-            yield page
-
-    def _failed(self, file: str, error: OcrError | MemoryError) -> OcrError:
-        known = error if isinstance(error, OcrError) else InvalidRequest("this machine has too little memory for it")
-        message = str(known)
+        self.count += 1
+        self.files[file] = None
         for elsewhere, here in _WAYS_OUT:
             message = message.replace(elsewhere, here)
-        self.fail(f"{file}: {message}")
-        return known
+        self._complain(f"{file}: {message}")
 
-    @cached_property
-    def _origin(self) -> Origin:
-        return origin_of(self._reader, self._options)
-
-
-def _is_read(document: Document) -> bool:
-    return any(page.error is None for page in document.pages)
-
-
-def _name(file: str) -> str:
-    return _STANDARD_NAME if file == _STANDARD else file
+    def add_all_of(self, file: str, document: Document) -> None:
+        """Count the failures of a document."""
+        for page in document.pages:
+            if page.error is not None:
+                self.add(file, str(page.error))
+        if document.error is not None:
+            self.add(file, str(document.error))
 
 
-def _data(file: str) -> bytes:
-    if file != _STANDARD:
-        return read_file(Path(file))
+class Readings:
+    """Files, read by a source, with their pictures where these are shown.
+
+    Args:
+        source: What reads.
+        options: How it reads.
+        settings: Limits of files whose pictures are shown.
+        images: Whether pictures are shown.
+
+    Attributes:
+        source: As given.
+        images: As given.
+    """
+
+    def __init__(self, source: DocumentSource, options: ReadOptions, settings: Settings, *, images: bool) -> None:
+        self.source = source
+        self.images = images
+        self._dpi = options.dpi or settings.reading.pdf_dpi
+        self._shelves = Shelves(DocumentLimits.of(settings), options)
+
+    def read(self, file: Input) -> Item:
+        """Read a file; one that cannot be read has an `error`. May be called from several threads."""
+        try:
+            data = file.data()
+        except OcrError as error:
+            return Item(Document((), file.name, error))
+        return self.read_data(file, data)
+
+    def read_data(self, file: Input, data: bytes) -> Item:
+        """Read a file whose bytes are at hand, as `read` does."""
+        item = self.source.item(file.name, data)
+        if not self.images or item.document.error is not None:
+            return item
+        pages = OpenedSource(data, lambda: self._shelves.mine.open(data), self._dpi)
+        pages.belongs_to(item.document)
+        return item._replace(pages=pages)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._shelves.close()
+
+
+def write_together(
+    readings: Readings,
+    files: Sequence[Input],
+    form: Format,
+    jobs: int,
+    failures: Failures,
+    put: Callable[[bytes], object],
+    done: Callable[[Input, Item | None], None],
+) -> bool:
+    """Read files and write them in their order. One failure does not end it.
+
+    Args:
+        readings: What reads them.
+        files: The files.
+        form: The format.
+        jobs: How many are read at a time.
+        failures: Receives what cannot be read.
+        put: Receives the output, part by part.
+        done: Called after each file, with what was read, unless it was passed on page by page.
+
+    Returns:
+        Whether there was anything to write.
+
+    Raises:
+        KeyboardInterrupt: After what had been read by then was written.
+        InvalidRequest: The format does not hold these documents.
+    """
+    if form.is_one_page and len(files) > 1:
+        raise InvalidRequest(
+            f"the format {form.name} shows one page, and there are {len(files)} files; "
+            "give one of them, or a folder as --output"
+        )
+    if form.name == "jsonl":
+        return _write_records(readings, files, jobs, failures, put, done)
+
+    def items() -> Iterator[Item]:
+        for file, item in each(readings.read, files, jobs, in_order=True):
+            failures.add_all_of(file.path, item.document)
+            done(file, item)
+            yield item
+
+    if form.name == "text":
+        is_first = True
+        for item in items():
+            if is_read(item.document):
+                put((b"" if is_first else _END_OF_PAGE) + write([item], form.name))
+                is_first = False
+        return not is_first
+    kept: list[Item] = []
     try:
-        return sys.stdin.buffer.read()
-    except OSError as error:
-        raise InvalidRequest(f"cannot be read ({error.strerror})") from error
+        for item in items():
+            # Formats other than JSON have no place for what could not be read.
+            if form.name == "json" or is_read(item.document):
+                kept.append(item)  # noqa: PERF401  # what is there by an interruption has to stay
+    except KeyboardInterrupt:
+        with suppress(OcrError, OSError):  # whoever takes the output may have been interrupted, too
+            _write_kept(kept, form, put)
+        raise
+    return _write_kept(kept, form, put)
+
+
+def _write_kept(kept: Sequence[Item], form: Format, put: Callable[[bytes], object]) -> bool:
+    is_any = any(is_read(item.document) for item in kept)
+    if is_any:
+        put(write(kept, form.name))
+    return is_any
+
+
+def _write_records(
+    readings: Readings,
+    files: Sequence[Input],
+    jobs: int,
+    failures: Failures,
+    put: Callable[[bytes], object],
+    done: Callable[[Input, Item | None], None],
+) -> bool:
+    """Write each page as soon as it is read; if several files are read at a time, as soon as its file is."""
+    pages = errors = 0
+    times: dict[str, float] = {}
+
+    def streams() -> Iterator[tuple[Input, Iterator[Page]]]:
+        if jobs == 1 and not readings.images:
+            for file in files:
+                yield file, _pages(readings.source, file, times)
+                done(file, None)
+        else:
+            for file, item in each(readings.read, files, jobs, in_order=True):
+                yield file, _pages_of(item, times)
+                done(file, item)
+
+    for index, (file, stream) in enumerate(streams()):
+        try:
+            for page in stream:
+                put(page_record(file.name, index, page))
+                if page.error is not None:
+                    failures.add(file.path, str(page.error))
+                pages += page.error is None
+                errors += page.error is not None
+        except (OcrError, MemoryError) as error:
+            known = error if isinstance(error, OcrError) else InvalidRequest(TOO_LITTLE_MEMORY)
+            failures.add(file.path, str(known))
+            put(error_record(file.name, index, known))
+            errors += 1
+    put(end_record(len(files), pages, errors, times))
+    return pages > 0
+
+
+def _pages(source: DocumentSource, file: Input, times: dict[str, float]) -> Iterator[Page]:
+    yield from source.pages(file.data(), times)
+
+
+def _pages_of(item: Item, times: dict[str, float]) -> Iterator[Page]:
+    for stage, seconds in item.times.items():
+        times[stage] = times.get(stage, 0.0) + seconds
+    yield from item.document.pages
+    if item.document.error is not None:
+        raise item.document.error
+
+
+def is_read(document: Document) -> bool:
+    """Return whether a document has a page that could be read."""
+    return any(page.error is None for page in document.pages)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from msgspec.structs import asdict
 
+from ppocr_serving.cli.commands import PROGRAM
 from ppocr_serving.errors import OcrError
 from ppocr_serving.models import Profile, Role, load_profile, profile_names
 from ppocr_serving.models.fetch import Progress, fetch_profile, is_file_valid, is_model_complete
@@ -16,12 +17,18 @@ from ppocr_serving.models.files import FORMATS, has_content, sha256_of
 from ppocr_serving.models.profile import ProfileFile
 from ppocr_serving.settings import ModelSettings, load_settings
 
-__all__ = ["main"]
+__all__ = ["build_parser", "main"]
 
 _SHOWN_LANGUAGES = 5
 _CONVERTED = ("inference.xml", "inference.bin")
 _PROGRAMS_AND_WEIGHTS = {name for names in FORMATS for name in names}
 _FETCH = "python -m ppocr_serving models fetch"
+_EXAMPLES = f"""examples:
+  {PROGRAM} models list
+  {PROGRAM} models fetch ppocr-v6-small
+  {PROGRAM} models fetch ppocr-v4-mobile --from models.tar
+  {PROGRAM} models verify
+"""
 
 
 class _Request(NamedTuple):
@@ -40,11 +47,20 @@ class _Request(NamedTuple):
     fetch: str
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `python -m ppocr_serving models`.
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of `ppocr models`.
+
+    Raises:
+        OcrError: A setting is not allowed.
+    """
+    return _parser(load_settings().models)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `ppocr models`.
 
     Args:
-        arguments: What follows `models`; None means the process's own arguments.
+        arguments: What follows `models`.
 
     Returns:
         0 if everything is as it should be, 1 if not (files could not be fetched, and nothing was changed; or files do
@@ -68,7 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser(settings: ModelSettings) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m ppocr_serving models", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} models",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.set_defaults(profile=None, sources=[], dest=settings.model_dir)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command, text in (

@@ -1,5 +1,9 @@
-"""Files that commands write: they appear whole or not at all, and replace others only if that is asked for."""
+"""Files that commands write: they appear whole or not at all, and replace others only if that is asked for.
 
+What an interrupted command has written is kept apart.
+"""
+
+import itertools
 import os
 import secrets
 import stat
@@ -30,6 +34,7 @@ class OutputFile:
     def __init__(self, path: Path, *, force: bool) -> None:
         require_free(path, force=force)
         self.is_kept = True
+        self._is_part = False
         self._path = Path(os.path.realpath(path))
         self._force = force
         # In the same folder, because only there it can take its name at once.
@@ -47,7 +52,8 @@ class OutputFile:
             if kind is None and self.is_kept:
                 self._take_name()
         finally:
-            self._temporary.unlink(missing_ok=True)
+            if not self._is_part:
+                self._temporary.unlink(missing_ok=True)
 
     def write(self, data: bytes) -> None:
         """Add data at the end.
@@ -56,6 +62,26 @@ class OutputFile:
             OSError: There is no room left.
         """
         self._file.write(data)
+
+    def keep_part(self) -> Path | None:
+        """Keep what has been written so far, because no more will be, under a name that is free.
+
+        Returns:
+            Its path; None if nothing has been written.
+        """
+        if not self._file.tell():
+            return None
+        for number in itertools.count(1):
+            part = self._path.with_name(f"{self._path.stem}.part{number if number > 1 else ''}{self._path.suffix}")
+            try:
+                os.link(self._temporary, part)
+            except FileExistsError:
+                continue
+            except OSError:  # a file system without links
+                break
+            return part
+        self._is_part = True
+        return self._temporary
 
     def _take_name(self) -> None:
         if self._force:

@@ -18,7 +18,8 @@ _TEXTS: Final[Mapping[str, str]] = {
 }
 """What differs from the documentation for Python."""
 
-_VISIBLE: Final = "Other users of this machine can see it: rather use --password-file, or PPOCR_PASSWORD."
+PASSWORD: Final = "PPOCR_PASSWORD"  # noqa: S105  # the name of a variable
+_VISIBLE: Final = f"Other users of this machine can see it: rather set {PASSWORD}."
 
 
 def add_read_options(parser: argparse.ArgumentParser) -> None:

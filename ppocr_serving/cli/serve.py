@@ -5,25 +5,35 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ppocr_serving.cli.commands import PROGRAM
 from ppocr_serving.errors import OcrError
 
 if TYPE_CHECKING:
     from ppocr_serving.reading.reader import Reader
 
-__all__ = ["main"]
+__all__ = ["build_parser", "main"]
 
+_EXAMPLES = f"""examples:
+  {PROGRAM} serve
+  PORT=9001 PPOCR_HOST=127.0.0.1 PPOCR_WORKERS=2 {PROGRAM} serve
 
-_COMMANDS = """commands:
-  serve   serve OCR over HTTP; the same as no command
-  read    read files without a server
-  models  list, fetch, verify and describe the models
-
-`python -m ppocr_serving COMMAND --help` describes one of them.
+The exit status is 1 if the service cannot be started.
 """
 
 
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of `ppocr serve`."""
+    return argparse.ArgumentParser(
+        prog=f"{PROGRAM} serve",
+        description="Serve OCR over HTTP on port PORT (or FC_CUSTOM_LISTEN_PORT, or 9000). Settings are environment "
+        "variables; docs/settings.md lists them.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Run the command line.
+    """Run `ppocr serve`.
 
     Args:
         arguments: What follows the command.
@@ -31,14 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         1 if the service cannot be started; once started, the server exits the process itself.
     """
-    argparse.ArgumentParser(
-        prog="python -m ppocr_serving",
-        usage="%(prog)s [-h] [COMMAND]",
-        description="Serve OCR over HTTP on port PORT (or FC_CUSTOM_LISTEN_PORT, or 9000). Settings are environment "
-        "variables; docs/settings.md lists them.",
-        epilog=_COMMANDS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    ).parse_args(arguments)
+    build_parser().parse_args(arguments)
     _open_standard_files()
     # Some platforms collect standard output only.
     os.dup2(1, 2)

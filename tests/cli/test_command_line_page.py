@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+LANGUAGES = ROOT / "docs" / "languages"
 BLOCK = re.compile(r"^```shell\n(.*?)^```(?:\n\n```text\n(.*?)^```)?", re.MULTILINE | re.DOTALL)
 
 
@@ -30,3 +31,8 @@ def test_every_command_works_as_the_page_says(tmp_path: Path) -> None:
             assert done.stdout == printed
     assert (tmp_path / "searchable.pdf").read_bytes().startswith(b"%PDF-")
     assert {path.name for path in (tmp_path / "results").iterdir()} == {"example.png.json", "words.png.json"}
+    pictures = {str(path.relative_to(LANGUAGES)) for path in LANGUAGES.rglob("*.png")}
+    assert "vertical/columns.png" in pictures
+    for folder, ending in (("searchable", ".pdf"), ("drawn", ".png")):
+        written = {str(path.relative_to(tmp_path / folder)) for path in (tmp_path / folder).rglob(f"*{ending}")}
+        assert written == {f"{name}{ending}" for name in pictures}

@@ -1,4 +1,4 @@
-"""`python -m ppocr_serving read`, as users run it, and its options."""
+"""`ppocr read`, as users run it, and its options."""
 
 import csv
 import io
@@ -21,12 +21,18 @@ from PIL import Image
 from benchmarks.processes import descendants
 from benchmarks.small_files import pdf_of_pictures, pdf_with_text, text_picture
 from ppocr_serving.cli import read
-from ppocr_serving.cli.documents import DocumentWriter
+from ppocr_serving.cli.documents import Failures, Readings, write_together
+from ppocr_serving.cli.inputs import find_inputs
+from ppocr_serving.cli.journal import JOURNAL
 from ppocr_serving.cli.output_files import OutputFile
 from ppocr_serving.cli.read_options import dashed, read_options
+from ppocr_serving.cli.sources import source_of
+from ppocr_serving.cli.usage import parse
 from ppocr_serving.errors import InvalidRequest
 from ppocr_serving.outputs import FORMATS
 from ppocr_serving.reading.options import ReadOptions
+from ppocr_serving.settings import load_settings
+from tests.pipes import waits_at_a_pipe
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,9 +75,10 @@ def test_several_files_are_read_in_order_and_one_failure_does_not_end_it(files: 
 
     assert done.returncode == 1
     assert done.stdout.decode() == "Alpha 42\n\fFirst page\n\fSecond page\n"
-    first, second = done.stderr.decode().splitlines()
+    first, second, last = done.stderr.decode().splitlines()
     assert re.match(r"read: bad\.jpg: is (not|a damaged)", first)
     assert second.startswith("read: missing.png: cannot be read (No such file or directory)")
+    assert last == "read: 2 of 4 files are done; 2 failed: bad.jpg, missing.png"
 
 
 def test_standard_input_is_read_and_pages_are_chosen(files: Path) -> None:
@@ -124,8 +131,9 @@ def test_what_fails_leaves_no_file_in_the_folder(
 
     assert read.main([*sources, "--dpi", "72", "--format", "png", "--output", str(tmp_path)]) == 1
 
-    assert [path.name for path in tmp_path.iterdir()] == ["a.png.png"]
-    bad, several = capsys.readouterr().err.splitlines()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png.png", JOURNAL}
+    bad, several, summary = capsys.readouterr().err.splitlines()
+    assert summary == f"read: 1 of 3 files are done; 2 failed: {sources[0]}, {sources[2]}"
     assert bad.startswith(f"read: {sources[0]}: is ")
     assert several.startswith(
         f"read: {sources[2]}: the format png shows one page, and 2 are chosen; choose one, as --pages 1 does"
@@ -172,7 +180,7 @@ def test_a_password_is_taken_from_a_file_or_the_environment(tmp_path: Path) -> N
     secret.write_text("öffne\nsecond line\n")
 
     def password(*arguments: str) -> str | None:
-        return read._request(read._parse(["a.png", *arguments])).options.password
+        return read._request(parse(read.build_parser(), ["a.png", *arguments])).options.password
 
     assert password() is None
     assert password("--password-file", str(secret)) == "öffne"
@@ -185,8 +193,16 @@ def test_a_password_is_taken_from_a_file_or_the_environment(tmp_path: Path) -> N
 def test_as_many_processes_are_there_for_many_pdf_files_as_for_one(files: Path) -> None:
     def processes(count: int) -> int:
         found = []
-        writer = DocumentWriter(ReadOptions(pdf_text="prefer"), FORMATS["pdf"], pytest.fail)
-        writer.write([str(files / "own.pdf")] * count, lambda _: found.append(len(list(descendants(os.getpid())))))
+        options, form = ReadOptions(pdf_text="prefer"), FORMATS["pdf"]
+        readings = Readings(source_of(None, options, form), options, load_settings(), images=True)
+        inputs = find_inputs([str(files / "own.pdf")] * count, [])
+
+        def put(_: bytes) -> None:
+            found.append(len(list(descendants(os.getpid()))))
+
+        assert write_together(readings, inputs, form, 1, Failures(pytest.fail), put, lambda *_: None)
+        readings.close()
+        readings.source.close()
         (total,) = found
         return total
 
@@ -240,24 +256,48 @@ def test_a_reader_that_stops_early_is_no_error_message(files: Path) -> None:
     assert process.wait() == 1
 
 
-def test_an_interruption_leaves_no_file(files: Path, tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
+@pytest.mark.parametrize("output", ["out.txt", "out.jsonl", "out.pdf", "out.json"])
+def test_an_interruption_keeps_what_has_been_read_under_another_name(files: Path, tmp_path: Path, output: str) -> None:
+    earlier = tmp_path / output.replace("out", "out.part")
+    earlier.write_text("earlier")
+    process = interrupted_at_a_pipe(tmp_path, str(files / "a.png"), "pipe", "--output", output)
+    part = tmp_path / output.replace("out", "out.part2")
+    said = f"read: what has been read is in {part}\nread: interrupted\n"
+    assert (process.returncode, process.communicate()[1]) == (130, said.encode())
+    assert {path.name for path in tmp_path.iterdir()} == {part.name, earlier.name, "pipe"}
+    assert earlier.read_text() == "earlier"
+    data = part.read_bytes()
+    if output == "out.pdf":
+        subprocess.run(["qpdf", "--check", str(part)], check=True, stdout=subprocess.DEVNULL)
+    elif output == "out.json":
+        assert len(json.loads(data)["documents"]) == 1
+    else:
+        assert b"Alpha" in data
+
+
+def test_an_interruption_before_anything_was_read_leaves_no_file(tmp_path: Path) -> None:
+    process = interrupted_at_a_pipe(tmp_path, "pipe", "--output", "out.txt")
+    assert (process.returncode, process.communicate()[1]) == (130, b"read: interrupted\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def interrupted_at_a_pipe(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+    """Run the command, and interrupt it when it waits for the other end of a pipe; return it when it has ended."""
+    os.mkfifo(folder / "pipe")
     process = subprocess.Popen(
-        [sys.executable, "-m", "ppocr_serving", "read", str(tmp_path / "pipe"), "--output", "out.txt"],
-        cwd=tmp_path,
+        [sys.executable, "-m", "ppocr_serving", "read", *arguments],
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         # As in a terminal: what is started in the background, this test perhaps, ignores interruptions.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    while not list(tmp_path.glob(".out.txt.*")):
+    while not waits_at_a_pipe(process.pid):
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    assert process.communicate()[1] == b"read: interrupted\n"
-    assert process.returncode == 130
-    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
-    assert files.is_dir()
+    process.wait()
+    return process
 
 
 def test_every_option_of_a_call_is_an_option_of_the_command() -> None:
@@ -286,13 +326,13 @@ def test_every_option_of_a_call_is_an_option_of_the_command() -> None:
     assert set(values) == set(ReadOptions.__struct_fields__)
     arguments = [word for name, (words, _) in values.items() for word in (dashed(name), *words)]
 
-    given = read._parse(["a.png", *arguments, "--region", "5,5,1,1"])
+    given = parse(read.build_parser(), ["a.png", *arguments, "--region", "5,5,1,1"])
 
     expected = {name: value for name, (_, value) in values.items()}
     assert read_options(vars(given), None) == ReadOptions(**{**expected, "region": ((0, 0, 9, 9), (5, 5, 1, 1))})
-    off = read._parse(["a.png", "--no-words", "--no-orientation"])
+    off = parse(read.build_parser(), ["a.png", "--no-words", "--no-orientation"])
     assert read_options(vars(off), None) == ReadOptions(words=False, orientation=False)
-    assert read_options(vars(read._parse(["a.png"])), None) == ReadOptions()
+    assert read_options(vars(parse(read.build_parser(), ["a.png"])), None) == ReadOptions()
 
 
 def test_the_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
@@ -309,7 +349,7 @@ def test_the_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: FILE"),
+        ([], "the following arguments are required: PATH"),
         (["a.png", "--drop-scor", "0.6"], "unknown option '--drop-scor'; did you mean --drop-score?"),
         (["a.png", "--output-file", "x"], "unknown option '--output-file'; did you mean --output?"),
         (["a.png", "--drop-score", "2"], "--drop-score is '2': must be a number from 0 to 1"),
@@ -324,6 +364,11 @@ def test_the_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> N
         ),
         (["-", "-"], "- is given twice, but standard input can be read only once"),
         (["x/a.png", "y/a.png", "--output", "out/"], "2 files are called 'a.png'"),
+        (["a.png", "--jobs", "0"], "--jobs is '0': must be a whole number from 1 to 64"),
+        (["a.png", "--resume"], "--resume goes on in a folder; give one as --output"),
+        (["a.png", "--draw", "/dev/null"], "--draw /dev/null is not a folder"),
+        (["/no/*.png"], "no file matches '/no/*.png'; give another pattern, or files"),
+        (["/dev/shm/"], "/dev/shm/ has no picture and no PDF file"),
         (["a.png", "--password-file", "/no/file"], "--password-file /no/file cannot be read (No such file"),
     ],
 )
@@ -358,3 +403,7 @@ def test_only_files_are_replaced(tmp_path: Path) -> None:
         output.write(b"new")
     assert link.is_symlink()
     assert target.read_text() == "new"
+
+
+def test_files_may_stand_behind_options() -> None:
+    assert parse(read.build_parser(), ["a.png", "--format", "csv", "b.png"]).files == ["a.png", "b.png"]

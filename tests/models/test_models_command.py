@@ -312,5 +312,5 @@ def test_without_a_name_it_is_the_profile_that_a_server_would_use(engine: str, p
 def test_without_a_command_the_commands_are_named() -> None:
     done = run()
     assert done.returncode == 2
-    assert "usage: python -m ppocr_serving models" in done.stderr
+    assert "usage: ppocr models" in done.stderr
     assert "Traceback" not in done.stderr
