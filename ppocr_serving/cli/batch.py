@@ -1,0 +1,162 @@
+"""Read a large collection of files into Parquet, on all CPUs of this machine or of a Ray cluster.
+
+A run that was ended goes on where it was when the same command is given again.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from ppocr_serving.cli.commands import PROGRAM
+from ppocr_serving.cli.read_options import PASSWORD, add_read_options, read_options
+from ppocr_serving.cli.usage import INTERRUPTED, Parser, WrongUsageError, parse, whole_number
+from ppocr_serving.errors import OcrError
+
+if TYPE_CHECKING:
+    from ppocr_serving.integrations.batch.run import Summary
+    from ppocr_serving.integrations.batch.worker import ShardResult
+
+__all__ = ["build_parser", "main"]
+
+_MOST: Final = 999_999
+_PACKAGES: Final = ("ray", "pyarrow", "fsspec", "pandas", "stamina")
+_SECONDS_BETWEEN_LINES: Final = 10.0
+_EXAMPLES: Final = f"""examples:
+  {PROGRAM} batch scans/ results/
+  {PROGRAM} batch 's3://archive/2024/**/*.pdf' s3://results/2024 --pages 1-3
+  {PROGRAM} batch addresses.parquet results/ --column url --actors 8
+  RAY_ADDRESS=auto {PROGRAM} batch s3://archive/2024 s3://results/2024 --actors 4-64
+
+OUTPUT receives pages/ (Parquet, a row per page), errors/ (a row per file that cannot be read) and plan/.
+The exit status is 0 if everything was tried, however many files are in the error table, 1 if the run ended before that,
+2 for wrong usage, 130 if interrupted.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of `ppocr batch`."""
+    parser = Parser(
+        prog=f"{PROGRAM} batch",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "input",
+        metavar="INPUT",
+        help="folder (with all that is below it), glob, or a .csv or .parquet file of addresses; a path, or a URL such "
+        "as s3://bucket/prefix",
+    )
+    parser.add_argument("output", metavar="OUTPUT", help="folder or URL for the results; what is there is kept")
+    parser.add_argument("--column", metavar="NAME", help="column of the addresses in a table (default: it is found)")
+    parser.add_argument(
+        "--actors",
+        metavar="N",
+        default="0",
+        help="processes that read, or as few-many, such as 4-64, for a cluster that grows (default: as many as CPUs "
+        "and memory allow)",
+    )
+    parser.add_argument("--threads", metavar="N", default="1", help="CPU threads of each (default: 1)")
+    parser.add_argument(
+        "--shard-files",
+        metavar="N",
+        default="0",
+        help="files per Parquet file; what is in progress is lost when a run is killed (default: by number of files, "
+        "16 to 1000)",
+    )
+    add_read_options(parser)
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `ppocr batch`.
+
+    Args:
+        arguments: What follows `batch`.
+
+    Returns:
+        0 if everything was tried, 1 if the run ended before that, 2 for wrong usage, 130 if interrupted.
+    """
+    try:
+        given = parse(build_parser(), arguments)
+        options = read_options(vars(given), os.environ.get(PASSWORD) or None)
+        few, _, many = given.actors.partition("-")
+        counts = [_count("--actors", few), _count("--actors", many or few), _count("--threads", given.threads)]
+        shard_files = _count("--shard-files", given.shard_files)
+    except (WrongUsageError, OcrError) as error:
+        _complain(str(error))
+        return 2
+    try:
+        from ppocr_serving.integrations.batch.run import Actors, run_batch
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _PACKAGES:
+            raise
+        _complain(f"needs the package {package}; run pip install 'ppocr-serving[ray]'")
+        return 1
+    actors = Actors(counts[0], counts[1], max(1, counts[2]))
+    try:
+        summary = run_batch(
+            given.input,
+            given.output,
+            options,
+            actors,
+            column=given.column,
+            shard_files=shard_files,
+            tell=_Progress(),
+        )
+    except OcrError as error:
+        _complain(str(error))
+    except OSError as error:
+        _complain(f"{error.filename or given.output}: {error.strerror or error}; the same command goes on")
+    except KeyboardInterrupt:
+        _complain("interrupted; the same command goes on")
+        return INTERRUPTED
+    else:
+        _summarize(summary, given.output)
+        return 0
+    return 1
+
+
+class _Progress:
+    """A line every few seconds, so that somebody who waits knows how fast it goes."""
+
+    def __init__(self) -> None:
+        self._start = self._told = time.monotonic()
+        self._files = self._errors = 0
+
+    def __call__(self, result: "ShardResult") -> None:
+        self._files += result.files + result.errors
+        self._errors += result.errors
+        now = time.monotonic()
+        if now - self._told >= _SECONDS_BETWEEN_LINES:
+            self._told = now
+            rate = self._files / (now - self._start)
+            _complain(f"{self._files} files, {self._errors} of them errors, {rate:.1f} files/s")
+
+
+def _summarize(summary: "Summary", output: str) -> None:
+    tried = summary.files + summary.errors
+    line = f"{summary.files} files with {summary.pages} pages read in {summary.seconds:.0f} s"
+    if tried:
+        line += f" ({tried / summary.seconds:.1f} files/s)"
+    line += f"; {summary.errors} files could not be read"
+    if summary.errors:
+        line += f" (see {output.rstrip('/')}/errors)"
+    if summary.page_errors:
+        line += f"; {summary.page_errors} pages of others could not be read (see their column error)"
+    if summary.earlier:
+        line += f"; {summary.earlier} files were done before"
+    print(f"batch: {line}")
+
+
+def _count(option: str, text: str) -> int:
+    return whole_number(option, text, 0, _MOST)
+
+
+def _complain(message: str) -> None:
+    print(f"batch: {message}", file=sys.stderr)
