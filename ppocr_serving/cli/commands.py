@@ -20,7 +20,10 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "serve": "serve OCR over HTTP; the same as no command",
         "read": "read files and folders, here or through a server",
+        "batch": "read millions of files into Parquet, on Ray",
         "models": "list, fetch, verify and describe the models",
+        "bench": "measure how many requests per second a server answers",
+        "mcp": "offer OCR as tools to language models",
         "completion": "print a script with which a shell completes all this",
     }
 )
