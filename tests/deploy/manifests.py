@@ -1,6 +1,10 @@
 """The deployment files, parsed as their tools parse them."""
 
+import copy
+import subprocess
+import sysconfig
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +14,25 @@ import yaml
 from ppocr_serving.settings import load_settings
 from tests.flat_settings import field_names
 
-__all__ = ["DEPLOY", "ROOT", "check_environment", "container_of", "read_all_yaml", "read_terraform", "read_yaml"]
+__all__ = [
+    "DEPLOY",
+    "OVERLAYS",
+    "ROOT",
+    "TOOLS",
+    "build_kustomization",
+    "check_environment",
+    "container_of",
+    "read_all_yaml",
+    "read_overlay",
+    "read_terraform",
+    "read_yaml",
+]
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
+TOOLS = Path(sysconfig.get_path("scripts"))
+"""Programs that come with the packages of the tests."""
+OVERLAYS = tuple(sorted(path.name for path in (DEPLOY / "kubernetes" / "overlays").iterdir()))
 
 _ENVIRONMENT_BYTES = 4096  # the limit of FC and SCF
 
@@ -27,6 +46,26 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """The only document of a YAML file."""
     (document,) = read_all_yaml(path)
     return document
+
+
+def build_kustomization(folder: Path) -> list[dict[str, Any]]:
+    """Return what `kubectl apply -k` would send to a cluster."""
+    command = [str(TOOLS / "kubectl"), "kustomize", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return list(yaml.safe_load_all(done.stdout))
+
+
+@cache
+def _overlay(name: str) -> tuple[dict[str, Any], ...]:
+    return tuple(build_kustomization(DEPLOY / "kubernetes" / "overlays" / name))
+
+
+def read_overlay(name: str) -> dict[str, dict[str, Any]]:
+    """The manifests of an overlay by kind; there is one of each."""
+    manifests = {manifest["kind"]: manifest for manifest in copy.deepcopy(_overlay(name))}
+    assert len(manifests) == len(_overlay(name))
+    return manifests
 
 
 def read_terraform(folder: Path) -> dict[str, list[dict[str, Any]]]:

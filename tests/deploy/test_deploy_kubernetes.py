@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,47 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 
 from ppocr_serving.settings import Settings, load_settings
-from tests.deploy.manifests import DEPLOY, check_environment, container_of, read_yaml
+from tests.deploy.manifests import (
+    DEPLOY,
+    OVERLAYS,
+    build_kustomization,
+    check_environment,
+    container_of,
+    read_overlay,
+    read_yaml,
+)
 
 FOLDER = DEPLOY / "kubernetes"
-KNATIVE_SCHEMA = json.loads(Path(__file__).with_name("knative.schema.json").read_text(encoding="utf-8"))
+KNATIVE_SCHEMA, KEDA_SCHEMA = (
+    json.loads(Path(__file__).with_name(f"{name}.schema.json").read_text(encoding="utf-8"))
+    for name in ("knative", "keda")
+)
 
-KUBERNETES = ("deployment.yaml", "service.yaml", "hpa.yaml")
-WORKLOADS = ("deployment.yaml", "knative-service.yaml")
+WORKLOADS = (*OVERLAYS, "knative")
 VERSIONS = ("1.30", kubernetes_validate.latest_version())
+
+
+def workload(name: str) -> dict[str, Any]:
+    """The Deployment of an overlay, or the Knative Service."""
+    return read_yaml(FOLDER / "knative-service.yaml") if name == "knative" else read_overlay(name)["Deployment"]
+
+
+def validate(manifest: dict[str, Any], version: str) -> None:
+    if manifest["kind"] == "ScaledObject":
+        jsonschema.validate(manifest, KEDA_SCHEMA)
+        # What is not KEDA's own is a part of a HorizontalPodAutoscaler.
+        manifest = {
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": manifest["metadata"],
+            "spec": {
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", **manifest["spec"]["scaleTargetRef"]},
+                "minReplicas": manifest["spec"]["minReplicaCount"],
+                "maxReplicas": manifest["spec"]["maxReplicaCount"],
+                "behavior": manifest["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"],
+            },
+        }
+    kubernetes_validate.validate(manifest, version, strict=True)
 
 
 def settings_of(manifest: dict[str, Any]) -> Settings:
@@ -29,22 +63,80 @@ def megabytes(quantity: str) -> int:
     return number * {"Mi": 1, "Gi": 1024}[unit]
 
 
-def test_every_manifest_is_tested() -> None:
-    assert {path.name for path in FOLDER.glob("*.yaml")} == {*KUBERNETES, *WORKLOADS}
+def test_overlays_differ_in_image_and_autoscaler() -> None:
+    common = {"Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy"}
+    kinds = {name: set(read_overlay(name)) - common for name in OVERLAYS}
+
+    assert all(common <= set(read_overlay(name)) for name in OVERLAYS)
+    assert kinds == {
+        "hub": {"HorizontalPodAutoscaler"},
+        "lean": {"HorizontalPodAutoscaler"},
+        "queue": {"ScaledObject"},
+    }
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("name", KUBERNETES)
-def test_kubernetes_accepts_the_manifest(name: str, version: str) -> None:
-    kubernetes_validate.validate(read_yaml(FOLDER / name), version, strict=True)
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_kubernetes_accepts_the_overlay(name: str, version: str) -> None:
+    for manifest in read_overlay(name).values():
+        validate(manifest, version)
+
+
+@pytest.fixture(params=OVERLAYS)
+def with_ingress(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, dict[str, Any]]:
+    """An overlay whose line with the ingress is no comment any more."""
+    copied = tmp_path / "kubernetes"
+    shutil.copytree(FOLDER, copied)
+    file = copied / "overlays" / request.param / "kustomization.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert text.count("  # - ") == 1
+    file.write_text(text.replace("  # - ", "  - "), encoding="utf-8")
+    return {manifest["kind"]: manifest for manifest in build_kustomization(file.parent)}
+
+
+def test_the_ingress_lets_in_what_the_service_accepts(with_ingress: dict[str, dict[str, Any]]) -> None:
+    ingress, service = with_ingress["Ingress"], with_ingress["Service"]
+    server = settings_of(with_ingress["Deployment"]).server
+    annotations = {name.rpartition("/")[2]: value for name, value in ingress["metadata"]["annotations"].items()}
+    (rule,), (tls,) = ingress["spec"]["rules"], ingress["spec"]["tls"]
+    (path,) = rule["http"]["paths"]
+    (port,) = service["spec"]["ports"]
+
+    for version in VERSIONS:
+        validate(ingress, version)
+    assert annotations["proxy-body-size"] == f"{server.max_body_mb}m"
+    assert int(annotations["proxy-read-timeout"]) > server.document_timeout
+    assert tls["hosts"] == [rule["host"]]
+    assert path["backend"]["service"] == {"name": service["metadata"]["name"], "port": {"name": port["name"]}}
 
 
 def test_a_misspelt_field_is_found() -> None:
-    wrong = read_yaml(FOLDER / "deployment.yaml")
+    wrong = read_overlay("lean")["Deployment"]
     container_of(wrong)["readynessProbe"] = container_of(wrong).pop("readinessProbe")
 
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(wrong, VERSIONS[-1], strict=True)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("minReplicaCount", 0),  # KEDA accepts it, but a queue that nobody has never grows
+        ("minReplicas", 2),
+        ("triggers", [{"type": "prometheus", "metadata": {"serverAddress": "http://prometheus", "threshold": "2"}}]),
+        (
+            "triggers",
+            [{"type": "prometheus", "metadata": {"serverAddress": "prometheus", "query": "q", "threshold": 2}}],
+        ),
+        ("fallback", {"failureThreshold": 3}),
+    ],
+)
+def test_the_schema_refuses_what_keda_refuses(field: str, value: object) -> None:
+    wrong = read_overlay("queue")["ScaledObject"]
+    wrong["spec"][field] = value
+
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(wrong, KEDA_SCHEMA)
 
 
 def test_knative_accepts_the_service() -> None:
@@ -80,7 +172,7 @@ def test_the_schema_refuses_what_knative_refuses(field: str, value: object) -> N
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_containers_run_without_privileges(name: str) -> None:
-    manifest = read_yaml(FOLDER / name)
+    manifest = workload(name)
 
     assert container_of(manifest)["securityContext"] == {
         "runAsNonRoot": True,
@@ -95,7 +187,7 @@ def test_containers_run_without_privileges(name: str) -> None:
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_only_tmp_is_writable(name: str) -> None:
-    manifest = read_yaml(FOLDER / name)
+    manifest = workload(name)
     (mount,) = container_of(manifest)["volumeMounts"]
     (volume,) = manifest["spec"]["template"]["spec"]["volumes"]
 
@@ -105,39 +197,55 @@ def test_only_tmp_is_writable(name: str) -> None:
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_the_service_accepts_the_environment(name: str) -> None:
-    variables = container_of(read_yaml(FOLDER / name))["env"]
+    variables = container_of(workload(name))["env"]
 
     check_environment({variable["name"]: variable["value"] for variable in variables})
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_cpu_is_reserved_in_full_and_memory_may_grow(name: str) -> None:
-    resources = container_of(read_yaml(FOLDER / name))["resources"]
+    resources = container_of(workload(name))["resources"]
 
     # A lower request would put threads onto other pods' CPUs; the HPA measures against the request.
     assert resources["requests"]["cpu"] == resources["limits"]["cpu"]
     assert megabytes(resources["requests"]["memory"]) <= megabytes(resources["limits"]["memory"])
 
 
-def test_deployment_service_and_hpa_match() -> None:
-    deployment, service, hpa = (read_yaml(FOLDER / name) for name in KUBERNETES)
-    pod_labels = deployment["spec"]["template"]["metadata"]["labels"]
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_parts_of_an_overlay_match(name: str) -> None:
+    parts = read_overlay(name)
+    deployment, service = parts["Deployment"], parts["Service"]
+    pod = deployment["spec"]["template"]
+    labels = pod["metadata"]["labels"]
+    (spread,) = pod["spec"]["topologySpreadConstraints"]
     (port,) = container_of(deployment)["ports"]
     (service_port,) = service["spec"]["ports"]
+    ((allowed,),) = [rule["ports"] for rule in parts["NetworkPolicy"]["spec"]["ingress"]]
 
-    assert deployment["spec"]["selector"]["matchLabels"] == pod_labels
-    assert service["spec"]["selector"] == pod_labels
-    assert service_port["targetPort"] == port["name"]
-    assert hpa["spec"]["scaleTargetRef"] == {
-        "apiVersion": deployment["apiVersion"],
-        "kind": deployment["kind"],
-        "name": deployment["metadata"]["name"],
-    }
+    assert deployment["spec"]["selector"]["matchLabels"] == labels
+    assert service["spec"]["selector"] == labels
+    assert parts["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
+    assert parts["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == labels
+    assert spread["labelSelector"]["matchLabels"] == labels
+    assert service_port["targetPort"] == allowed["port"] == port["name"]
+    assert parts["NetworkPolicy"]["spec"]["egress"] == []
     assert "replicas" not in deployment["spec"]
 
 
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_autoscaler_is_for_the_deployment_and_leaves_pods_to_evict(name: str) -> None:
+    parts = read_overlay(name)
+    scaler = (parts.get("HorizontalPodAutoscaler") or parts["ScaledObject"])["spec"]
+    (kind,) = {"HorizontalPodAutoscaler", "ScaledObject"} & set(parts)
+    least = scaler["minReplicas" if kind == "HorizontalPodAutoscaler" else "minReplicaCount"]
+
+    assert {"kind": "Deployment", **scaler["scaleTargetRef"]}["kind"] == "Deployment"
+    assert scaler["scaleTargetRef"]["name"] == parts["Deployment"]["metadata"]["name"]
+    assert parts["PodDisruptionBudget"]["spec"]["maxUnavailable"] < least
+
+
 def test_probes_use_the_port_by_name() -> None:
-    container = container_of(read_yaml(FOLDER / "deployment.yaml"))
+    container = container_of(workload("lean"))
     (port,) = container["ports"]
 
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
@@ -145,7 +253,7 @@ def test_probes_use_the_port_by_name() -> None:
 
 
 def test_a_pod_has_time_to_finish_its_requests() -> None:
-    deployment = read_yaml(FOLDER / "deployment.yaml")
+    deployment = workload("lean")
     command = container_of(deployment)["lifecycle"]["preStop"]["exec"]["command"]
     needed = int(command[1]) + settings_of(deployment).server.graceful_timeout
 

@@ -16,7 +16,7 @@ from ppocr_serving.settings import ServerSettings
 from ppocr_serving.web.app import Application
 from tests.asgi import ask
 from tests.conftest import settings_for
-from tests.deploy.manifests import DEPLOY, ROOT, container_of, read_yaml
+from tests.deploy.manifests import DEPLOY, ROOT, container_of, read_overlay, read_yaml
 from tests.exposition import Samples
 from tests.served.samples import as_base64, line
 from tests.web.reading_pool import reading
@@ -44,6 +44,8 @@ def queries() -> Iterator[tuple[str, str]]:
             yield f"{panel['title']} {target['refId']}", expression
     for rule in RULES:
         yield rule["alert"], rule["expr"]
+    for trigger in read_overlay("queue")["ScaledObject"]["spec"]["triggers"]:
+        yield "autoscaling by the queue", trigger["metadata"]["query"]
     yield from re.findall(r"^\| ([^|]+) \| `([^`]+\))` \|$", DOCUMENT.read_text(encoding="utf-8"), re.M)
 
 
@@ -209,7 +211,7 @@ def test_variables_of_the_dashboard_are_defined_and_used() -> None:
 
 
 def test_pods_say_where_their_metrics_are() -> None:
-    deployment = read_yaml(DEPLOY / "kubernetes" / "deployment.yaml")
+    deployment = read_overlay("lean")["Deployment"]
     (port,) = container_of(deployment)["ports"]
     assert deployment["spec"]["template"]["metadata"]["annotations"] == {
         "prometheus.io/scrape": "true",
