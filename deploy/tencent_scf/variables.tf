@@ -1,6 +1,6 @@
 variable "image_uri" {
   type        = string
-  description = "The ppocr-serving-tx image in a TCR registry of the same region, with its tag."
+  description = "The ppocr-serving-tx or ppocr-serving-lean image in a TCR registry of the same region, with its tag."
 
   validation {
     condition     = can(regex("^[^:/]+[./].*:[^:/]+$", var.image_uri))

@@ -17,6 +17,7 @@ from tests.deploy.manifests import DEPLOY, check_environment, read_yaml
 FOLDER = DEPLOY / "aliyun_fc"
 FC3_SCHEMA = json.loads(Path(__file__).with_name("fc3.schema.json").read_text(encoding="utf-8"))
 PUBLISH_SCHEMA = json.loads(Path(__file__).with_name("publish.schema.json").read_text(encoding="utf-8"))
+DOMAIN_SCHEMA = json.loads(Path(__file__).with_name("fc3_domain.schema.json").read_text(encoding="utf-8"))
 
 TEMPLATE = (FOLDER / "src" / "s.yaml").read_text(encoding="utf-8")
 PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
@@ -53,6 +54,10 @@ def test_s_yaml_is_valid_for_fc3(application: dict[str, Any]) -> None:
         (("instanceConcurrency",), 0),
         (("environmentVariables", "PPOCR_MAX_BODY_MB"), 32),
         (("runtime",), "custom"),
+        (
+            ("triggers",),
+            [{"triggerName": "http", "triggerType": "http", "triggerConfig": {"authType": "jwt", "methods": ["GET"]}}],
+        ),
     ],
 )
 def test_the_schema_refuses_what_fc3_refuses(
@@ -134,3 +139,26 @@ def test_every_memory_size_on_offer_fits_the_cpus(application: dict[str, Any], p
         props(application)["memorySize"] = megabytes
         jsonschema.validate(application, FC3_SCHEMA)
         test_memory_fits_the_cpus(application)
+
+
+@pytest.mark.parametrize("own_name", [False, True])
+def test_the_domain_is_valid_and_leads_to_the_function(application: dict[str, Any], own_name: bool) -> None:
+    text = (FOLDER / "domain.yaml").read_text(encoding="utf-8")
+    if own_name:
+        text = text.replace("      protocol: HTTP\n", "").replace("      # protocol", "      protocol")
+        text = re.sub(r"^      # (certConfig|  \w+): ?", r"      \1: ", text, flags=re.M)
+    domain = props(yaml.safe_load(text))
+
+    jsonschema.validate(domain, DOMAIN_SCHEMA)
+    assert (domain["protocol"] == "HTTP,HTTPS") == ("certConfig" in domain) == own_name
+    assert domain["region"] == props(application)["region"]
+    assert [route["functionName"] for route in domain["routeConfig"]["routes"]] == [props(application)["functionName"]]
+
+
+def test_the_application_has_what_the_registry_and_its_users_expect() -> None:
+    assert {path.name for path in FOLDER.iterdir()} >= {"README.md", "publish.yaml", "version.md", "src"}
+    assert {path.name for path in (FOLDER / "src").iterdir()} == {"readme.md", "s.yaml"}
+    assert (FOLDER / "version.md").read_text(encoding="utf-8").startswith(f"{ppocr_serving.__version__}: ")
+    guide = (FOLDER / "src" / "readme.md").read_text(encoding="utf-8")
+    assert "../" not in guide, "it is copied alone"
+    assert "{{" not in guide, "placeholders are filled in"
