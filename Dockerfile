@@ -30,7 +30,9 @@ RUN python3 docker/replace_libraries.py hub && python3 docker/prune.py hub && sh
     sh docker/compile.sh /compiled paddlehub.commands ppocr_serving.hub.serving ppocr_serving.server.run \
         ppocr_serving.reading.warmup ppocr_serving.web.exposition ppocr_serving.web.prediction \
         ppocr_serving.web.v1.reading ppocr_serving.web.adapters.ocr ppocr_serving.vision.pdf_process \
-        ppocr_serving.engines.openvino openvino paddle PIL.PpmImagePlugin
+        ppocr_serving.engines.openvino openvino paddle PIL.PpmImagePlugin && \
+    cp -L --parents /usr/lib/*-linux-gnu/libgomp.so.1 /compiled && \
+    python3 docker/sbom.py hub requirements.txt >sbom.spdx.json
 
 FROM ${BASE_IMAGE}
 ARG PROFILE
@@ -38,11 +40,10 @@ LABEL org.opencontainers.image.title="ppocr-serving" \
       org.opencontainers.image.description="Optical character recognition with PaddleOCR's models, served by PaddleHub on port 9000" \
       org.opencontainers.image.documentation="/PaddleOCR/README.md" \
       org.opencontainers.image.base.name="python:3.11-slim-bookworm"
-COPY --from=build /usr/lib/x86_64-linux-gnu/libgomp.so.1 /usr/lib/x86_64-linux-gnu/
 # No RUN from here on: it would leave the mount points of the build behind.
 COPY --from=build /compiled /
 COPY --from=build /opt/ppocr /opt/ppocr
-COPY --from=build /PaddleOCR/LICENSE /PaddleOCR/NOTICE /PaddleOCR/README.md /PaddleOCR/start.sh /PaddleOCR/.image /PaddleOCR/docker/healthcheck.py /PaddleOCR/
+COPY --from=build /PaddleOCR/LICENSE /PaddleOCR/NOTICE /PaddleOCR/README.md /PaddleOCR/start.sh /PaddleOCR/.image /PaddleOCR/sbom.spdx.json /PaddleOCR/docker/healthcheck.py /PaddleOCR/
 ENV HUB_HOME=/opt/ppocr/share/paddlehub \
     PATH=/opt/ppocr/bin:$PATH \
     PPOCR_PROFILE=${PROFILE} \

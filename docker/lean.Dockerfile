@@ -29,6 +29,7 @@ RUN python3 docker/replace_libraries.py lean && python3 docker/prune.py lean && 
         ppocr_serving.reading.ahead ppocr_serving.reading.warmup ppocr_serving.web.exposition \
         ppocr_serving.web.prediction ppocr_serving.web.v1.reading ppocr_serving.web.adapters.ocr \
         ppocr_serving.vision.pdf_process ppocr_serving.engines.openvino openvino PIL.PpmImagePlugin && \
+    python3 docker/sbom.py lean requirements/lean.txt >sbom.spdx.json && \
     echo /opt/ppocr/bin/python3 >.image
 
 FROM ${BASE_IMAGE}
@@ -41,7 +42,7 @@ LABEL org.opencontainers.image.title="ppocr-serving-lean" \
 COPY --from=build /compiled /
 COPY --from=build /opt/ppocr /opt/ppocr
 # start.sh reads the command to run from .image, so that it works here as in the other images.
-COPY --from=build /PaddleOCR/LICENSE /PaddleOCR/NOTICE /PaddleOCR/README.md /PaddleOCR/start.sh /PaddleOCR/.image \
+COPY --from=build /PaddleOCR/LICENSE /PaddleOCR/NOTICE /PaddleOCR/README.md /PaddleOCR/start.sh /PaddleOCR/.image /PaddleOCR/sbom.spdx.json \
     /PaddleOCR/docker/healthcheck.py /PaddleOCR/
 COPY --from=build /PaddleOCR/scripts/compile_models.py /PaddleOCR/scripts/
 # Caches for input shapes that may never recur would take most of the memory, and a second concurrent picture would only

@@ -5,6 +5,7 @@ Image builds run this with the image's name, `hub` or `lean`. A pattern that mat
 longer fits the packages.
 """
 
+import platform
 import shutil
 import struct
 import subprocess
@@ -54,11 +55,8 @@ _COMMON = (
     Prune("a command line, and a wrapper of the functions that are called here", ("pypdfium2", "pypdfium2_cli")),
     Prune("OpenVINO's C++ headers and C interface", ("openvino/include", "openvino/cmake", "openvino/libs/*_c.so.*")),
     Prune(
-        "OpenVINO on GPUs, NPUs and multiple devices; each is loaded on demand",
+        "OpenVINO on multiple devices; loaded on demand",
         (
-            "openvino/libs/libopenvino_intel_gpu_plugin.so",
-            "openvino/libs/cache.json",
-            "openvino/libs/libopenvino_intel_npu_plugin.so",
             "openvino/libs/libopenvino_auto_plugin.so",
             "openvino/libs/libopenvino_auto_batch_plugin.so",
             "openvino/libs/libopenvino_hetero_plugin.so",
@@ -82,6 +80,17 @@ _COMMON = (
     ),
     Prune("model converters; OpenVINO imports them if present, which is slow", ("openvino/tools",)),
     Prune("a malloc replacement that must be loaded explicitly", ("openvino/libs/libtbbmalloc_proxy.so.*",)),
+)
+
+_X86_64 = (
+    Prune(
+        "OpenVINO on Intel's GPUs and NPUs, of which packages for other processors know nothing; loaded on demand",
+        (
+            "openvino/libs/libopenvino_intel_gpu_plugin.so",
+            "openvino/libs/cache.json",
+            "openvino/libs/libopenvino_intel_npu_plugin.so",
+        ),
+    ),
 )
 
 _HUB = (
@@ -111,7 +120,8 @@ _LEAN = (
     Prune("tests of NumPy's SIMD code", ("numpy/_core/_simd.*.so",)),
 )
 
-PRUNES = {"hub": _COMMON + _HUB, "lean": _COMMON + _LEAN}
+_HERE = _COMMON + (_X86_64 if platform.machine() == "x86_64" else ())
+PRUNES = {"hub": _HERE + _HUB, "lean": _HERE + _LEAN}
 
 _STRIP = "library symbols, for debuggers"
 _LOADED = 1  # PT_LOAD of the ELF format

@@ -5,9 +5,11 @@ OpenCV: FFmpeg is for video, OpenBLAS for factorising matrices of a hundred rows
 not supported. NumPy, in the `lean` image: OpenBLAS multiplies matrices, which nothing does there. OpenCV and NumPy
 cannot be loaded without these libraries' names and symbols, so the stubs keep them; calling one kills the process. This
 also removes video decoders, which attackers could reach, and an unsupported OpenSSL. Image builds run this with the
-environment's python3 and the image's name, `hub` or `lean`; it needs `nm`, `as` and `ld`.
+environment's python3 and the image's name, `hub` or `lean`; it needs `nm`, `as` and `ld`. The stubs are in assembly for
+x86-64: on other processors, the libraries stay.
 """
 
+import platform
 import subprocess
 import sys
 import sysconfig
@@ -168,6 +170,9 @@ def main() -> None:
         sys.exit(
             f"replace_libraries: {sys.executable} is not in a virtual environment; this would change system libraries"
         )
+    if platform.machine() != "x86_64":
+        print(f"    0.0 MB  nothing replaced: the stubs are for x86-64, and this is {platform.machine()}")
+        return
     for replacement in _REPLACEMENTS[sys.argv[1]]:
         saved = replace_libraries(Path(sysconfig.get_path("purelib")), replacement)
         print(f"{saved / 1e6:7.1f} MB  {', '.join(replacement.replaced)}: linked, but never called")

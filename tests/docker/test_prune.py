@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -62,3 +63,20 @@ def test_pictures_are_read_without_what_the_lean_image_leaves_out(script: Module
     """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "2\n"), done.stderr
+
+
+@pytest.mark.parametrize(("machine", "plugin"), [("x86_64", True), ("aarch64", False)])
+def test_only_packages_for_x86_64_have_plugins_for_intels_gpus(
+    machine: str, plugin: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    table = runpy.run_path(str(SCRIPT))["PRUNES"]["lean"]
+
+    assert any("intel" in pattern for entry in table for pattern in entry.patterns) == plugin
+
+
+@pytest.mark.parametrize(
+    "path", ["Dockerfile", "Dockerfile.tx", "docker/lean.Dockerfile", "docker/compile.sh", "docker/seal.sh"]
+)
+def test_no_step_of_a_build_names_a_processor(path: str) -> None:
+    assert not re.findall(r"x86|amd64|aarch64|arm64", (ROOT / path).read_text(encoding="utf-8"))

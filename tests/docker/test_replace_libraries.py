@@ -77,3 +77,19 @@ def test_matrix_operations_end_the_process(packages: Path, call: str) -> None:
 
     assert done.returncode == -signal.SIGILL
     assert "went on" not in done.stdout
+
+
+def test_other_processors_keep_the_libraries(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = load_script()
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    monkeypatch.setattr(sys, "argv", ["replace_libraries.py", "lean"])
+
+    def untouched(*arguments: object) -> int:
+        raise AssertionError(arguments)
+
+    monkeypatch.setattr(script, "replace_libraries", untouched)
+    script.main()
+
+    assert "nothing replaced" in capsys.readouterr().out
