@@ -26,7 +26,7 @@ __all__ = [
     "scan",
 ]
 
-SAMPLE: Final = ("Total amount 42.00", "图中的文字 2026", "Reading pictures")
+SAMPLE: Final = ("Total amount 42.00", "图中的文字2026", "Reading pictures")
 """The lines of `sample`, from top to bottom."""
 
 MARKUP: Final = "<img src=x onerror=alert(1)>"
