@@ -90,4 +90,5 @@ def page(request: pytest.FixtureRequest, context: BrowserContext, watch: Watch, 
     yield page
     name = re.sub(r"\W+", "-", f"{request.path.stem}-{request.node.name}").strip("-")
     page.screenshot(path=screenshots / f"{name}.png")
+    watch.wait_for_statuses(page)
     assert watch.complaints() == []

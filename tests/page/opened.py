@@ -23,6 +23,7 @@ __all__ = [
     "picture_rectangle",
     "screen",
     "show_file",
+    "tap",
     "text_for",
     "touch",
 ]
@@ -30,6 +31,7 @@ __all__ = [
 Point = tuple[float, float]
 
 _SECONDS: Final = 120
+_TAPS: Final = 20
 _CORNERS: Final = """() => [...document.querySelectorAll("#boxes polygon")].map(polygon =>
   [...polygon.points].map(point => point.matrixTransform(polygon.getScreenCTM())).map(({ x, y }) => [x, y]))"""
 
@@ -106,6 +108,17 @@ def screen(shown: Locator) -> BgrImage:
     image = cv2.imdecode(np.frombuffer(shown.screenshot(), np.uint8), cv2.IMREAD_COLOR)
     assert image is not None
     return np.asarray(image, np.uint8)
+
+
+def tap(page: Page, point: Point) -> None:
+    """Tap with a finger; again if that took so long, on a busy machine, that the browser saw a long press."""
+    page.evaluate("window.hasClicked = false; addEventListener('click', () => { window.hasClicked = true }, true)")
+    for _ in range(_TAPS):
+        touch(page, [point])
+        page.wait_for_timeout(200)
+        if page.evaluate("window.hasClicked"):
+            return
+    raise AssertionError(f"no click came of {_TAPS} taps at {point}")
 
 
 def touch(page: Page, *steps: Sequence[Point]) -> None:

@@ -111,10 +111,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         proxy = self.server
         proxy.paths.append(self.path)
-        if proxy.is_failing:
+        body = b"".join(self._body(int(self.headers.get("Content-Length", 0))))
+        if proxy.is_failing:  # now, because browsers that are still sending may miss the answer
             self.send_error(HTTPStatus.BAD_GATEWAY)
             return
-        body = b"".join(self._body(int(self.headers.get("Content-Length", 0))))
         proxy.bodies.append(body)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
         if proxy.prefix:

@@ -20,6 +20,7 @@ from tests.page.opened import (
     picture_rectangle,
     screen,
     show_file,
+    tap,
     touch,
 )
 
@@ -175,7 +176,7 @@ def test_fingers_move_it_zoom_it_and_copy_a_line(page: Page) -> None:
     assert picture_rectangle(page) == pytest.approx((x - width, y - height, 2 * width, 2 * height), rel=0.02)
 
     page.locator("#fit").click()
-    touch(page, [middle_of(page, 1)])
+    tap(page, middle_of(page, 1))
     expect(page.locator("#toast")).to_contain_text(lines(page)[1])
 
 

@@ -1,13 +1,15 @@
 """What goes wrong in a browser while a test uses it."""
 
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Request, WebError
+from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, Request, WebError
 
 __all__ = ["Watch"]
 
+_SECONDS = 30
 _FAILED_CONNECTION = "Failed to load resource: net::ERR_"
 _FAILED_STATUS = re.compile(r"Failed to load resource: the server responded with a status of (\d{3})")
 
@@ -49,6 +51,12 @@ class Watch:
     def complaints(self) -> list[str]:
         """Return what has gone wrong so far, a line each."""
         return [*self._complaints, *self._statuses()]
+
+    def wait_for_statuses(self, page: Page) -> None:
+        """Wait until the console, which may lag behind the page, has told of the statuses that are expected."""
+        deadline = time.monotonic() + _SECONDS
+        while any("did not come" in complaint for complaint in self._statuses()) and time.monotonic() < deadline:
+            page.wait_for_timeout(20)
 
     def _statuses(self) -> Iterator[str]:
         missing = self._expected.copy()
