@@ -167,6 +167,19 @@ def test_a_server_without_the_right_key_is_an_error(
     assert capsys.readouterr().err.startswith("read: the address 'localhost' is not one; ")
 
 
+def test_a_server_that_is_too_busy_is_asked_again(scans: Path, tmp_path: Path) -> None:
+    picture = (scans / "a.png").read_bytes()
+    folder, output = tmp_path / "many", tmp_path / "out"
+    folder.mkdir()
+    for number in range(8):
+        (folder / f"{number}.png").write_bytes(picture)
+    with launch_lean(tmp_path)(PPOCR_MAX_CONCURRENCY="1", PPOCR_MAX_QUEUE="0") as server:
+        arguments = [str(folder), "--url", server.url, "--jobs", "8", "--output", f"{output}/", *QUICK]
+        assert read.main(arguments) == 0
+        assert "status=503" in server.log()
+    assert texts(output) == {f"{number}.png.txt": "Alpha 42\n" for number in range(8)}
+
+
 def test_what_is_done_stays_and_resuming_reads_the_rest(
     server: Served,
     scans: Path,
