@@ -12,6 +12,12 @@ source scripts/lib.sh
 explain_failures test_image
 
 readonly pictures_per_run=${PICTURES:-100} starts=${STARTS:-10}
+for setting in "PICTURES=$pictures_per_run" "STARTS=$starts"; do
+    if [[ ! $setting =~ =[1-9][0-9]{0,5}$ ]]; then
+        echo "test_image: $setting is not a number from 1 to 999999; leave it out, or give one" >&2
+        exit 2
+    fi
+done
 readonly stand_in=localhost/ppocr-python-base
 scratch=$(mktemp -d)
 name=ppocr-test-$$
