@@ -4,6 +4,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.page.files import MARKUP, RIGHT_TO_LEFT, SAMPLE, markup, pdf_with_text, sample
 from tests.page.opened import copied, correct, lines, middle_of, open_files
+from tests.page.watch import Watch
 
 # Whether the first character of an element, or of each row of it, is to the right of the last one.
 _ROWS_FROM_RIGHT = """node => {
@@ -100,6 +101,27 @@ def test_keys_move_between_lines_and_the_list_is_one_stop_of_tab(page: Page) -> 
         stops.append(page.evaluate("document.activeElement.id || document.activeElement.className"))
     assert stops[:2] == ["copy", "correct"]
     assert "copy" not in stops[2:]
+
+
+def test_reading_again_asks_before_it_loses_corrections(page: Page, watch: Watch) -> None:
+    question = "Read again and lose your corrections?"
+
+    def read_again() -> None:
+        page.locator("#show-options").click()
+        page.locator("#again").click()
+        expect(page.locator("body")).to_have_attribute("data-state", "done")
+
+    open_files(page, sample())
+    texts = page.locator("#lines .copy")
+    read_again()  # nothing would be lost
+    correct(page, 0, "first")
+    watch.answer_question(question, accept=False)
+    read_again()
+    expect(texts).to_have_text(["first", *SAMPLE[1:]])
+
+    watch.answer_question(question, accept=True)
+    read_again()
+    expect(texts).to_have_text(SAMPLE)
 
 
 def test_a_line_is_corrected_left_out_and_restored(page: Page) -> None:

@@ -32,6 +32,7 @@ class Watch:
         self.requests: list[str] = []
         self._origin = origin
         self._may_break = False
+        self._answers: list[tuple[str, bool]] = []
         self._complaints: list[str] = []
         self._expected: Counter[int] = Counter()
         self._failed: list[tuple[int, str]] = []
@@ -44,13 +45,18 @@ class Watch:
         """Let requests be answered with these failing statuses, each as often as it is named."""
         self._expected.update(statuses)
 
+    def answer_question(self, question: str, *, accept: bool) -> None:
+        """Let the page ask this question, once, and answer it."""
+        self._answers.append((question, accept))
+
     def expect_broken_connections(self) -> None:
         """Let requests fail without an answer; which of the browser's errors it is may depend on the moment."""
         self._may_break = True
 
     def complaints(self) -> list[str]:
         """Return what has gone wrong so far, a line each."""
-        return [*self._complaints, *self._statuses()]
+        unasked = [f"{question} was not asked" for question, _ in self._answers]
+        return [*self._complaints, *self._statuses(), *unasked]
 
     def wait_for_statuses(self, page: Page) -> None:
         """Wait until the console, which may lag behind the page, has told of the statuses that are expected."""
@@ -81,6 +87,12 @@ class Watch:
         self._complaints.append(f"exception: {error.error}")
 
     def _close(self, dialog: Dialog) -> None:
+        if dialog.type == "confirm" and self._answers and self._answers[0][0] == dialog.message:
+            if self._answers.pop(0)[1]:
+                dialog.accept()
+            else:
+                dialog.dismiss()
+            return
         self._complaints.append(f"{dialog.type}: {dialog.message}")
         dialog.dismiss()
 

@@ -124,6 +124,7 @@ export const chinese = {
   options_hint: "选项保存在此浏览器中。留空表示使用服务器的默认值。",
   reset: "恢复默认",
   again: "重新识别",
+  lose_corrections: "重新识别会丢失所做的修改，要继续吗？",
   close: "关闭",
   cancel: "取消",
   by_default: (value) => `默认：${value}`,

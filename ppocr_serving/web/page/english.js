@@ -126,6 +126,7 @@ export const english = {
   options_hint: "Remembered in this browser. Leave a field empty for the server's default.",
   reset: "Reset",
   again: "Read again",
+  lose_corrections: "Read again and lose your corrections?",
   close: "Close",
   cancel: "Cancel",
   by_default: (value) => `Default: ${value}`,

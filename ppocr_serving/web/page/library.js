@@ -86,6 +86,11 @@ class Library extends EventTarget {
     return this.files.some((file) => file.state === "waiting" || file.state === "reading");
   }
 
+  /** Whether reading again would lose corrections. */
+  get isCorrected() {
+    return this.files.some(({ pages }) => pages.some(({ read, whole }) => read.size || whole?.read.size));
+  }
+
   /** Add files; the first of them is shown if none was. */
   add(files) {
     this.files.push(...files);

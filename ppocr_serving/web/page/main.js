@@ -52,7 +52,9 @@ async function ask() {
 startLanguage();
 startTheme();
 startKeys();
-startOptions(() => readAgain(library.files));
+startOptions(() => {
+  if (!library.isCorrected || confirm(say("lose_corrections"))) readAgain(library.files);
+});
 startIntake();
 startShelf();
 startViewer(drawsRegion);
