@@ -17,6 +17,7 @@ from ppocr_serving.reading.page_numbers import chosen_pages
 from ppocr_serving.vision.helpers import end_idle_processes
 from ppocr_serving.vision.pdf import PdfFile
 from tests.pdf_files import pdf, show, text_page
+from tests.processes import children
 from tests.reading.hostile_pdfs import (
     deep_tree,
     endless_tree,
@@ -41,18 +42,15 @@ def _no_process_remains() -> Iterator[None]:
 
 def helpers(pid: int | None = None) -> list[int]:
     """Return the processes that a process, by default this one, has started to open PDF files."""
-    found: list[int] = []
-    for task in Path(f"/proc/{pid or os.getpid()}/task").iterdir():
-        found += map(int, (task / "children").read_text(encoding="ascii").split())
-    return [child for child in found if b"pdf_process" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return children(pid, b"pdf_process")
 
 
 def descendants(pid: int) -> list[int]:
     try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    except (FileNotFoundError, ProcessLookupError):
+        found = children(pid)
+    except FileNotFoundError:
         return []
-    return [number for child in map(int, children) for number in (child, *descendants(child))]
+    return [number for child in found for number in (child, *descendants(child))]
 
 
 def settled(pid: int, count: int) -> list[int]:

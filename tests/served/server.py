@@ -18,6 +18,8 @@ from typing import Any, Protocol
 
 import requests
 
+from tests.processes import children
+
 __all__ = [
     "HUB",
     "MODULES",
@@ -193,8 +195,7 @@ class Served:
 
     def workers(self) -> list[int]:
         """Return the processes that answer requests: children of the one that was started."""
-        pid = self.process.pid
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return children(self.process.pid)
 
     def raw(self, data: bytes, timeout: float = _STOP_SECONDS) -> bytes:
         """Send raw bytes, and return everything that is answered until the server closes the connection."""

@@ -245,7 +245,7 @@ def test_a_request_may_take_as_long_as_the_settings_say(launch: Launch) -> None:
 def test_nothing_is_computed_for_a_client_that_has_left(single: Served, whole_time: int, by_reset: bool) -> None:
     worker = idle_worker(single)
     request_id = f"left-{time.monotonic_ns()}"
-    connection = post(single.port, HUGE, f"X-Request-Id: {request_id}")
+    connection = post(single.port, HUGE * 3, f"X-Request-Id: {request_id}")
     wait_until_busy(worker)
     before = processor_time(worker)
 
@@ -257,7 +257,7 @@ def test_nothing_is_computed_for_a_client_that_has_left(single: Served, whole_ti
     assert " module=ocr_system status=499 " in entry
     assert entry.endswith(" error=cancelled")
     single.wait_until_idle()
-    assert processor_time(worker) - before < whole_time / 2
+    assert processor_time(worker) - before < 2 * whole_time
     assert single.results("ocr_rec", [HELLO])
 
 
@@ -273,16 +273,14 @@ def test_a_client_that_has_sent_all_it_will_is_answered(single: Served) -> None:
 
 def test_a_short_request_overtakes_a_huge_one(single: Served) -> None:
     worker = idle_worker(single)
-    with closing(post(single.port, HUGE, "Connection: close")) as huge:
+    name = f"overtaken-{time.monotonic_ns()}"
+    with closing(post(single.port, HUGE * 3, f"X-Request-Id: {name}-huge", "Connection: close")) as huge:
         wait_until_busy(worker)
-
-        assert single.results("ocr_rec", [HELLO])
-
-        huge.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            huge.recv(1)
-        huge.settimeout(PATIENCE_SECONDS)
+        assert single.post("ocr_rec", [HELLO], **{"X-Request-Id": f"{name}-short"}).status_code == 200
         assert parts(receive(huge))[0].startswith(b"HTTP/1.1 200 ")
+
+    log = single.wait_for_log(f"id={name}-huge module=")
+    assert 0 < log.find(f"id={name}-short module=") < log.index(f"id={name}-huge module=")
 
 
 def test_sigterm_ends_the_wait_of_those_who_wait_and_answers_those_who_were_begun(launch: Launch) -> None:

@@ -25,6 +25,7 @@ from benchmarks.hostile_files import (
 from ppocr_serving.errors import ImageDecodeError
 from ppocr_serving.vision.helpers import end_idle_processes
 from ppocr_serving.vision.pictures import decode_picture
+from tests.processes import children
 
 PIXELS = 50_000_000
 SIZE = (700, 500)
@@ -36,23 +37,12 @@ def _no_process_remains() -> Iterator[None]:
     end_idle_processes()
     yield
     end_idle_processes()
-    assert not children()
+    assert not decoders()
 
 
-def children(pid: int | None = None) -> list[int]:
+def decoders(pid: int | None = None) -> list[int]:
     """Return the processes for pictures that a process, by default this one, has started."""
-    found: list[int] = []
-    for task in Path(f"/proc/{pid or os.getpid()}/task").iterdir():
-        found += map(int, (task / "children").read_text(encoding="ascii").split())
-    return [child for child in found if decodes_pictures(child)]
-
-
-def decodes_pictures(pid: int) -> bool:
-    # Other tests in the same process may have started others.
-    try:
-        return b"vision import decoder" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:
-        return False
+    return children(pid, b"vision import decoder")
 
 
 def has_ended(pid: int) -> bool:
@@ -150,9 +140,9 @@ def test_tables_for_each_4x4_pixels_are_refused_without_being_made() -> None:
 
 def test_one_process_serves_one_picture_after_the_other_and_has_no_files_of_ours() -> None:
     decode_picture(COMPRESSED, PIXELS)
-    (process,) = children()
+    (process,) = decoders()
     decode_picture(COMPRESSED, PIXELS)
-    assert children() == [process]
+    assert decoders() == [process]
     names = [str(link.readlink()) for link in Path(f"/proc/{process}/fd").iterdir()]
     assert sorted(name.partition(":")[0] for name in names) == ["/dev/null"] * 3 + ["socket"]
 
@@ -161,7 +151,7 @@ def test_a_process_gets_nothing_of_the_environment_that_may_be_secret(monkeypatc
     monkeypatch.setenv("PPOCR_API_KEYS", "alice:a-key-that-is-long-enough")
     monkeypatch.setenv("CLOUD_SECRET", "hidden")
     decode_picture(COMPRESSED, PIXELS)
-    (process,) = children()
+    (process,) = decoders()
     environment = Path(f"/proc/{process}/environ").read_bytes()
     assert b"OPENBLAS_NUM_THREADS=1" in environment
     assert b"alice" not in environment
@@ -171,11 +161,11 @@ def test_a_process_gets_nothing_of_the_environment_that_may_be_secret(monkeypatc
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_process_that_was_killed_is_replaced(number: signal.Signals) -> None:
     decode_picture(COMPRESSED, PIXELS)
-    (process,) = children()
+    (process,) = decoders()
     os.kill(process, number)
     assert number == signal.SIGTERM or has_ended(process)
     np.testing.assert_array_equal(decode_picture(COMPRESSED, PIXELS)[:, :, ::-1], np.asarray(photo(SIZE)))
-    assert (children() == [process]) == (number == signal.SIGTERM)  # the owner alone decides about its end
+    assert (decoders() == [process]) == (number == signal.SIGTERM)  # the owner alone decides about its end
 
 
 def test_it_ends_with_its_owner() -> None:
@@ -189,20 +179,20 @@ def test_it_ends_with_its_owner() -> None:
         owner.stdin.write(COMPRESSED)
         owner.stdin.close()
         owner.stdout.readline()
-        (process,) = children(owner.pid)
+        (process,) = decoders(owner.pid)
         owner.kill()
     assert has_ended(process)
 
 
 def test_a_forked_process_has_its_own() -> None:
     decode_picture(COMPRESSED, PIXELS)
-    (process,) = children()
+    (process,) = decoders()
     child = os.fork()
     if not child:
-        os._exit(int(decode_picture(COMPRESSED, PIXELS).shape != (500, 700, 3) or children() in ([], [process])))
+        os._exit(int(decode_picture(COMPRESSED, PIXELS).shape != (500, 700, 3) or decoders() in ([], [process])))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert decode_picture(COMPRESSED, PIXELS).shape == (500, 700, 3)
-    assert children() == [process]
+    assert decoders() == [process]
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF", "JPEG"])
