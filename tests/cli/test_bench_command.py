@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from benchmarks.small_files import text_picture
 from ppocr_serving.cli import bench
@@ -33,6 +34,7 @@ from ppocr_serving.client.open_loop import (
     moments_of,
 )
 from ppocr_serving.reading.options import ReadOptions
+from tests.drawing import Placed, draw_page
 from tests.served.server import Served, free_port, launch_lean
 
 ROOT = Path(__file__).parents[2]
@@ -126,8 +128,11 @@ def test_rates_are_measured_one_after_the_other(
 
 @pytest.mark.parametrize("endpoint", ["v1", "predict"])
 def test_refused_requests_are_counted_by_status(
-    server: Served, picture: Path, capsys: pytest.CaptureFixture[str], endpoint: str
+    server: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str], endpoint: str
 ) -> None:
+    picture = tmp_path / "page.png"  # with so much on it that no machine reads a hundred of them in a second
+    lines = [Placed(f"Line {number} of a long page", 20, 20 + 40 * number, 24) for number in range(20)]
+    Image.fromarray(draw_page(lines, 600, 840)).save(picture)
     options = ["--endpoint", endpoint, "--arrivals", "constant", "--warm-up", "0", "--words"]
     document = measured(capsys, server.url, picture, "--rate", 100, "--seconds", 0.5, *options)
     (row,) = document["rates"]

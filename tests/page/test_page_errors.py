@@ -211,6 +211,7 @@ class TestWithoutProxy:
 def test_a_proxy_s_own_refusal_is_told_from_the_server_s(page: Page, proxy: Proxy, watch: Watch) -> None:
     watch.expect_status(502)
     page.goto("/")
+    expect(page.locator("#server")).to_contain_text("ppocr-v6")  # what else the page asks for has been answered
     proxy.fail()
 
     choose(page, sample())

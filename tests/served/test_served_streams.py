@@ -99,7 +99,7 @@ def test_an_answer_in_parts_is_chunked_and_the_connection_kept(server: Served, s
 
 def test_a_part_arrives_as_soon_as_it_is_sent(server: Served) -> None:
     started = time.monotonic()
-    with closing(begin(server, body_of(2, wait=1.5))) as connection:
+    with closing(begin(server, body_of(2, wait=3))) as connection:
         answer = answer_on(connection)
         assert answer.readline() == line(0, 100)
         first = time.monotonic() - started
