@@ -13,10 +13,12 @@ explain_failures test
 
 if [[ ${TEST_WITHOUT_BFLOAT16:-0} == 1 ]]; then # hide it where the service looks for it
     cpuinfo=$(mktemp)
+    trap 'rm "$cpuinfo"' EXIT
     sed -E 's/ (amx|avx512)_bf16\b//g' /proc/cpuinfo >"$cpuinfo"
     # shellcheck disable=SC2016  # the inner shell expands them
-    TEST_WITHOUT_BFLOAT16=0 exec unshare --mount \
-        bash -c 'mount --bind "$1" /proc/cpuinfo && rm "$1" && shift && exec "$@"' bash "$cpuinfo" bash scripts/test.sh "$@"
+    TEST_WITHOUT_BFLOAT16=0 unshare --mount \
+        bash -c 'mount --bind "$1" /proc/cpuinfo && shift && exec "$@"' bash "$cpuinfo" bash scripts/test.sh "$@"
+    exit
 fi
 
 # The tests draw Latin and Chinese text, run the README's curl command, make certificates, start servers in an isolated
