@@ -27,14 +27,14 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
 
-from benchmarks.processes import PROC, cpu_seconds, descendants
+from benchmarks.processes import PROC, command_of, cpu_seconds, descendants
 from ppocr_serving.vision.pictures import picture_paths
 
 __all__ = ["main", "make_files"]
 
 _ACTOR = b"MapWorker"  # how Ray names the processes of a pool
 _EVERY_PDF, _EVERY_BROKEN = 20, 100
-_PAGE_BYTES = 4096
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _SAMPLE_SECONDS = 2.0
 
 
@@ -151,14 +151,7 @@ class Watch:
 
 def actors_of(pid: int) -> list[int]:
     """Return the actors of a run that is in progress."""
-    return [child for child, _ in descendants(pid) if _ACTOR in _command(child)]
-
-
-def _command(pid: int) -> bytes:
-    try:
-        return (PROC / str(pid) / "cmdline").read_bytes()
-    except OSError:
-        return b""
+    return [child for child, _ in descendants(pid) if _ACTOR in command_of(child)]
 
 
 def _resident(pid: int) -> float:

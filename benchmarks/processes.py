@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["PROC", "cpu_seconds", "descendants"]
+__all__ = ["PROC", "command_of", "cpu_seconds", "descendants"]
 
 PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK")  # per second
@@ -22,6 +22,14 @@ def descendants(pid: int, depth: int = 0) -> Iterator[tuple[int, int]]:
         with suppress(FileNotFoundError, ProcessLookupError):
             for child in (thread / "children").read_text().split():
                 yield from descendants(int(child), depth + 1)
+
+
+def command_of(pid: int) -> bytes:
+    """Return the command line of a process, whose arguments end with null characters; empty if it has ended."""
+    try:
+        return (PROC / str(pid) / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def cpu_seconds(pid: int) -> float:

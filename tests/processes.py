@@ -1,7 +1,8 @@
 """Processes that others have started, as /proc shows them, while threads and processes end at any time."""
 
 import os
-from pathlib import Path
+
+from benchmarks.processes import command_of, descendants
 
 __all__ = ["children"]
 
@@ -13,14 +14,5 @@ def children(pid: int | None = None, command: bytes = b"") -> list[int]:
         pid: The process; None is this one.
         command: What their command line contains.
     """
-    found: list[int] = []
-    for task in Path(f"/proc/{pid or os.getpid()}/task").iterdir():
-        found += map(int, _read(task / "children").split())
-    return [child for child in found if command in _read(Path(f"/proc/{child}/cmdline"))]
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
+    found = descendants(pid or os.getpid())
+    return [child for child, depth in found if depth == 1 and command in command_of(child)]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.processes import descendants
 from ppocr_serving.errors import ImageDecodeError, InvalidRequest, LimitExceeded, OcrError, RequestCancelled
 from ppocr_serving.reading.documents import DocumentLimits, open_document
 from ppocr_serving.reading.page_numbers import chosen_pages
@@ -45,18 +46,10 @@ def helpers(pid: int | None = None) -> list[int]:
     return children(pid, b"pdf_process")
 
 
-def descendants(pid: int) -> list[int]:
-    try:
-        found = children(pid)
-    except FileNotFoundError:
-        return []
-    return [number for child in found for number in (child, *descendants(child))]
-
-
 def settled(pid: int, count: int) -> list[int]:
     """Return the descendants of a process once there are so many: they take a moment to end."""
     end = time.monotonic() + 60
-    while len(found := descendants(pid)) != count and time.monotonic() < end:
+    while len(found := [child for child, depth in descendants(pid) if depth]) != count and time.monotonic() < end:
         time.sleep(0.01)
     return found
 
