@@ -14,7 +14,7 @@ _ELSEWHERE = re.compile(r'<link\b[^>]*\brel="?stylesheet\b|<script\b[^>]*\bsrc\b
 _IMPORT = re.compile(r'import \{ ([\w$]+(?:, [\w$]+)*) \} from "\./([\w-]+\.js)";')
 _OTHER_IMPORT = re.compile(r"\s*import\b|.*\bimport\(")
 _EXPORT = re.compile(r"export (?:(?:async )?function\*?|const|class) ([\w$]+)")
-_COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*\*.*?\*/)\n", re.MULTILINE | re.DOTALL)
+_COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*\*(?:(?!\*/).)*\*/)\n", re.MULTILINE | re.DOTALL)
 # Behind code. No text or pattern can be taken for one, because what would end it is not in it.
 _REMARK = re.compile(r"(?<=[;,{(]) // [^\n\"'`/]*$", re.MULTILINE)
 _INDENTATION = re.compile(r"^\s+", re.MULTILINE)  # and lines that have nothing else

@@ -38,7 +38,9 @@ def test_indentation_empty_lines_and_comments_are_left_out() -> None:
     assert code == 'run("// three");\nstop();\n'
 
 
-@pytest.mark.parametrize("code", ['run("a; // b");', "run(`a, // b`, 1);", "run(/{ // [/]/);", 'run(); // "'])
+@pytest.mark.parametrize(
+    "code", ['run("a; // b");', "run(`a, // b`, 1);", "run(/{ // [/]/);", 'run(); // "', "/** a */ run();\n/* b */"]
+)
 def test_what_may_be_no_comment_is_kept(code: str) -> None:
     assert script(main_js=f"{code}\nstop();\n") == f"{code}\nstop();\n"
 
