@@ -51,12 +51,15 @@ class Page:
 
         return bundle("index.html", lambda name: self._folder.joinpath(name).read_text(encoding="utf-8"))
 
+    @cached_property
+    def _headers(self) -> tuple[tuple[str, str], ...]:
+        return (("Content-Security-Policy", _policy(self._html)), *_HEADERS)
+
     def _asset(self, prefix: str) -> Asset:
         html = self._html
-        headers = (("Content-Security-Policy", _policy(html)), *_HEADERS)
         if prefix:
             html = _HTML_TAG.sub(lambda tag: f'{tag[0]}<base href="{prefix}/">', html, count=1)
-        return Asset("text/html; charset=utf-8", html.encode(), headers, ("X-Forwarded-Prefix",), is_text=True)
+        return Asset("text/html; charset=utf-8", html.encode(), self._headers, ("X-Forwarded-Prefix",), is_text=True)
 
 
 def _policy(html: str) -> str:
