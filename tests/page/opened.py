@@ -1,5 +1,6 @@
 """A page with files that were read, and what it shows of them."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -17,10 +18,12 @@ __all__ = [
     "boxes_on_screen",
     "copied",
     "correct",
+    "draw_region",
     "lines",
     "middle_of",
     "open_files",
     "picture_rectangle",
+    "remember_options",
     "screen",
     "show_file",
     "tap",
@@ -49,6 +52,22 @@ def correct(page: Page, index: int, text: str, end: str = "Enter") -> None:
     page.keyboard.press("Delete")
     page.keyboard.insert_text(text)
     page.keyboard.press(end)
+
+
+def draw_region(page: Page, start: Point, end: Point) -> None:
+    """Draw a region between two points, as shares of the picture's width and height as it is shown."""
+    left, top, width, height = picture_rectangle(page)
+    page.locator("#region").click()
+    page.mouse.move(left + start[0] * width, top + start[1] * height)
+    page.mouse.down()
+    page.mouse.move(left + (start[0] + end[0]) / 2 * width, top + end[1] * height)
+    page.mouse.move(left + end[0] * width, top + end[1] * height)
+    page.mouse.up()
+
+
+def remember_options(page: Page, **options: str) -> None:
+    """Let the browser remember options that were chosen before, by the names and as the texts of the API."""
+    page.add_init_script(f"localStorage.setItem('ppocr.options', {json.dumps(json.dumps(options))})")
 
 
 def show_file(page: Page, name: str) -> None:

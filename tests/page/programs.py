@@ -28,7 +28,7 @@ def run_programs(page: Page, folder: Path, *files: File, key: str = "") -> list[
     curl, python, javascript = programs(page)
     (folder / "program.mjs").write_text(javascript, encoding="utf-8")
     (folder / "program.py").write_text(python, encoding="utf-8")
-    env = {**os.environ, **({"PPOCR_KEY": key} if key else {}), "NODE_NO_WARNINGS": "1"}
+    env = {**os.environ, **({"PPOCR_API_KEY": key} if key else {}), "NODE_NO_WARNINGS": "1"}
     printed = []
     for command in (["bash", "-euc", curl], [sys.executable, "program.py"], [_node(), "program.mjs"]):
         run = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)

@@ -30,7 +30,7 @@ class Proxy(ThreadingHTTPServer):
         url: What the browser opens; with the prefix.
         prefix: As given.
         paths: What was asked for, in order.
-        bodies: What has been sent whole, in order.
+        body: The last one that has been sent whole.
     """
 
     daemon_threads = True
@@ -41,17 +41,15 @@ class Proxy(ThreadingHTTPServer):
         self.prefix = prefix
         self.url = f"http://127.0.0.1:{self.server_port}{prefix}"
         self.paths: list[str] = []
-        self.bodies: list[bytes] = []
+        self.body = b""
         self._open = threading.Event()
         self.reset()
 
     def reset(self) -> None:
-        """Pass everything on."""
-        self.is_failing = False
-        self.holds_bodies = False
-        self.records = -1
-        self._breaks = False
-        self._open.set()
+        """Pass everything on, and forget what was asked for."""
+        self.is_failing = self._breaks = False
+        self.paths.clear()
+        self.release()
 
     def fail(self) -> None:
         """Answer as if the server were missing."""
@@ -67,11 +65,9 @@ class Proxy(ThreadingHTTPServer):
         self.records = records
         self._open.clear()
 
-    def break_off(self, records: int | None = None) -> None:
-        """Break off the connection of an answer that is held: at once, or when it has sent so many lines."""
+    def break_off(self) -> None:
+        """Break off the connection of an answer that is held."""
         self._breaks = True
-        if records is not None:
-            self.records = records
         self._open.set()
 
     def release(self) -> None:
@@ -115,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         if proxy.is_failing:  # now, because browsers that are still sending may miss the answer
             self.send_error(HTTPStatus.BAD_GATEWAY)
             return
-        proxy.bodies.append(body)
+        proxy.body = body
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
         if proxy.prefix:
             headers["X-Forwarded-Prefix"] = proxy.prefix

@@ -62,4 +62,4 @@ def test_other_colours_are_remembered_and_there_before_anything_is_painted(page:
 
     assert page.evaluate("early") == [other, "hidden"]
     expect(page.locator("body")).to_be_visible()
-    expect(page.locator("#theme")).to_have_attribute("aria-label", f"Colours: {other}")
+    expect(page.locator("#theme")).to_have_attribute("aria-label", f"Theme: {other}")

@@ -12,7 +12,7 @@ import numpy as np
 from playwright.sync_api import Page, Route, expect
 
 from tests.page.files import SAMPLE, File, choose, pdf_with_text, sample, scan
-from tests.page.opened import correct, lines, open_files, show_file
+from tests.page.opened import correct, draw_region, lines, open_files, remember_options, show_file
 from tests.page.watch import Watch
 
 _NEW = "Größe & <b>文字</b> 7"
@@ -93,7 +93,7 @@ def test_several_files_become_one(page: Page) -> None:
 
 
 def test_a_pdf_with_text_of_its_own_is_said_to_keep_it(page: Page) -> None:
-    page.add_init_script("localStorage.setItem('ppocr.options', JSON.stringify({ pdf_text: 'prefer' }))")
+    remember_options(page, pdf_text="prefer")
     open_files(page, pdf_with_text(1, 1))
     toast = page.locator("#toast")
     _download(page, "pdf")
@@ -103,7 +103,7 @@ def test_a_pdf_with_text_of_its_own_is_said_to_keep_it(page: Page) -> None:
 
     assert _text_of_pdf(_download(page, "pdf")[1]).split() == ["Page", "1", "line", "1"]
     expect(toast).to_have_text(
-        "Downloaded. The PDF keeps its own text without your corrections; other formats have them."
+        "Downloaded. The PDF keeps its own text without your corrections; other formats include them."
     )
     assert _download(page, "text")[1] == b"corrected\n"
     expect(toast).to_have_text("Downloaded")
@@ -111,13 +111,7 @@ def test_a_pdf_with_text_of_its_own_is_said_to_keep_it(page: Page) -> None:
 
 def test_a_region_that_was_corrected_is_downloaded(page: Page) -> None:
     open_files(page, sample())
-    box = page.locator("#picture").bounding_box()
-    assert box is not None
-    page.locator("#region").click()
-    page.mouse.move(box["x"] + 2, box["y"] + 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] * 0.33)
-    page.mouse.up()
+    draw_region(page, (0, 0.01), (1, 0.33))
     expect(page.locator("#lines .copy")).to_have_text([SAMPLE[0]])
     correct(page, 0, "Only this")
 

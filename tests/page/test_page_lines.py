@@ -3,7 +3,7 @@
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.page.files import MARKUP, RIGHT_TO_LEFT, SAMPLE, markup, pdf_with_text, sample
-from tests.page.opened import copied, correct, lines, middle_of, open_files
+from tests.page.opened import copied, correct, lines, middle_of, open_files, remember_options
 from tests.page.watch import Watch
 
 # Whether the first character of an element, or of each row of it, is to the right of the last one.
@@ -29,7 +29,7 @@ _DRAWN_FROM_RIGHT = """nodes => nodes.map(node => {
 
 
 def _open_long_page(page: Page) -> None:
-    page.add_init_script("localStorage.setItem('ppocr.options', JSON.stringify({ pdf_text: 'prefer' }))")
+    remember_options(page, pdf_text="prefer")
     open_files(page, pdf_with_text(1, 40))
 
 
@@ -225,7 +225,7 @@ def test_copying_works_where_browsers_have_no_clipboard(context: BrowserContext,
 
 
 def test_a_line_that_is_not_in_the_list_yet_is_shown_when_it_comes(page: Page) -> None:
-    page.add_init_script("localStorage.setItem('ppocr.options', JSON.stringify({ pdf_text: 'prefer' }))")
+    remember_options(page, pdf_text="prefer")
     open_files(page, pdf_with_text(2, 700))
     row, polygon = _active(page)
     page.locator("#find").fill("Page 2 line 650")

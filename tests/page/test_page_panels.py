@@ -9,6 +9,7 @@ from tests.drawing import Placed, draw_page
 from tests.page.files import SAMPLE, File, picture, sample, scan
 from tests.page.opened import answer_for, copied, open_files, text_for
 from tests.page.programs import programs, run_programs
+from tests.page.reading import shown_text
 from tests.served.server import Served
 
 _COLUMNS = ("The first column has", "two lines of text", "while the second one", "has other words")
@@ -18,12 +19,6 @@ def _columns() -> File:
     places = ((40, 60), (40, 110), (600, 60), (600, 110))
     lines = [Placed(text, x, y, 32) for text, (x, y) in zip(_COLUMNS, places, strict=True)]
     return picture(draw_page([*lines, Placed("A paragraph of its own", 40, 320, 32)], 1040, 420), "columns.png")
-
-
-def _text(page: Page) -> str:
-    page.locator("#tab-text").click()
-    text: str = page.locator("#panel-text pre").inner_text()
-    return text
 
 
 def test_tabs_are_chosen_by_mouse_and_keys(page: Page) -> None:
@@ -64,7 +59,7 @@ def test_text_and_json_are_those_of_the_api(page: Page, server: Served) -> None:
     file = _columns()
     open_files(page, file)
 
-    assert _text(page) == text_for(server, file)
+    assert "\n".join(shown_text(page)) == text_for(server, file)
     page.locator("#tab-json").click()
     (answered,) = answer_for(server, file, words="true")
     shown = json.loads(page.locator("#panel-json pre").inner_text())
@@ -75,18 +70,18 @@ def test_text_and_json_are_those_of_the_api(page: Page, server: Served) -> None:
 
     page.evaluate("localStorage.setItem('ppocr.options', JSON.stringify({ reading_order: 'rows' }))")
     open_files(page, file)
-    assert _text(page) == text_for(server, file, reading_order="rows")
+    assert "\n".join(shown_text(page)) == text_for(server, file, reading_order="rows")
 
 
 def test_a_paragraph_whose_first_line_is_left_out_stays_one(page: Page) -> None:
     open_files(page, _columns())
-    before = _text(page).split("\n\n")
+    before = "\n".join(shown_text(page)).split("\n\n")
     page.locator("#tab-lines").click()
     page.locator("#lines .line.first .correct").first.click()  # of the second paragraph
     page.keyboard.press("Delete")
     page.keyboard.press("Enter")
 
-    after = _text(page).split("\n\n")
+    after = "\n".join(shown_text(page)).split("\n\n")
     assert after[0] == before[0]
     assert after[1] == before[1].partition("\n")[2] or after[1:] == before[2:]
 
@@ -107,5 +102,5 @@ def test_the_programs_do_what_they_show(page: Page, tmp_path: Path) -> None:
     page.locator("#show-options").click()
     page.locator("#again").click()
     expect(page.locator("body")).to_have_attribute("data-state", "done")
-    shown = _text(page).split("\n")
+    shown = shown_text(page)
     assert run_programs(page, tmp_path, file) == [[line for line in shown if line]] * 3

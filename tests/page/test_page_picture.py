@@ -18,6 +18,7 @@ from tests.page.opened import (
     middle_of,
     open_files,
     picture_rectangle,
+    remember_options,
     screen,
     show_file,
     tap,
@@ -225,7 +226,7 @@ def test_doubtful_lines_are_tinted_in_both_places(page: Page) -> None:
     clear = Placed("Total amount 42.00", 40, 30)
     noisy = add_noise(draw_page([Placed("Total 38 xlI0O", 40, 20, 20)], 640, 60), 40, 7)
     image = np.concatenate([draw_page([clear], 640, 100), cv2.GaussianBlur(noisy, (0, 0), 2.5)])
-    page.add_init_script("localStorage.setItem('ppocr.options', JSON.stringify({ drop_score: '0' }))")
+    remember_options(page, drop_score="0")
     open_files(page, picture(image))
 
     rows, polygons = page.locator("#lines .line"), page.locator("#boxes polygon")

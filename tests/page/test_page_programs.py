@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.files import scan
-from tests.page.opened import open_files
+from tests.page.opened import draw_region, open_files
 from tests.page.programs import programs, run_programs
 from tests.served.server import Served, launch_lean
 
@@ -28,14 +28,8 @@ def test_they_read_a_region_of_the_shown_page_with_the_key(page: Page, tmp_path:
     open_files(page, file)
     page.locator("#next-page").click()
     expect(page.locator("#lines .copy")).to_have_text(["Page 2"])
-    box = page.locator("#picture").bounding_box()
-    assert box is not None
-    page.locator("#region").click()
-    page.mouse.move(box["x"], box["y"])
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"], box["y"] + box["height"])
-    page.mouse.up()
+    draw_region(page, (0, 0), (1, 1))
     expect(page.locator("#whole")).to_be_visible()
 
-    assert all(_KEY not in program and "PPOCR_KEY" in program for program in programs(page))
+    assert all(_KEY not in program and "PPOCR_API_KEY" in program for program in programs(page))
     assert run_programs(page, tmp_path, file, key=_KEY) == [["Page 2"]] * 3

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.drawing import draw_line
 from tests.page.files import File, choose, picture, sample, scan
+from tests.page.opened import correct
 from tests.page.proxy import Proxy, proxy_for
 from tests.page.reading import FAILED, READ, names, option, shown_text, wait_for
 from tests.page.watch import Watch
@@ -128,9 +129,15 @@ def test_a_stream_that_breaks_off_leaves_what_was_read(page: Page, proxy: Proxy,
     expect(page.locator("#fault")).to_contain_text("The connection was lost before everything was read. Try again.")
     expect(page.locator("#status")).to_have_text("Only 2 pages with 2 lines could be read")
 
+    correct(page, 0, "first")
+    watch.answer_question("Read again and lose your corrections?", accept=False)
+    page.locator("#fault button").click()
+    expect(page.locator("#lines .copy")).to_have_text("first")
+    watch.answer_question("Read again and lose your corrections?", accept=True)
     proxy.reset()
     page.locator("#fault button").click()
     wait_for(page, READ)
+    expect(page.locator("#lines .copy")).to_have_text("Page 1")
 
 
 def test_a_server_that_is_gone_is_told_and_all_files_are_tried_again(page: Page, watch: Watch) -> None:
@@ -141,7 +148,7 @@ def test_a_server_that_is_gone_is_told_and_all_files_are_tried_again(page: Page,
 
     choose(page, sample("one.png"), sample("two.png"), sample("three.png"))
     wait_for(page, FAILED, FAILED, FAILED)
-    expect(page.locator("#fault")).to_contain_text("The server cannot be reached. Is it running")
+    expect(page.locator("#fault")).to_contain_text("The server cannot be reached. Check that it is running")
     page.locator("#language").click()
     expect(page.locator("#fault")).to_contain_text("无法连接服务器。")
 

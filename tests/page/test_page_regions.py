@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.drawing import Placed, draw_page, rotate
 from tests.page.files import SAMPLE, picture, sample, scan
 from tests.page.looks import LOCALES, SIZES, looks
-from tests.page.opened import correct, lines, middle_of, open_files, picture_rectangle, touch
+from tests.page.opened import correct, draw_region, lines, middle_of, open_files, picture_rectangle, touch
 from tests.page.proxy import Proxy, proxy_for
 from tests.served.server import Served
 
@@ -20,20 +20,9 @@ def server(server: Served) -> Iterator[Proxy]:
         yield proxy
 
 
-def _draw(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Draw a region between two points, as shares of the picture's width and height as it is shown."""
-    left, top, width, height = picture_rectangle(page)
-    page.locator("#region").click()
-    page.mouse.move(left + start[0] * width, top + start[1] * height)
-    page.mouse.down()
-    page.mouse.move(left + (start[0] + end[0]) / 2 * width, top + end[1] * height)
-    page.mouse.move(left + end[0] * width, top + end[1] * height)
-    page.mouse.up()
-
-
 def _sent(proxy: Proxy) -> dict[str, str]:
     """Return the options of the last request; browsers do not tell Playwright what they send with a file."""
-    parts = proxy.bodies[-1].decode("latin-1").split("\r\n")
+    parts = proxy.body.decode("latin-1").split("\r\n")
     return {parts[at].split('"')[1]: parts[at + 2] for at, part in enumerate(parts) if 'form-data; name="' in part}
 
 
@@ -46,7 +35,7 @@ def test_a_region_is_read_alone_and_the_whole_page_comes_back_as_it_was_correcte
     whole = lines(page)
     assert whole == ["corrected", *SAMPLE[1:]]
 
-    _draw(page, (-0.01, 0.62), (1.3, 1.4))  # beyond the page on three sides
+    draw_region(page, (-0.01, 0.62), (1.3, 1.4))  # beyond the page on three sides
     expect(page.locator("#whole")).to_be_visible()
     assert lines(page) == [SAMPLE[2]]
     x, y, width, height = map(int, _sent(server)["region"].split(","))
@@ -56,7 +45,7 @@ def test_a_region_is_read_alone_and_the_whole_page_comes_back_as_it_was_correcte
     expect(page.locator("#boxes polygon")).to_have_count(1)
     expect(page.locator("#region")).to_have_attribute("aria-pressed", "false")
 
-    _draw(page, (0, 0.02), (1, 0.33))  # a region of the page, not of the region
+    draw_region(page, (0, 0.02), (1, 0.33))  # a region of the page, not of the region
     expect(page.locator("#lines .copy")).to_have_text([SAMPLE[0]])
     page.locator("#turn").click()
     turned = picture_rectangle(page)
@@ -70,11 +59,11 @@ def test_a_region_is_read_alone_and_the_whole_page_comes_back_as_it_was_correcte
 def test_corrections_of_a_region_go_to_the_page_unless_it_has_no_such_line(page: Page) -> None:
     open_files(page, sample())
     copies, toast = page.locator("#lines .copy"), page.locator("#toast")
-    _draw(page, (0, 0.62), (1, 1))
+    draw_region(page, (0, 0.62), (1, 1))
     expect(copies).to_have_text([SAMPLE[2]])
     correct(page, 0, "third")
 
-    _draw(page, (0, 0.02), (1, 0.33))  # in place of the other one
+    draw_region(page, (0, 0.02), (1, 0.33))  # in place of the other one
     expect(copies).to_have_text([SAMPLE[0]])
     correct(page, 0, "")
     page.locator("#whole button").click()
@@ -83,7 +72,7 @@ def test_corrections_of_a_region_go_to_the_page_unless_it_has_no_such_line(page:
     page.locator("#lines .restore").last.click()
     expect(copies).to_have_text(["left out", *SAMPLE[1:]])
 
-    _draw(page, (0, 0.02), (0.3, 0.33))  # the beginning of a line
+    draw_region(page, (0, 0.02), (0.3, 0.33))  # the beginning of a line
     expect(copies).to_have_count(1)
     correct(page, 0, "half a line")
     page.locator("#whole button").click()
@@ -91,34 +80,34 @@ def test_corrections_of_a_region_go_to_the_page_unless_it_has_no_such_line(page:
     expect(copies).to_have_text(["left out", *SAMPLE[1:]])
 
 
-def test_the_latest_region_is_shown(page: Page, server: Proxy) -> None:
+def test_the_latest_region_is_shown(page: Page, proxy: Proxy) -> None:
     open_files(page, sample())
     copies, canvas = page.locator("#lines .copy"), page.locator("#canvas")
-    server.hold_after(0)
+    proxy.hold_after(0)
     with page.expect_request("**/v1/read**"):
-        _draw(page, (0, 0.02), (1, 0.33))
+        draw_region(page, (0, 0.02), (1, 0.33))
     with page.expect_request("**/v1/read**"):
-        _draw(page, (0, 0.62), (1, 1))
+        draw_region(page, (0, 0.62), (1, 1))
     expect(canvas).to_have_class("waiting")
     expect(page.locator("#toast")).not_to_contain_text("Stopped")
 
-    server.release()
+    proxy.release()
 
     expect(copies).to_have_text([SAMPLE[2]])
     expect(canvas).not_to_have_class("waiting")
     expect(page.locator("#fault")).to_be_hidden()
 
 
-def test_what_is_typed_while_a_region_comes_stays_with_its_line(page: Page, server: Proxy) -> None:
+def test_what_is_typed_while_a_region_comes_stays_with_its_line(page: Page, proxy: Proxy) -> None:
     open_files(page, sample())
     copies = page.locator("#lines .copy")
-    server.hold_after(0)
+    proxy.hold_after(0)
     with page.expect_request("**/v1/read**"):
-        _draw(page, (0, 0.62), (1, 1))
+        draw_region(page, (0, 0.62), (1, 1))
     page.locator("#lines .correct").first.click()
     page.keyboard.insert_text("first")
 
-    server.release()
+    proxy.release()
 
     expect(copies).to_have_text([SAMPLE[2]])
     page.locator("#whole button").click()
@@ -175,7 +164,7 @@ def test_a_region_of_a_page_of_a_pdf_is_read_on_that_page_alone(page: Page, serv
     page.locator("#next-page").click()
     expect(page.locator("#lines .copy")).to_have_text(["Page 2"])
 
-    _draw(page, (0.0, 0.0), (1.0, 1.0))
+    draw_region(page, (0.0, 0.0), (1.0, 1.0))
 
     expect(page.locator("#whole")).to_be_visible()
     assert _sent(server)["pages"] == "2"
@@ -189,7 +178,7 @@ def test_a_region_of_a_page_of_a_pdf_is_read_on_that_page_alone(page: Page, serv
 
 def test_drawing_selects_nothing(page: Page) -> None:
     open_files(page, scan(2))
-    _draw(page, (0.05, -0.2), (0.9, 1.2))
+    draw_region(page, (0.05, -0.2), (0.9, 1.2))
     expect(page.locator("#whole")).to_be_visible()
     assert page.evaluate("getSelection().type") != "Range"
 

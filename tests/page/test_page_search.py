@@ -6,13 +6,13 @@ from playwright.sync_api import Page, expect
 from tests.drawing import Placed, draw_page
 from tests.page.files import SAMPLE, pdf_with_text, picture, sample, scan
 from tests.page.looks import Look
-from tests.page.opened import lines, open_files, show_file
+from tests.page.opened import lines, open_files, remember_options, show_file
 
 _MARKED = """() => [...CSS.highlights.get("found") ?? []].map(range => String(range))"""
 
 
 def test_matches_are_counted_marked_and_gone_to_over_pages(page: Page) -> None:
-    page.add_init_script("localStorage.setItem('ppocr.options', JSON.stringify({ pdf_text: 'prefer' }))")
+    remember_options(page, pdf_text="prefer")
     open_files(page, pdf_with_text(3, name="three.pdf"), sample())
     field, found = page.locator("#find"), page.locator("#found")
     active, number = page.locator("#lines .line.active"), page.locator("#page")
@@ -59,7 +59,7 @@ def test_matches_are_counted_marked_and_gone_to_over_pages(page: Page) -> None:
 
 
 def test_the_next_match_is_the_next_from_the_shown_page_on(page: Page) -> None:
-    page.add_init_script("localStorage.setItem('ppocr.options', JSON.stringify({ pdf_text: 'prefer' }))")
+    remember_options(page, pdf_text="prefer")
     open_files(page, pdf_with_text(3))
     page.locator("#page").select_option(index=1)
     page.locator("#find").fill("line 3")

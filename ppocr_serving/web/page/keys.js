@@ -43,9 +43,5 @@ function askForKey(wasWrong) {
 
 /** Connect the dialog's buttons. */
 export function startKeys() {
-  const dialog = byId("key");
-  byId("key-cancel").addEventListener("click", () => dialog.close("cancel"));
-  dialog.querySelector("form").addEventListener("submit", () => {
-    dialog.returnValue = "use";
-  });
+  byId("key-cancel").addEventListener("click", () => byId("key").close("cancel"));
 }

@@ -37,14 +37,14 @@ export function onLanguage(run) {
 }
 
 /** Put the page's language into all elements that name a text. */
-export function translate(root = document) {
-  for (const shown of root.querySelectorAll("[data-say]")) shown.textContent = say(shown.dataset.say);
-  for (const shown of root.querySelectorAll("[data-label]")) {
+function translate() {
+  for (const shown of document.querySelectorAll("[data-say]")) shown.textContent = say(shown.dataset.say);
+  for (const shown of document.querySelectorAll("[data-label]")) {
     const label = say(shown.dataset.label);
     shown.setAttribute("aria-label", label);
     if (shown.tagName === "BUTTON") shown.title = label;
   }
-  for (const shown of root.querySelectorAll("[data-hint]")) shown.placeholder = say(shown.dataset.hint);
+  for (const shown of document.querySelectorAll("[data-hint]")) shown.placeholder = say(shown.dataset.hint);
 }
 
 /** Choose the language at the beginning, and let the user choose the other one. */

@@ -52,9 +52,14 @@ export class OpenFile {
 
   /** Forget what was read. */
   reset() {
-    for (const page of this.pages ?? []) release(page);
+    for (const { picture } of this.pages ?? []) URL.revokeObjectURL(picture); // of a region, it is the whole page's
     Object.assign(this, { state: "waiting", sent: 0, pages: [], fault: null, origin: null, times: {}, seconds: 0 });
     this.stopping = new AbortController();
+  }
+
+  /** Whether reading it again would lose corrections. */
+  get isCorrected() {
+    return this.pages.some(({ read, whole }) => read.size || whole?.read.size);
   }
 
   /** Its document, as the API takes it back; lines that were emptied are left out. */
@@ -84,11 +89,6 @@ class Library extends EventTarget {
 
   get isReading() {
     return this.files.some((file) => file.state === "waiting" || file.state === "reading");
-  }
-
-  /** Whether reading again would lose corrections. */
-  get isCorrected() {
-    return this.files.some(({ pages }) => pages.some(({ read, whole }) => read.size || whole?.read.size));
   }
 
   /** Add files; the first of them is shown if none was. */
@@ -127,7 +127,6 @@ class Library extends EventTarget {
   replace(page) {
     const lost = this.page.whole?.adopt(this.page);
     if (lost) this.say("lost", lost);
-    if (this.page.whole === page) release(this.page, page.picture);
     this.file.pages[this.index] = page;
     this.say("shown");
   }
@@ -150,9 +149,4 @@ export const library = new Library();
 function isSamePlace(one, other) {
   const apart = (from, to) => Math.hypot(from[0] - to[0], from[1] - to[1]);
   return one.every((corner, at) => apart(corner, other[at]) < apart(one[0], one[3]) / 2);
-}
-
-function release(page, kept = "") {
-  if (page.picture !== kept) URL.revokeObjectURL(page.picture);
-  if (page.whole) release(page.whole, kept);
 }

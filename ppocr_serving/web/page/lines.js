@@ -162,6 +162,7 @@ function correct(index) {
   if (!text) return;
   const field = element("input", { type: "text", className: "correction", dir: "auto", value: line.text, maxLength: 10_000 });
   field.setAttribute("aria-label", say("correct", index + 1));
+  const typed = () => (field.value === line.text ? line.text : field.value.trim());
   const end = (value, isKept) => {
     if (!field.isConnected || field.dataset.ended) return;
     field.dataset.ended = "1";
@@ -171,10 +172,10 @@ function correct(index) {
   field.addEventListener("keydown", (event) => {
     if (event.isComposing || event.keyCode === 229) return; // Enter chooses a Chinese character; 229 is Safari's way to say so
     if (event.key === "Enter") event.preventDefault(); // it would press the button that gets the focus
-    if (event.key === "Enter") end(field.value, true);
+    if (event.key === "Enter") end(typed(), true);
     if (event.key === "Escape") end(line.text, true);
   });
-  field.addEventListener("blur", () => end(field.value, false));
+  field.addEventListener("blur", () => end(typed(), false));
   text.replaceWith(field);
   field.focus();
   field.select();
@@ -182,7 +183,7 @@ function correct(index) {
 
 function finish(page, index, text) {
   const line = page.lines[index];
-  page.correct(line, text.trim());
+  page.correct(line, text);
   if (page !== library.page) return; // another page has taken its place, and the field away
   const isFirst = rows[index].classList.contains("first");
   const fresh = row(line, index, isFirst);

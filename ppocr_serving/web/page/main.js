@@ -52,9 +52,7 @@ async function ask() {
 startLanguage();
 startTheme();
 startKeys();
-startOptions(() => {
-  if (!library.isCorrected || confirm(say("lose_corrections"))) readAgain(library.files);
-});
+startOptions(() => readAgain(library.files));
 startIntake();
 startShelf();
 startViewer(drawsRegion);

@@ -25,14 +25,16 @@ export function startPanels() {
     });
   });
   byId("copy").addEventListener("click", async () => toast(say((await copyText(copied())) ? "copied_all" : "not_copied")));
-  library.on("shown text pages file", show);
+  library.on("shown text", show);
+  library.on("pages", (file) => file === library.file && show());
+  library.on("file", () => open_ === "request" && showSnippets());
   for (const id of ["options", "key"]) byId(id).addEventListener("close", show);
   onLanguage(show);
   choose(open_);
 }
 
 /** Return the text of pages: paragraphs, unless lines go across them, and pages are separated by an empty line. */
-export function textOf(pages) {
+function textOf(pages) {
   return pages.map(textOfPage).filter(Boolean).join("\n\n");
 }
 

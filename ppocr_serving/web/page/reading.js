@@ -2,6 +2,7 @@
 
 import { choices } from "./options.js";
 import { withKey } from "./keys.js";
+import { say } from "./language.js";
 import { library, OpenFile, Page } from "./library.js";
 import { asReadable } from "./pictures.js";
 import { Fault, read } from "./server.js";
@@ -18,8 +19,9 @@ export function open(files) {
   work();
 }
 
-/** Read files again that are open. */
+/** Read files again that are open, unless corrections would be lost that the user wants to keep. */
 export function readAgain(files) {
+  if (files.some((file) => file.isCorrected) && !confirm(say("lose_corrections"))) return;
   for (const file of files) {
     file.stopping.abort();
     file.reset();

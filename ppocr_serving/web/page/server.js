@@ -16,7 +16,7 @@ export function addressOf(path) {
 }
 
 const MEBIBYTE = 2 ** 20;
-const FORM_BYTES = 4096; // what a form has beside its file
+const FORM_BYTES = 4096; // what a form has beside each file
 
 let limits = {};
 
@@ -36,11 +36,20 @@ export async function example(name) {
 /** Return documents, as they were read or corrected, in another format. */
 export async function render(documents, files, format, password) {
   const form = new FormData();
-  form.append("documents", new Blob([JSON.stringify({ documents })], { type: "application/json" }), "documents.json");
+  const described = new Blob([JSON.stringify({ documents })], { type: "application/json" });
+  requireRoom([described, ...files]);
+  form.append("documents", described, "documents.json");
   form.append("format", format);
   if (password) form.append("password", password);
   for (const file of files) form.append("file", file, file.name);
   return (await send("v1/render", { method: "POST", body: form })).blob();
+}
+
+/** Refuse what the server would: browsers hide an answer that comes while they still send. */
+function requireRoom(files) {
+  const limit = limits.max_body_mb;
+  const bytes = files.reduce((sum, file) => sum + file.size + FORM_BYTES, 0);
+  if (bytes > limit * MEBIBYTE) throw new Fault("too_large", "", { limit });
 }
 
 async function send(path, request = {}) {
@@ -65,12 +74,11 @@ async function send(path, request = {}) {
  * @returns {Promise<?Object>} What made the answer.
  */
 export async function read(file, options, hooks) {
-  const limit = limits.max_body_mb;
-  if (file.size + FORM_BYTES > limit * MEBIBYTE) throw new Fault("too_large", "", { limit });
+  requireRoom([file]);
   try {
     return await exchange(file, options, hooks);
   } catch (fault) {
-    // Browsers hide an answer that comes while they still send, so the reason may be a key or the server's end.
+    // The browser may have hidden the reason: a key, or the server's end.
     if (fault.code === "cut_off") await capabilities();
     throw fault;
   }

@@ -22,8 +22,12 @@ export function startShelf() {
     if (event.key === "PageDown") turnPage(1);
     if (event.key === "PageUp") turnPage(-1);
   });
-  library.on("files file", () => {
+  library.on("files", () => {
     showFiles();
+    showStatus();
+  });
+  library.on("file", (file) => {
+    if (chips.has(file)) showChip(file, chips.get(file));
     showStatus();
   });
   library.on("shown", () => {
@@ -140,7 +144,7 @@ function showFault(file, page) {
   const fault = file?.fault ?? page?.data.error ?? null;
   const box = byId("fault");
   box.hidden = fault === null;
-  const shown = fault && `${fault.code} ${fault.message} ${explain(fault).what}`;
+  const shown = fault && JSON.stringify([fault.code, fault.message, fault.requestId, explain(fault), Boolean(file.fault)]);
   if (shown === lastFault) return;
   lastFault = shown;
   if (fault === null) {

@@ -30,7 +30,7 @@ function curl({ name, options, url, hasKey }) {
   // In curl's own quotes, because a name may have its separators: , and ;
   const file = `file=@"${name.replace(/["\\]/g, "\\$&")}"`;
   const parts = [
-    ...(hasKey ? ['-H "Authorization: Bearer $PPOCR_KEY"'] : []),
+    ...(hasKey ? ['-H "Authorization: Bearer $PPOCR_API_KEY"'] : []),
     `-F ${quoted(file)}`,
     ...options.map(([option, value]) => `--form-string ${quoted(`${option}=${value}`)}`),
     quoted(url),
@@ -49,7 +49,7 @@ function python({ name, options, url, hasKey }) {
     `        ${JSON.stringify(url)},`,
     '        files={"file": file},',
     `        data={${data}},`,
-    ...(hasKey ? ['        headers={"Authorization": f"Bearer {os.environ[\'PPOCR_KEY\']}"},'] : []),
+    ...(hasKey ? ['        headers={"Authorization": f"Bearer {os.environ[\'PPOCR_API_KEY\']}"},'] : []),
     "        timeout=600,",
     "    )",
     "answer.raise_for_status()",
@@ -72,7 +72,7 @@ function javascript({ name, options, url, hasKey }) {
     `const answer = await fetch(${JSON.stringify(url)}, {`,
     '  method: "POST",',
     "  body: form,",
-    ...(hasKey ? ["  headers: { Authorization: `Bearer ${process.env.PPOCR_KEY}` },"] : []),
+    ...(hasKey ? ["  headers: { Authorization: `Bearer ${process.env.PPOCR_API_KEY}` },"] : []),
     "});",
     "if (!answer.ok) throw new Error(await answer.text());",
     "for (const page of (await answer.json()).documents[0].pages) {",
