@@ -6,15 +6,12 @@ from typing import Final
 
 from ppocr_serving.cli.inputs import Input
 from ppocr_serving.cli.parallel import each
-from ppocr_serving.cli.sources import TOO_LITTLE_MEMORY, DocumentSource, Shelves
+from ppocr_serving.cli.sources import TOO_LITTLE_MEMORY, DocumentSource, add_times
 from ppocr_serving.errors import InvalidRequest, OcrError
 from ppocr_serving.outputs import Format, Item, write
 from ppocr_serving.outputs.jsonl import end_record, error_record, page_record
 from ppocr_serving.outputs.sources import OpenedSource
-from ppocr_serving.reading.documents import DocumentLimits
-from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.results import Document, Page
-from ppocr_serving.settings import Settings
 
 __all__ = ["Failures", "Readings", "is_read", "write_together"]
 
@@ -64,8 +61,6 @@ class Readings:
 
     Args:
         source: What reads.
-        options: How it reads.
-        settings: Limits of files whose pictures are shown.
         images: Whether pictures are shown.
 
     Attributes:
@@ -73,11 +68,9 @@ class Readings:
         images: As given.
     """
 
-    def __init__(self, source: DocumentSource, options: ReadOptions, settings: Settings, *, images: bool) -> None:
+    def __init__(self, source: DocumentSource, *, images: bool) -> None:
         self.source = source
         self.images = images
-        self._dpi = options.dpi or settings.reading.pdf_dpi
-        self._shelves = Shelves(DocumentLimits.of(settings), options)
 
     def read(self, file: Input) -> Item:
         """Read a file; one that cannot be read has an `error`. May be called from several threads."""
@@ -92,13 +85,9 @@ class Readings:
         item = self.source.item(file.name, data)
         if not self.images or item.document.error is not None:
             return item
-        pages = OpenedSource(data, lambda: self._shelves.mine.open(data), self._dpi)
+        pages = OpenedSource(data, lambda: self.source.open(data), self.source.pdf_dpi)
         pages.belongs_to(item.document)
         return item._replace(pages=pages)
-
-    def close(self) -> None:
-        """Close the files."""
-        self._shelves.close()
 
 
 def write_together(
@@ -213,8 +202,7 @@ def _pages(source: DocumentSource, file: Input, times: dict[str, float]) -> Iter
 
 
 def _pages_of(item: Item, times: dict[str, float]) -> Iterator[Page]:
-    for stage, seconds in item.times.items():
-        times[stage] = times.get(stage, 0.0) + seconds
+    add_times(times, item.times)
     yield from item.document.pages
     if item.document.error is not None:
         raise item.document.error

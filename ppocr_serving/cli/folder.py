@@ -11,6 +11,7 @@ from ppocr_serving.cli.journal import Journal
 from ppocr_serving.cli.output_files import OutputFile, require_free
 from ppocr_serving.cli.parallel import each
 from ppocr_serving.cli.progress import Progress
+from ppocr_serving.cli.sources import TOO_LITTLE_MEMORY
 from ppocr_serving.errors import InvalidRequest, OcrError
 from ppocr_serving.outputs import FORMATS, Format, Item, write
 from ppocr_serving.results import Document
@@ -37,17 +38,21 @@ class Drawings:
 
     Args:
         folder: The folder.
-        force: Replace files that exist.
         failures: Receives what cannot be written.
     """
 
-    def __init__(self, folder: Path, force: bool, failures: Failures) -> None:
+    def __init__(self, folder: Path, failures: Failures) -> None:
         self._folder = folder
-        self._force = force
         self._failures = failures
 
-    def draw(self, file: Input, item: Item) -> None:
-        """Draw the pages of a document that could be read."""
+    def draw(self, file: Input, item: Item, *, force: bool) -> None:
+        """Draw the pages of a document that could be read.
+
+        Args:
+            file: What was read.
+            item: What it says.
+            force: Replace files that exist.
+        """
         pages = item.document.pages
         for page in pages:
             if page.error is not None:
@@ -56,9 +61,9 @@ class Drawings:
             target = output_of(self._folder, file, f"{number}.png")
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with OutputFile(target, force=self._force) as output:
+                with OutputFile(target, force=force) as output:
                     output.write(write([item._replace(document=Document((page,), file.name))], FORMATS["png"].name))
-            except (OcrError, OSError) as error:
+            except (OcrError, OSError, MemoryError) as error:
                 self._failures.add(file.path, _reason(error, target))
 
 
@@ -125,7 +130,7 @@ class FolderWriter:
                 return _Done(self._readings.read_data(file, data), content)
             except OcrError as error:
                 return _Done(None, error=error)
-            except OSError as error:
+            except (OSError, MemoryError) as error:
                 return _Done(None, error=InvalidRequest(_reason(error, target)))
 
         self._tell()
@@ -145,14 +150,16 @@ class FolderWriter:
         self._failures.add_all_of(file.path, item.document)
         if not is_read(item.document):
             return
+        force = self._force or (self._resume and journal.owns(target))
         try:
-            with OutputFile(target, force=self._force or (self._resume and journal.owns(target))) as output:
+            with OutputFile(target, force=force) as output:
                 output.write(write([item], self._form.name))
             if self._drawings is not None:
-                self._drawings.draw(file, item)
+                journal.add(target, content, is_complete=False)  # drawing may be interrupted
+                self._drawings.draw(file, item, force=force)
             self.written += 1
             journal.add(target, content, is_complete=self._failures.count == failed)
-        except (OcrError, OSError) as error:
+        except (OcrError, OSError, MemoryError) as error:
             self._failures.add(file.path, _reason(error, target))
 
     def _tell(self) -> None:
@@ -164,5 +171,7 @@ def output_of(folder: Path, file: Input, ending: str) -> Path:
     return folder / file.place.with_name(f"{file.place.name}{ending}")
 
 
-def _reason(error: OcrError | OSError, target: Path) -> str:
+def _reason(error: OcrError | OSError | MemoryError, target: Path) -> str:
+    if isinstance(error, MemoryError):
+        return TOO_LITTLE_MEMORY
     return f"{target} cannot be written ({error.strerror})" if isinstance(error, OSError) else str(error)

@@ -52,10 +52,10 @@ def find_inputs(arguments: Sequence[str], others: Sequence[Path | None]) -> list
     Args:
         arguments: Paths of files, whatever their endings; folders, of which the pictures and PDF files are taken at any
             depth; patterns with * and **, for shells that leave them as they are; `-`.
-        others: Folders that are written to, whose files are not read though they may be within.
+        others: Folders that are written to, whose files are not read though they may be within one of the folders.
 
     Raises:
-        InvalidRequest: A folder or a pattern has no file, or standard input is named twice.
+        InvalidRequest: A folder or a pattern has no file, a folder cannot be read, or standard input is named twice.
     """
     if arguments.count(STANDARD) > 1:
         raise InvalidRequest("- is given twice, but standard input can be read only once")
@@ -64,7 +64,7 @@ def find_inputs(arguments: Sequence[str], others: Sequence[Path | None]) -> list
     for argument in arguments:
         if argument == STANDARD:
             found.append(Input(argument, Path(_STANDARD_NAME)))
-        elif Path(argument).is_dir():
+        elif os.path.isdir(argument):  # noqa: PTH112  # Path.is_dir raises where a folder above may not be read
             inside = list(_inside(Path(argument), excluded))
             if not inside:
                 raise InvalidRequest(f"{argument} has no picture and no PDF file; give another folder, or files")
@@ -77,18 +77,22 @@ def find_inputs(arguments: Sequence[str], others: Sequence[Path | None]) -> list
 
 
 def _inside(folder: Path, excluded: set[Path]) -> Iterator[Input]:
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(
             name for name in folders if not name.startswith(".") and (Path(parent) / name).resolve() not in excluded
         )
         for name in sorted(names):
             path = Path(parent) / name
-            if not name.startswith(".") and path.suffix.lower() in ENDINGS and path.is_file():
+            if not name.startswith(".") and path.suffix.lower() in ENDINGS and os.path.isfile(path):  # noqa: PTH113
                 yield Input(str(path), path.relative_to(folder))
 
 
+def _refuse(error: OSError) -> None:
+    raise InvalidRequest(f"{error.filename} cannot be read ({error.strerror}); make it readable, or leave it out")
+
+
 def _matching(pattern: str) -> Iterator[Input]:
-    fixed = Path(*(part for part in _fixed_parts(Path(pattern))))
+    fixed = Path(*_fixed_parts(Path(pattern)))
     matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207  # Path has no **
     files = [match for match in matches if match.is_file()]
     if not files:

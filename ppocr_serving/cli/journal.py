@@ -91,7 +91,7 @@ class Journal:
             OSError: There is no room left.
         """
         options = self._options if is_complete else ""
-        entry = _Entry(os.path.relpath(output, self._folder), content, options, output.stat().st_size)
+        entry = _Entry(self._key(output), content, options, output.stat().st_size)
         self._entries[entry.output] = entry
         self._file.write(msgspec.json.encode(entry) + b"\n")
         self._file.flush()
@@ -101,4 +101,8 @@ class Journal:
         self._path.unlink(missing_ok=True)
 
     def _entry(self, output: Path) -> _Entry | None:
-        return self._entries.get(os.path.relpath(output, self._folder))
+        return self._entries.get(self._key(output))
+
+    def _key(self, output: Path) -> str:
+        """Return an output's path in the folder, in a form that UTF-8 can hold."""
+        return os.fsencode(os.path.relpath(output, self._folder)).decode(errors="backslashreplace")

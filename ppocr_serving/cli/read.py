@@ -19,7 +19,6 @@ from ppocr_serving.errors import InvalidRequest, OcrError
 from ppocr_serving.outputs import FORMATS, Format
 from ppocr_serving.outputs.formats import find_format
 from ppocr_serving.reading.options import ReadOptions
-from ppocr_serving.settings import load_settings
 
 if TYPE_CHECKING:
     from ppocr_serving.cli.documents import Failures, Readings
@@ -88,6 +87,9 @@ def main(arguments: Sequence[str]) -> int:
     except (WrongUsageError, OcrError) as error:
         _complain(str(error))
         return 2
+    except KeyboardInterrupt:  # while folders were searched
+        _complain("interrupted")
+        return INTERRUPTED
     try:
         return 0 if _run(request) else 1
     except (OcrError, ModuleNotFoundError) as error:
@@ -118,14 +120,14 @@ def _run(request: _Request) -> bool:
     from ppocr_serving.cli.folder import Drawings
     from ppocr_serving.cli.sources import source_of
 
-    logging.getLogger("stamina").setLevel(logging.ERROR)  # what is tried again is no news
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # each retry is not worth a line
     is_text_shown = request.output is None and sys.stdout.isatty()  # a bar has no place between its lines
     progress = Progress(_NAME, len(request.files), None if is_text_shown else sys.stderr)
     failures = Failures(progress.line)
     source = source_of(request.url, request.options, request.form)
     images = request.form.needs_image or request.draw is not None
-    readings = Readings(source, request.options, load_settings(), images=images)
-    drawings = None if request.draw is None else Drawings(request.draw, request.force or request.resume, failures)
+    readings = Readings(source, images=images)
+    drawings = None if request.draw is None else Drawings(request.draw, failures)
     try:
         if request.is_folder:
             _write_folder(request, readings, drawings, failures, progress)
@@ -136,7 +138,6 @@ def _run(request: _Request) -> bool:
         raise
     finally:
         progress.end()
-        readings.close()
         source.close()
     return not failures.count
 
@@ -157,7 +158,7 @@ def _write_one(
         nonlocal count
         count += 1
         if drawings is not None and item is not None:
-            drawings.draw(file, item)
+            drawings.draw(file, item, force=request.force)
         progress.show(count, count, len(failures.files))
 
     arguments = (readings, request.files, request.form, request.jobs, failures)
@@ -294,7 +295,9 @@ def _request(given: argparse.Namespace) -> _Request:
     if is_folder or draw is not None:
         name, count = Counter(str(file.place) for file in files).most_common(1)[0]
         if count > 1:
-            raise WrongUsageError(f"{count} files are called {name!r}, and would be written to one; read them apart")
+            raise WrongUsageError(
+                f"{count} files are called {name!r}, and would be written to the same file; read them separately"
+            )
     if output is not None and output.is_file() and any(_is_same(file.path, output) for file in files):
         raise WrongUsageError(f"--output {given.output} is one of the files to read; give another path")
     if form.needs_image and output is None and sys.stdout.isatty():
@@ -326,7 +329,7 @@ def _format_of(output: Path | None) -> Format:
     form = by_ending.get(output.suffix.lower())
     if form is None:
         raise WrongUsageError(
-            f"--output {output} has an ending that says no format; use one of {', '.join(by_ending)}, or give --format"
+            f"--output {output} has an unknown ending; use one of {', '.join(by_ending)}, or give --format"
         )
     return form
 

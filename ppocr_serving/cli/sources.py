@@ -1,7 +1,7 @@
 """Where documents come from: models in this process, or a server."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Final, Protocol
@@ -10,20 +10,27 @@ from ppocr_serving.errors import InvalidRequest, OcrError, RequestCancelled
 from ppocr_serving.outputs import Format, Item, Origin
 from ppocr_serving.outputs.formats import require_pages
 from ppocr_serving.outputs.origins import origin_of
-from ppocr_serving.reading.documents import DocumentLimits
+from ppocr_serving.reading.documents import DocumentLimits, OpenDocument
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.reading.page_numbers import chosen_pages
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.reading.shelf import Shelf
 from ppocr_serving.results import Document, Page
+from ppocr_serving.settings import load_settings
 from ppocr_serving.timing import Stopwatch
 
-__all__ = ["TOO_LITTLE_MEMORY", "DocumentSource", "Shelves", "source_of"]
+__all__ = ["TOO_LITTLE_MEMORY", "DocumentSource", "add_times", "source_of"]
 
 TOO_LITTLE_MEMORY: Final = "this machine has too little memory for it"
 
 
-class Shelves:
+def add_times(times: dict[str, float], seconds: Mapping[str, float]) -> None:
+    """Add the seconds of each stage to those so far."""
+    for stage, spent in seconds.items():
+        times[stage] = times.get(stage, 0.0) + spent
+
+
+class _Shelves:
     """A shelf for each thread, which has one file open at a time: each of several PDF files would take a process.
 
     Args:
@@ -53,7 +60,17 @@ class Shelves:
 
 
 class DocumentSource(Protocol):
-    """What reads files; may be called from several threads."""
+    """What reads files; may be called from several threads.
+
+    Attributes:
+        pdf_dpi: Pixels per inch at which pages of PDF files are shown.
+    """
+
+    pdf_dpi: int
+
+    def open(self, data: bytes) -> OpenDocument:
+        """Return a file, which is open until the calling thread opens another one; raises as `open_document`."""
+        ...
 
     def item(self, name: str, data: bytes) -> Item:
         """Return what a file says, without its pictures.
@@ -118,10 +135,15 @@ class LocalSource:
         self._reader = Reader()
         self._options = options
         self._form = form
-        self._shelves = Shelves(DocumentLimits.of(self._reader.settings), options)
+        self.pdf_dpi = options.dpi or self._reader.settings.reading.pdf_dpi
+        self._shelves = _Shelves(DocumentLimits.of(self._reader.settings), options)
         self._stopped = threading.Event()
         self._idle = threading.Condition()
         self._under_way = 0
+
+    def open(self, data: bytes) -> OpenDocument:
+        """Return a file, open."""
+        return self._shelves.mine.open(data)
 
     def item(self, name: str, data: bytes) -> Item:
         """Return what a file says."""
@@ -139,7 +161,7 @@ class LocalSource:
 
     def pages(self, data: bytes, times: dict[str, float]) -> Iterator[Page]:
         """Yield the pages of a file as they are read."""
-        document = self._shelves.mine.open(data)
+        document = self.open(data)
         if self._form.is_one_page:
             chosen = chosen_pages(self._options.pages, document.page_count, document.limits.max_pages)
             require_pages(self._form, len(chosen))
@@ -147,8 +169,7 @@ class LocalSource:
         try:
             yield from self._reader.read_open(document, self._options, watch=watch)
         finally:
-            for stage, seconds in watch.seconds.items():
-                times[stage] = times.get(stage, 0.0) + seconds
+            add_times(times, watch.seconds)
 
     def origin(self) -> Origin:
         """Return what makes its documents."""
@@ -193,6 +214,13 @@ class RemoteSource:
         self._client = OcrClient(url)
         self._options = options
         self._form = form
+        settings = load_settings()  # of this machine, where the files are shown
+        self.pdf_dpi = options.dpi or settings.reading.pdf_dpi
+        self._shelves = _Shelves(DocumentLimits.of(settings), options)
+
+    def open(self, data: bytes) -> OpenDocument:
+        """Return a file, open."""
+        return self._shelves.mine.open(data)
 
     def item(self, name: str, data: bytes) -> Item:
         """Return what a file says."""
@@ -205,7 +233,11 @@ class RemoteSource:
 
     def pages(self, data: bytes, times: dict[str, float]) -> Iterator[Page]:
         """Yield the pages of a file as they are read."""
-        yield from self._client.read_pages(data, self._options, times=times)
+        spent: dict[str, float] = {}
+        try:
+            yield from self._client.read_pages(data, self._options, times=spent)
+        finally:
+            add_times(times, spent)
 
     def origin(self) -> Origin:
         """Return what makes its documents, as the server says."""
@@ -217,5 +249,6 @@ class RemoteSource:
         """Do nothing: nothing is read in this process."""
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the files and the connections."""
+        self._shelves.close()
         self._client.close()

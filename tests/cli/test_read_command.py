@@ -30,7 +30,6 @@ from ppocr_serving.cli.usage import parse
 from ppocr_serving.errors import InvalidRequest
 from ppocr_serving.outputs import FORMATS
 from ppocr_serving.reading.options import ReadOptions
-from ppocr_serving.settings import load_settings
 from ppocr_serving.vision.helpers import end_idle_processes
 from tests.pipes import waits_at_a_pipe
 from tests.processes import children
@@ -196,14 +195,13 @@ def test_as_many_processes_are_there_for_many_pdf_files_as_for_one(files: Path) 
         end_idle_processes()  # those of other tests
         found = []
         options, form = ReadOptions(pdf_text="prefer"), FORMATS["pdf"]
-        readings = Readings(source_of(None, options, form), options, load_settings(), images=True)
+        readings = Readings(source_of(None, options, form), images=True)
         inputs = find_inputs([str(files / "own.pdf")] * count, [])
 
         def put(_: bytes) -> None:
             found.append(len(children(command=b"pdf_process")))
 
         assert write_together(readings, inputs, form, 1, Failures(pytest.fail), put, lambda *_: None)
-        readings.close()
         readings.source.close()
         (total,) = found
         return total
@@ -361,7 +359,7 @@ def test_the_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> N
         (["a.png", "--format", "jsn"], "unknown format 'jsn'; did you mean json?"),
         (
             ["a.png", "--output", "x.docx"],
-            "--output x.docx has an ending that says no format; use one of .json, .txt, ",
+            "--output x.docx has an unknown ending; use one of .json, .txt, ",
         ),
         (["-", "-"], "- is given twice, but standard input can be read only once"),
         (["x/a.png", "y/a.png", "--output", "out/"], "2 files are called 'a.png'"),

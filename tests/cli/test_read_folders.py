@@ -22,8 +22,10 @@ from ppocr_serving.cli.inputs import find_inputs
 from ppocr_serving.cli.journal import JOURNAL
 from ppocr_serving.cli.parallel import each
 from ppocr_serving.cli.progress import Progress
+from ppocr_serving.cli.sources import source_of
 from ppocr_serving.errors import InvalidRequest
 from ppocr_serving.outputs import FORMATS
+from ppocr_serving.reading.options import ReadOptions
 from tests.served.server import Served, launch_lean
 
 ROOT = Path(__file__).parents[2]
@@ -167,6 +169,17 @@ def test_a_server_without_the_right_key_is_an_error(
     assert capsys.readouterr().err.startswith("read: the address 'localhost' is not one; ")
 
 
+def test_the_times_of_several_files_are_added_up(server: Served, scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PPOCR_API_KEY", KEY)
+    source = source_of(server.url, ReadOptions(), FORMATS["json"])
+    times = {"det_engine": 1000.0}
+    pages = list(source.pages((scans / "a.png").read_bytes(), times))
+    source.close()
+    assert len(pages) == 1
+    assert 1000 < times["det_engine"] < 2000
+    assert 0 < times["rec_engine"] < 1000
+
+
 def test_a_server_that_is_too_busy_is_asked_again(scans: Path, tmp_path: Path) -> None:
     picture = (scans / "a.png").read_bytes()
     folder, output = tmp_path / "many", tmp_path / "out"
@@ -236,6 +249,32 @@ def test_files_of_others_are_not_replaced_when_resuming(scans: Path, tmp_path: P
     (tmp_path / "a.png.txt").write_text("mine")
     assert read.main([str(scans / "a.png"), "--output", f"{tmp_path}/", "--resume"]) == 1
     assert (tmp_path / "a.png.txt").read_text() == "mine"
+
+
+def test_drawings_of_others_are_not_replaced_when_resuming(
+    scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "drawn").mkdir()
+    (tmp_path / "drawn" / "a.png.png").write_text("mine")
+    arguments = [str(scans / "a.png"), "--draw", f"{tmp_path}/drawn/", "--output", f"{tmp_path}/out/", *QUICK]
+    assert read.main([*arguments, "--resume"]) == 1
+    assert "or replace it with --force" in capsys.readouterr().err
+    assert (tmp_path / "drawn" / "a.png.png").read_text() == "mine"
+
+
+def test_a_file_whose_name_is_not_utf_8_is_resumed_like_others(
+    scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    (folder / os.fsdecode(b"caf\xe9.png")).write_bytes((scans / "a.png").read_bytes())
+    (folder / "damaged.png").write_bytes(b"nothing")
+    arguments = [str(folder), "--output", f"{tmp_path}/out/", *QUICK]
+    assert read.main(arguments) == 1
+    assert set(texts(tmp_path / "out").values()) == {"Alpha 42\n"}
+    capsys.readouterr()
+    assert read.main([*arguments, "--resume"]) == 1
+    assert "read: 1 of 2 files are done, 1 of them from before; 1 failed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("jobs", ["1", "3"])
