@@ -1,6 +1,6 @@
 """What a server's answers say."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -17,8 +17,15 @@ from ppocr_serving.results import Document, Page
 
 __all__ = ["Records", "capabilities_of", "document_of", "error_of_answer", "item_of", "origin_of_server"]
 
-_OTHERS: Final = {401: KeyRequired, 403: KeyRequired, 413: LimitExceeded, 503: NotReady}
-"""The errors of answers that do not come from the service, but from a proxy before it."""
+_OTHERS: Final[Mapping[int, tuple[type[OcrError], str]]] = {
+    401: (KeyRequired, "something in front of it wants a user name or a key; ask who runs it"),
+    403: (KeyRequired, "something in front of it does not let you in; ask who runs it"),
+    413: (LimitExceeded, "a proxy in front of it refuses files of this size; send a smaller file, or raise its limit"),
+    502: (NotReady, "a proxy in front of it does not reach it; try again later"),
+    503: (NotReady, "a proxy in front of it has no server that is ready; try again later"),
+    504: (NotReady, "a proxy in front of it has waited too long; raise its time limit, or read fewer pages at a time"),
+}
+"""The errors of answers that do not come from the service, but from a proxy in front of it, and what to do."""
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -73,7 +80,7 @@ class Records:
         try:
             record = read_record(line.encode())
         except InvalidRequest as error:
-            raise UnexpectedAnswer(f"{self._server} answers with something else than pages ({error})") from error
+            raise UnexpectedAnswer(f"{self._server} answers with something other than pages ({error})") from error
         if record.error is not None:
             raise record.error
         if record.page is not None:
@@ -106,7 +113,7 @@ def item_of(body: bytes, server: str) -> Item:
     try:
         (item,) = read_items(body)
     except (InvalidRequest, ValueError) as error:
-        raise UnexpectedAnswer(f"{server} answers with something else than one document ({error})") from error
+        raise UnexpectedAnswer(f"{server} answers with something other than one document ({error})") from error
     return item
 
 
@@ -130,7 +137,7 @@ def capabilities_of(body: bytes, server: str) -> dict[str, Any]:
     """
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UnexpectedAnswer(f"{server} does not say what it can do ({error})") from error
 
 
@@ -167,8 +174,8 @@ def error_of_answer(status: int, body: bytes, server: str, seconds: float | None
     try:
         sent = msgspec.json.decode(body, type=_Refusal).error
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        message = f"{server} answers with status {status}, and not as ppocr-serving does; check the address"
-        return _OTHERS.get(status, UnexpectedAnswer)(message)
+        kind, advice = _OTHERS.get(status, (UnexpectedAnswer, "this is not ppocr-serving; check the address"))
+        return kind(f"{server} answers with status {status}: {advice}")
     if sent.code == QuotaExceeded.code:
         error: OcrError = QuotaExceeded(sent.message, int(seconds or 1))
     elif sent.code == ServerFault.code:

@@ -56,7 +56,7 @@ class Connection:
 
     def __init__(self, url: str, api_key: str | None, timeout: float, retry_seconds: float) -> None:
         if not _URL.match(url):
-            raise InvalidRequest(f"the address {url[:80]!r} is not one; give it as http://127.0.0.1:9000")
+            raise InvalidRequest(f"{_shown(url)} is not the address of a server; give it as http://127.0.0.1:9000")
         self._retry_seconds = retry_seconds
         self._timeout = timeout
         headers = {"User-Agent": f"ppocr-serving/{__version__}"}
@@ -70,7 +70,7 @@ class Connection:
         try:
             self.base_url = httpx2.URL(url)
         except httpx2.InvalidURL as error:
-            raise InvalidRequest(f"the address {url[:80]!r} is not one ({error})") from error
+            raise InvalidRequest(f"{_shown(url)} is not the address of a server ({error})") from error
         self.settings: Mapping[str, Any] = {
             "base_url": self.base_url,
             "headers": headers,
@@ -88,8 +88,7 @@ class Connection:
     @property
     def name(self) -> str:
         """The server in messages: its address without user and password."""
-        port = "" if self.base_url.port is None else f":{self.base_url.port}"
-        return f"{self.base_url.scheme}://{self.base_url.host}{port}"
+        return f"{self.base_url.scheme}://{self.base_url.netloc.decode()}"
 
     def wait_of(self, error: Exception) -> bool | float:
         """Return the seconds after which a call is tried again, or whether it is, after a time that grows."""
@@ -119,6 +118,11 @@ class Connection:
         seconds = _seconds(response.headers.get("Retry-After", ""))
         error = error_of_answer(response.status_code, body, self.name, seconds)
         return Again(error, seconds) if response.status_code in _BUSY else error
+
+
+def _shown(url: str) -> str:
+    """Return an address for a message: its beginning, without user and password."""
+    return repr(url.rpartition("@")[2][:80])
 
 
 def _seconds(text: str) -> float | None:

@@ -266,7 +266,7 @@ def started(server: Served, picture: Path, *options: str) -> Iterator["subproces
     [
         (["http://127.0.0.1:1"], "the following arguments are required: --rate; see `ppocr bench --help`"),
         (["--rate", "1"], "the following arguments are required: URL, PATH; see `ppocr bench --help`"),
-        (["localhost", "--rate", "1"], "the address 'localhost' is not one; give it as http://127.0.0.1:9000"),
+        (["localhost", "--rate", "1"], "'localhost' is not the address of a server; give it as http://127.0.0.1:9000"),
         (["http://a", "--rate", "0"], "--rate is '0': must be a number above 0, at most 10000"),
         (["http://a", "--rate", "x"], "--rate is 'x': must be a number above 0, at most 10000"),
         (

@@ -166,7 +166,7 @@ def test_a_server_without_the_right_key_is_an_error(
     assert "API key" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
     assert read.main([str(scans / "a.png"), "--url", "localhost"]) == 1
-    assert capsys.readouterr().err.startswith("read: the address 'localhost' is not one; ")
+    assert capsys.readouterr().err.startswith("read: 'localhost' is not the address of a server; ")
 
 
 def test_the_times_of_several_files_are_added_up(server: Served, scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:

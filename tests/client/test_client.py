@@ -14,7 +14,7 @@ import requests
 from benchmarks.small_files import pdf_of_pictures, text_picture
 from ppocr_serving import Document, ReadOptions
 from ppocr_serving.client import AsyncOcrClient, ConnectionFailed, OcrClient, ServerFault, UnexpectedAnswer
-from ppocr_serving.client.answers import error_of_answer
+from ppocr_serving.client.answers import capabilities_of, error_of_answer
 from ppocr_serving.errors import (
     ImageDecodeError,
     InvalidRequest,
@@ -241,19 +241,40 @@ def test_a_server_that_says_nothing_is_not_waited_for_longer_than_asked(server: 
 def test_something_else_than_the_service_is_recognised(server: Served, files: Path) -> None:
     with OcrClient(f"{server.url}/healthz") as client, pytest.raises(UnexpectedAnswer, match="status 404"):
         client.read(files / "a.png")
-    error = error_of_answer(502, b"<html>", "http://proxy", None)
-    assert type(error) is UnexpectedAnswer
-    assert str(error) == "http://proxy answers with status 502, and not as ppocr-serving does; check the address"
-    assert type(error_of_answer(503, b"", "http://proxy", 1)) is NotReady
+    for body in (b"\xff", b"[]", b"<html>"):
+        with pytest.raises(UnexpectedAnswer, match=r"^http://other does not say what it can do"):
+            capabilities_of(body, "http://other")
     fault = error_of_answer(500, b'{"error": {"code": "internal_error", "message": "m", "request_id": "7"}}', "", None)
     assert (type(fault), str(fault), fault.details) == (ServerFault, "m", {"request_id": "7"})
 
 
 @pytest.mark.parametrize(
+    ("status", "kind", "message"),
+    [
+        (302, UnexpectedAnswer, "this is not ppocr-serving; check the address"),
+        (401, KeyRequired, "something in front of it wants a user name or a key; ask who runs it"),
+        (
+            413,
+            LimitExceeded,
+            "a proxy in front of it refuses files of this size; send a smaller file, or raise its limit",
+        ),
+        (502, NotReady, "a proxy in front of it does not reach it; try again later"),
+    ],
+)
+def test_what_a_proxy_says_is_told_with_what_to_do(status: int, kind: type[OcrError], message: str) -> None:
+    for body in (b"<html>", b"\xff", b"{}"):
+        error = error_of_answer(status, body, "http://proxy", None)
+        assert type(error) is kind
+        assert str(error) == f"http://proxy answers with status {status}: {message}"
+
+
+@pytest.mark.parametrize(
     ("url", "key", "message"),
     [
-        ("127.0.0.1:9000", None, "the address '127.0.0.1:9000' is not one; give it as http://127.0.0.1:9000"),
-        ("http://127.0.0.1:port", None, r"the address 'http://127\.0\.0\.1:port' is not one \("),
+        ("127.0.0.1:9000", None, "'127.0.0.1:9000' is not the address of a server; give it as http://127.0.0.1:9000"),
+        ("http://127.0.0.1:port", None, r"'http://127\.0\.0\.1:port' is not the address of a server \("),
+        ("alice:secret@127.0.0.1:9000", None, "^'127.0.0.1:9000' is not the address of a server"),
+        ("http://alice:secret@127.0.0.1:port", None, r"^'127\.0\.0\.1:port' is not the address of a server \("),
         ("http://127.0.0.1", "secret\n", "the API key has a character that no key has"),
     ],
 )

@@ -3,11 +3,13 @@
 import os
 from pathlib import Path
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ppocr_serving.errors import InvalidRequest
+from ppocr_serving.errors import DownloadError, InvalidRequest
+from ppocr_serving.integrations.batch.fetching import fetch
 from ppocr_serving.integrations.batch.sources import find_sources
 
 
@@ -92,3 +94,21 @@ def test_errors_name_the_input_and_the_way_out(tmp_path: Path, name: str, column
 def test_a_store_whose_package_is_missing_is_named(url: str) -> None:
     with pytest.raises(InvalidRequest, match=url.partition(":")[0]):
         found(url)
+
+
+def test_a_name_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(b"")
+    with pytest.raises(InvalidRequest, match=r"has a file whose name is not UTF-8, '.*caf\\udce9.png'; rename it"):
+        found(tmp_path)
+
+
+def test_a_store_that_wants_credentials_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # nobody is asked for any
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    with pytest.raises(InvalidRequest, match=r"s3://private/folder cannot be read \(.*credentials"):
+        found("s3://private/folder")
+    with pytest.raises(DownloadError, match=r"cannot be fetched \(.*credentials"):
+        fetch("s3://private/folder/a.png")

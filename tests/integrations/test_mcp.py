@@ -226,7 +226,7 @@ def test_the_extra_is_named_where_its_package_is_missing() -> None:
 def test_a_server_that_cannot_be_reached_is_named() -> None:
     done = subprocess.run([*MCP, "--url", "nowhere"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "mcp: the address 'nowhere' is not one; give it as http://127.0.0.1:9000\n"
+    assert done.stderr == "mcp: 'nowhere' is not the address of a server; give it as http://127.0.0.1:9000\n"
 
 
 def status_of(url: str, header: str, value: str) -> int:

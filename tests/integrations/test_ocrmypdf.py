@@ -117,7 +117,7 @@ def test_a_server_reads_the_pages(tmp_path: Path, server: Served) -> None:
     [
         (["-l", "kor"], 3, "kor"),
         (["--ocr-engine", "tesseract"], 1, "leave out the plugin of ppocr-serving to use Tesseract"),
-        (["--ppocr-url", "nowhere"], 1, "the address 'nowhere' is not one; give it as http://127.0.0.1:9000"),
+        (["--ppocr-url", "nowhere"], 1, "'nowhere' is not the address of a server; give it as http://127.0.0.1:9000"),
         (["--pdf-renderer", "sandwich"], 1, "--pdf-renderer sandwich: is made for Tesseract; leave it out"),
     ],
 )

@@ -45,6 +45,9 @@ _ACTOR_BYTES: Final = 1_300_000_000  # what a reader grows to; docs/scaling.md
 _STORE_BYTES: Final = 2**28  # of Ray's object store: through it pass addresses and counts, no pictures and no pages
 _STARTS: Final = 3  # Ray gives itself half a minute, too little for a machine that is busy with something else
 _FOOTERS_AT_A_TIME: Final = 32
+_SECRETS: Final = frozenset({"PPOCR_API_KEY", "PPOCR_API_KEYS", "PPOCR_PASSWORD"})
+"""Settings that actors do not need, and that Ray would show to everyone who can reach the cluster."""
+
 _RESULT: Final = pa.schema(
     [("shard", pa.string()), *((name, pa.int64()) for name in ShardResult._fields if name != "shard")]
 )
@@ -123,7 +126,9 @@ def run_batch(
         plan_new(storage, found, options_hash, lambda: ShardSizes(shard_files, fitting_actors().most))
         del found
         waiting, earlier = _unfinished(storage, options_hash)
-        environment = {name: value for name, value in os.environ.items() if name.startswith("PPOCR_")}
+        environment = {
+            name: value for name, value in os.environ.items() if name.startswith("PPOCR_") and name not in _SECRETS
+        }
         job = Job(_absolute(output), options, options_hash, actors.threads, environment)
         results = []
         for result in _results(job, waiting, fitting_actors()) if waiting else ():

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from ppocr_serving.errors import InvalidRequest
+from ppocr_serving.errors import InvalidRequest, OcrError
 from ppocr_serving.integrations.batch.storage import open_url
 from ppocr_serving.integrations.batch.tables import SOURCES
 from ppocr_serving.reading.files import ENDINGS
@@ -58,7 +58,11 @@ def find_sources(url: str, column: str | None = None) -> pa.Table:
             raise InvalidRequest(f"{url} is neither a folder nor a .csv or .parquet file; give one, or a glob")
     except FileNotFoundError as error:
         raise InvalidRequest(f"{url} does not exist") from error
-    except (OSError, pa.ArrowInvalid) as error:
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(f"{url} has a file whose name is not UTF-8, {error.object!a}; rename it") from error
+    except OcrError:
+        raise
+    except Exception as error:  # each kind of store has its own
         raise InvalidRequest(f"{url} cannot be read ({error})") from error
     if not found.num_rows:
         raise InvalidRequest(f"{url} has no file to read; in a folder, these endings are read: {' '.join(ENDINGS)}")
