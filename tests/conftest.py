@@ -2,6 +2,7 @@
 
 import locale
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -9,14 +10,17 @@ import pytest
 
 from ppocr_serving.engines import Runtime
 from ppocr_serving.errors import ModelNotFound
+from ppocr_serving.heap import return_freed_memory
 from ppocr_serving.models import ModelFiles, default_model_dir, find_models
 from ppocr_serving.settings import Settings, load_settings
 from ppocr_serving.web.hubserving import MODULES
-from tests.services import Service, create_service
+from tests.services import POOL, Service, create_service
 
 # No test depends on how fast the machine is.
 hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")
+
+return_freed_memory()
 
 _DATA_VARIABLE = "PPOCR_TEST_DATA"
 _LOCALE = locale.setlocale(locale.LC_ALL)
@@ -43,6 +47,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup() -> None:
     """Give back the locale: OpenVINO changes it while it reads a model, and two that do so at once may leave it so."""
     locale.setlocale(locale.LC_ALL, _LOCALE)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_process() -> Iterator[None]:
+    """Free what the largest inputs of a file have left: hundreds of files would let this process grow to gigabytes."""
+    yield
+    POOL.release_memory()
 
 
 def settings_for(runtime: Runtime, profile: str = "") -> Settings:

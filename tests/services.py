@@ -13,7 +13,15 @@ from ppocr_serving.web.hubserving import MODULES, Results
 
 __all__ = ["POOL", "Service", "create_service"]
 
-POOL = EnginePool()
+
+class _SharedEngines(EnginePool):
+    def release_memory(self) -> None:
+        """Free what calls on large inputs left allocated, of all engines."""
+        for engine in self._engines.values():
+            engine.release_memory()
+
+
+POOL = _SharedEngines()
 """Only the first test that uses a model pays for loading it."""
 
 
