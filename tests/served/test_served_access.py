@@ -157,7 +157,7 @@ def test_a_setting_that_would_let_in_the_wrong_ones_ends_the_start(
 
 def test_the_documented_commands_make_a_key(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
-    (command,) = [block for block in re.findall(r"^```shell\n(.*?)^```", text, re.M | re.S) if "sha256sum" in block]
+    (command,) = [block for block in re.findall(r"^```shell\n(.*?)^```", text, re.M | re.S) if "sha256 -r" in block]
     made = subprocess.run(["sh", "-ec", command], cwd=tmp_path, capture_output=True, text=True, check=True)
     key = made.stdout.strip().splitlines()[-1]
     assert (tmp_path / "keys.txt").read_text() == f"alice:{digest(key)} requests=120 pixels=500000000\n"
