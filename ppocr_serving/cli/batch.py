@@ -1,6 +1,6 @@
 """Read a large collection of files into Parquet, on all CPUs of this machine or of a Ray cluster.
 
-A run that was ended goes on where it was when the same command is given again.
+If a run ends early, the same command continues it.
 """
 
 import argparse
@@ -52,21 +52,23 @@ def build_parser() -> argparse.ArgumentParser:
         "as s3://bucket/prefix",
     )
     parser.add_argument("output", metavar="OUTPUT", help="folder or URL for the results; what is there is kept")
-    parser.add_argument("--column", metavar="NAME", help="column of the addresses in a table (default: it is found)")
+    parser.add_argument(
+        "--column", metavar="NAME", help="column of the addresses in a table (default: found by its name)"
+    )
     parser.add_argument(
         "--actors",
         metavar="N",
         default="0",
-        help="processes that read, or as few-many, such as 4-64, for a cluster that grows (default: as many as CPUs "
-        "and memory allow)",
+        help="number of processes that read, or a range such as 4-64 for a cluster that grows (default: as many as "
+        "CPUs and memory allow)",
     )
     parser.add_argument("--threads", metavar="N", default="1", help="CPU threads of each (default: 1)")
     parser.add_argument(
         "--shard-files",
         metavar="N",
         default="0",
-        help="files per Parquet file; what is in progress is lost when a run is killed (default: by number of files, "
-        "16 to 1000)",
+        help="files per Parquet file; those in progress are read again if a run is killed (default: 16 to 1000, by the "
+        "number of files)",
     )
     add_read_options(parser)
     return parser
@@ -84,27 +86,29 @@ def main(arguments: Sequence[str]) -> int:
     try:
         given = parse(build_parser(), arguments)
         options = read_options(vars(given), os.environ.get(PASSWORD) or None)
-        few, _, many = given.actors.partition("-")
-        counts = [_count("--actors", few), _count("--actors", many or few), _count("--threads", given.threads)]
-        shard_files = _count("--shard-files", given.shard_files)
+        least, most = _processes(given.actors)
+        threads = whole_number("--threads", given.threads, 1, _MOST)
+        shard_files = whole_number("--shard-files", given.shard_files, 0, _MOST)
     except (WrongUsageError, OcrError) as error:
         _complain(str(error))
         return 2
     try:
         from ppocr_serving.integrations.batch.run import Actors, run_batch
+    except KeyboardInterrupt:  # it takes seconds
+        _complain("interrupted; nothing was read")
+        return INTERRUPTED
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in _PACKAGES:
             raise
         _complain(f"needs the package {package}; run pip install 'ppocr-serving[ray]'")
         return 1
-    actors = Actors(counts[0], counts[1], max(1, counts[2]))
     try:
         summary = run_batch(
             given.input,
             given.output,
             options,
-            actors,
+            Actors(least, most, threads),
             column=given.column,
             shard_files=shard_files,
             tell=_Progress(),
@@ -112,9 +116,9 @@ def main(arguments: Sequence[str]) -> int:
     except OcrError as error:
         _complain(str(error))
     except OSError as error:
-        _complain(f"{error.filename or given.output}: {error.strerror or error}; the same command goes on")
+        _complain(f"{error.filename or given.output}: {error.strerror or error}; run the same command to continue")
     except KeyboardInterrupt:
-        _complain("interrupted; the same command goes on")
+        _complain("interrupted; run the same command to continue")
         return INTERRUPTED
     else:
         _summarize(summary, given.output)
@@ -154,8 +158,15 @@ def _summarize(summary: "Summary", output: str) -> None:
     print(f"batch: {line}")
 
 
-def _count(option: str, text: str) -> int:
-    return whole_number(option, text, 0, _MOST)
+def _processes(text: str) -> tuple[int, int]:
+    """Return how many processes there are at least and at most, 0 for as many as there is room for."""
+    few, dash, many = text.partition("-")
+    if not dash:
+        return (count := whole_number("--actors", text, 0, _MOST)), count
+    least, most = (whole_number("--actors", part, 1, _MOST) for part in (few, many))
+    if most < least:
+        raise WrongUsageError(f"--actors is {text!r}: the second number must be the larger one")
+    return least, most
 
 
 def _complain(message: str) -> None:

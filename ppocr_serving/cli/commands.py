@@ -24,7 +24,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "models": "list, fetch, verify and describe the models",
         "bench": "measure how many requests per second a server answers",
         "mcp": "offer OCR as tools to language models",
-        "completion": "print a script with which a shell completes all this",
+        "completion": "print a completion script for your shell",
     }
 )
 """What each command does, by its name."""

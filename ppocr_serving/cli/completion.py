@@ -1,4 +1,4 @@
-"""Print a script with which a shell completes commands and options at the tab key."""
+"""Print a completion script for your shell: commands, options and paths at the tab key."""
 
 import argparse
 import sys
@@ -11,7 +11,8 @@ from ppocr_serving.errors import OcrError
 __all__ = ["build_parser", "main"]
 
 _SHELLS: Final = ("bash", "zsh", "fish", "tcsh")
-_PATHS: Final = frozenset({"PATH", "FILE", "FILE-or-URL"})
+_FILES: Final = frozenset({"PATH", "FILE", "FILE-or-URL", "INPUT"})
+_FOLDERS: Final = frozenset({"FOLDER", "DIR", "OUTPUT"})
 _EXAMPLES: Final = f"""examples:
   {PROGRAM} completion bash > ~/.local/share/bash-completion/completions/{PROGRAM}
   {PROGRAM} completion zsh > ~/.zfunc/_{PROGRAM}
@@ -71,5 +72,7 @@ def _complete_paths(parser: argparse.ArgumentParser, file: object, folder: objec
         if isinstance(action, argparse._SubParsersAction):
             for inner in action.choices.values():
                 _complete_paths(inner, file, folder)
-        elif action.metavar in _PATHS or action.metavar == "FOLDER" or action.dest == "dest":
-            action.complete = folder if action.metavar == "FOLDER" or action.dest == "dest" else file  # type: ignore[attr-defined]
+        elif action.metavar in _FOLDERS or action.dest == "dest":
+            action.complete = folder  # type: ignore[attr-defined]
+        elif action.metavar in _FILES:
+            action.complete = file  # type: ignore[attr-defined]

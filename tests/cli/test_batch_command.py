@@ -16,7 +16,10 @@ from ppocr_serving.cli import batch
         (["in", "out", "--actor", "2"], "unknown option '--actor'; did you mean --actors?"),
         (["in", "out", "--actors", "many"], "--actors is 'many': must be a whole number from 0 to 999999"),
         (["in", "out", "--actors", "2-x"], "--actors is 'x': must be a whole number"),
+        (["in", "out", "--actors", "4-"], "--actors is '': must be a whole number from 1 to 999999"),
+        (["in", "out", "--actors", "4-2"], "--actors is '4-2': the second number must be the larger one"),
         (["in", "out", "--threads", "-1"], "--threads"),
+        (["in", "out", "--threads", "0"], "--threads is '0': must be a whole number from 1 to 999999"),
         (["in", "out", "--dpi", "9000"], "--dpi is '9000': must be a whole number from 72 to 600"),
     ],
 )

@@ -89,6 +89,8 @@ def test_a_shell_completes_commands_options_and_values() -> None:
     assert set(completed(script, "read", "--det-l")) == {"--det-limit-side-len", "--det-limit-type"}
     assert completed(script, "bench", "--arr") == ["--arrivals"]
     assert "README.md" in completed(script, "read", "READ")
+    assert "README.md" in completed(script, "batch", "READ")
+    assert completed(script, "batch", "README.md", "do") == ["docker", "docs"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh"])
