@@ -51,9 +51,9 @@ def pytest_runtest_setup() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _small_process() -> Iterator[None]:
-    """Free what the largest inputs of a file have left: hundreds of files would let this process grow to gigabytes."""
+    """Free the models of a file: those of all files, with what their largest inputs needed, take gigabytes."""
     yield
-    POOL.release_memory()
+    POOL.clear()
 
 
 def settings_for(runtime: Runtime, profile: str = "") -> Settings:
@@ -90,7 +90,7 @@ def v4_models() -> dict[str, ModelFiles]:
     return models_of(settings_for(Runtime.PADDLE, V4))
 
 
-@pytest.fixture(scope="session", params=RUNTIMES, ids=str)
+@pytest.fixture(scope="module", params=RUNTIMES, ids=str)
 def settings(request: pytest.FixtureRequest) -> Settings:
     """Settings for each engine with its default profile: tests that use this, or `services`, run with both."""
     settings = settings_for(request.param)
@@ -98,13 +98,13 @@ def settings(request: pytest.FixtureRequest) -> Settings:
     return settings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def services(settings: Settings) -> dict[str, Service]:
-    """The four services by name. They share one engine per model, so that only the first test pays for loading."""
+    """The four services by name. They share one engine per model, which the first test of a file loads."""
     return {name: create_service(name, settings) for name in MODULES}
 
 
-@pytest.fixture(scope="session", params=RUNTIMES, ids=str)
+@pytest.fixture(scope="module", params=RUNTIMES, ids=str)
 def v4_services(request: pytest.FixtureRequest, v4_models: dict[str, ModelFiles]) -> dict[str, Service]:
     """The four services with PP-OCRv4 mobile, on each engine."""
     assert v4_models

@@ -15,14 +15,13 @@ __all__ = ["POOL", "Service", "create_service"]
 
 
 class _SharedEngines(EnginePool):
-    def release_memory(self) -> None:
-        """Free what calls on large inputs left allocated, of all engines."""
-        for engine in self._engines.values():
-            engine.release_memory()
+    def clear(self) -> None:
+        """Let go of all engines."""
+        self._engines.clear()
 
 
 POOL = _SharedEngines()
-"""Only the first test that uses a model pays for loading it."""
+"""Only the first test of a file that uses a model pays for loading it."""
 
 
 class Service(NamedTuple):

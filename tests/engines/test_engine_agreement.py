@@ -26,7 +26,7 @@ SHARED = [
 EVERY_LINE = ReadOptions(drop_score=0.0)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def both(v4_models: dict[str, ModelFiles]) -> dict[Runtime, dict[str, Service]]:
     assert v4_models
     return {

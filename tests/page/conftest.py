@@ -20,7 +20,7 @@ _SECONDS = 60
 expect.set_options(timeout=1000 * _SECONDS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server with the default settings. A file of tests may have another one by a fixture of this name."""
     with launch_lean(tmp_path_factory.mktemp("page"))() as server:

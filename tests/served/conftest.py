@@ -48,14 +48,14 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 SMALL_LIMITS = {"PPOCR_MAX_BODY_MB": "2", "PPOCR_MAX_IMAGES": "4"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def default_served(hub_home: Path) -> Iterator[Served]:
     """A server in PaddleHub's default mode with the default engine, and with small limits."""
     with launch_hub(hub_home)(**SMALL_LIMITS, PPOCR_ENGINE="auto") as server:
         yield server
 
 
-@pytest.fixture(scope="session", params=WAYS)
+@pytest.fixture(scope="module", params=WAYS)
 def limited_served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server with small limits, for tests that depend neither on PaddleHub's mode nor on the engine."""
     if request.param == "hub":

@@ -26,7 +26,7 @@ WORDS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def classifier(services: dict[str, Service], settings: Settings) -> TextClassifier:
     options = ClassificationOptions(settings.models.cls_image_shape, settings.models.label_list)
     return TextClassifier(services["ocr_cls"].engines[0], options)

@@ -269,7 +269,7 @@ def test_decoding_does_not_modify_the_map() -> None:
 # ---- with the real network
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def detector(services: dict[str, Service]) -> TextDetector:
     return TextDetector(services["ocr_det"].engines[0])
 

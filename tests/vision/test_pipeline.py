@@ -33,7 +33,7 @@ TEXTS = pytest.mark.parametrize("text", [LATIN, CHINESE])
 Reader = Callable[[BgrImage], list[dict[str, Any]]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def read(services: dict[str, Service]) -> Reader:
     return lambda image: services["ocr_system"].run([image], Stopwatch())[0]
 
@@ -202,14 +202,14 @@ def test_lines_below_drop_score_are_left_out(read: Reader, settings: Settings) -
 # ---- lines that are upside down
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def unclassified(settings: Settings) -> Reader:
     """Read pictures as they lie, without the angle classifier."""
     service = create_service("ocr_system", with_values(settings, use_angle_cls=False, orientation=False))
     return lambda image: service.run([image], Stopwatch())[0]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def unturned(settings: Settings) -> Reader:
     """Read pictures as they lie; single lines are turned."""
     service = create_service("ocr_system", with_values(settings, orientation=False))

@@ -49,7 +49,7 @@ ALPHABET = ("a", "b", "中", " ")
 PATIENCE_SECONDS = 60  # bounds how long a failing test hangs
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def options(settings: Settings) -> RecognitionOptions:
     characters = characters_of(settings)
     # As in the services.
@@ -57,7 +57,7 @@ def options(settings: Settings) -> RecognitionOptions:
     return RecognitionOptions(settings.models.rec_image_shape, characters, packing, COMPATIBLE_WIDTHS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def recognizer(settings: Settings, options: RecognitionOptions) -> TextRecognizer:
     return TextRecognizer([POOL.engine(spec) for spec in engine_specs(settings, "rec")], options)
 
@@ -287,7 +287,7 @@ def test_a_line_keeps_few_pixels_whatever_its_shape(recognizer: TextRecognizer) 
 # ---- several engines at once
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lanes(settings: Settings) -> list[Engine]:
     model = models_of(settings)["rec"]
     spec = EngineSpec(model, precision=Precision.F32, threads=1, runtime=settings.models.engine)
