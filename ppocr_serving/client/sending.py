@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple
 from ppocr_serving.reading.files import naming_source, read_file
 from ppocr_serving.reading.options import ReadOptions
 
-__all__ = ["READ", "Source", "fields_of", "form_of", "load", "load_all"]
+__all__ = ["Loaded", "Source", "fields_of", "form_of", "load", "load_all"]
 
-READ: Final = "v1/read"
+_READ: Final = "v1/read"
 
 Source = str | Path | bytes
 """A file's path, or a file's bytes."""
@@ -57,7 +57,7 @@ def load_all(sources: Iterable[Source]) -> list[Loaded]:
 def form_of(files: Sequence[Loaded], fields: Mapping[str, str]) -> dict[str, Any]:
     """Return a request with files and options; nothing of them is in its address, which proxies log."""
     parts = [("file", (Path(file.name).name or _NAMELESS, file.data, "application/octet-stream")) for file in files]
-    return {"method": "POST", "url": READ, "data": dict(fields), "files": parts}
+    return {"method": "POST", "url": _READ, "data": dict(fields), "files": parts}
 
 
 def fields_of(options: ReadOptions | None, **answer: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from ppocr_serving.errors import InvalidRequest, OcrError
 from ppocr_serving.integrations.allowed_files import AllowedFiles
 from ppocr_serving.integrations.ocr_source import OcrSource
 from ppocr_serving.outputs import Item, write
+from ppocr_serving.reading.files import naming_item
 from ppocr_serving.reading.inputs import decode_base64_file
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.results import Page
@@ -207,10 +208,8 @@ def _file(files: AllowedFiles, path: str | None, data: str | None) -> bytes:
     if path is not None or data is None:
         raise InvalidRequest("give either path or data")
     files.require_size(len(data) * 3 // 4, "data")
-    try:
+    with naming_item("data"):
         return decode_base64_file(data)
-    except InvalidRequest as error:
-        raise type(error)(f"data {error}") from error
 
 
 def _unread(item: Item) -> list[str]:

@@ -60,7 +60,6 @@ class _SentError(msgspec.Struct, frozen=True):
 
 class _SentErrorRecord(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
     error: _SentError
-    document: int | None = None
     number: int | None = None
 
 

@@ -25,10 +25,15 @@ def bucket() -> Iterator[str]:
 
 
 @pytest.fixture(params=["folder", "s3"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "folder":
-        return Storage(str(tmp_path / "output"))
-    return Storage(f"{request.getfixturevalue('bucket')}/{tmp_path.name}")
+        return str(tmp_path / "output")
+    return f"{request.getfixturevalue('bucket')}/{tmp_path.name}"
+
+
+@pytest.fixture
+def storage(place: str) -> Storage:
+    return Storage(place)
 
 
 def sources(*names: str, version: str = "1", size: int = 10) -> pa.Table:
@@ -74,10 +79,10 @@ def test_shards_are_small_enough_for_all_actors_to_end_together(
     assert next(planned_shards(storage, "o")).files.num_rows == size
 
 
-def test_runs_that_begin_together_plan_each_file_once(storage: Storage) -> None:
+def test_runs_that_begin_together_plan_each_file_once(place: str, storage: Storage) -> None:
     names = [str(number) for number in range(40)]
     runs = [
-        threading.Thread(target=plan_new, args=(Storage(storage.url), sources(*names[i : i + 25]), "o", sizes))
+        threading.Thread(target=plan_new, args=(Storage(place), sources(*names[i : i + 25]), "o", sizes))
         for i in (0, 5, 10, 15)
     ]
     for run in runs:

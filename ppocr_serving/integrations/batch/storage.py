@@ -47,7 +47,6 @@ class Storage:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url
         self._fs, path = open_url(url)
         self._root = path.rstrip("/")
         self._is_local = isinstance(self._fs, fsspec.implementations.local.LocalFileSystem)
