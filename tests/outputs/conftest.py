@@ -16,34 +16,36 @@ from tests.outputs.samples import Attach
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def reader() -> Reader:
     """A reader with the default models."""
     return Reader(settings=settings_for(Runtime.OPENVINO))
 
 
 @pytest.fixture(scope="session")
-def example(reader: Reader) -> Document:
+def documents() -> tuple[Document, ...]:
+    """The three documents below."""
+    reader = Reader(settings=settings_for(Runtime.OPENVINO))  # its models do not outlive the reading
+    names = ("example.png", "turned.png", "languages/vertical/columns.png")
+    return tuple(reader.read(DOCS / name, ReadOptions(words=True)) for name in names)
+
+
+@pytest.fixture(scope="session")
+def example(documents: tuple[Document, ...]) -> Document:
     """A line of Chinese and one of English, with words."""
-    return reader.read(DOCS / "example.png", ReadOptions(words=True))
+    return documents[0]
 
 
 @pytest.fixture(scope="session")
-def turned(reader: Reader) -> Document:
+def turned(documents: tuple[Document, ...]) -> Document:
     """A page that lies on its side, with words."""
-    return reader.read(DOCS / "turned.png", ReadOptions(words=True))
+    return documents[1]
 
 
 @pytest.fixture(scope="session")
-def columns(reader: Reader) -> Document:
+def columns(documents: tuple[Document, ...]) -> Document:
     """Four columns of vertical Japanese, with words."""
-    return reader.read(DOCS / "languages" / "vertical" / "columns.png", ReadOptions(words=True))
-
-
-@pytest.fixture(scope="session")
-def documents(example: Document, turned: Document, columns: Document) -> tuple[Document, ...]:
-    """All of them."""
-    return example, turned, columns
+    return documents[2]
 
 
 @pytest.fixture
