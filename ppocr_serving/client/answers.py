@@ -7,7 +7,16 @@ import msgspec
 
 from ppocr_serving.client.errors import ConnectionFailed, ServerFault, UnexpectedAnswer
 from ppocr_serving.client.sending import Source
-from ppocr_serving.errors import InvalidRequest, KeyRequired, LimitExceeded, NotReady, OcrError, QuotaExceeded
+from ppocr_serving.errors import (
+    DeadlineExceeded,
+    InvalidRequest,
+    KeyRequired,
+    LimitExceeded,
+    NotReady,
+    OcrError,
+    Overloaded,
+    QuotaExceeded,
+)
 from ppocr_serving.outputs import Item, Origin
 from ppocr_serving.outputs.as_json import error_of, read_items
 from ppocr_serving.outputs.jsonl import read_record
@@ -21,9 +30,13 @@ _OTHERS: Final[Mapping[int, tuple[type[OcrError], str]]] = {
     401: (KeyRequired, "something in front of it wants a user name or a key; ask who runs it"),
     403: (KeyRequired, "something in front of it does not let you in; ask who runs it"),
     413: (LimitExceeded, "a proxy in front of it refuses files of this size; send a smaller file, or raise its limit"),
-    502: (NotReady, "a proxy in front of it does not reach it; try again later"),
+    429: (Overloaded, "a proxy in front of it refuses so many requests; try again later"),
+    502: (ConnectionFailed, "a proxy in front of it does not reach it; is the server running?"),
     503: (NotReady, "a proxy in front of it has no server that is ready; try again later"),
-    504: (NotReady, "a proxy in front of it has waited too long; raise its time limit, or read fewer pages at a time"),
+    504: (
+        DeadlineExceeded,
+        "a proxy in front of it waits no longer; raise its time limit, or read fewer pages at a time",
+    ),
 }
 """The errors of answers that do not come from the service, but from a proxy in front of it, and what to do."""
 
@@ -174,7 +187,9 @@ def error_of_answer(status: int, body: bytes, server: str, seconds: float | None
     try:
         sent = msgspec.json.decode(body, type=_Refusal).error
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        kind, advice = _OTHERS.get(status, (UnexpectedAnswer, "this is not ppocr-serving; check the address"))
+        kind, advice = _OTHERS.get(
+            status, (UnexpectedAnswer, "this is not the API of ppocr-serving; check the address and its path")
+        )
         return kind(f"{server} answers with status {status}: {advice}")
     if sent.code == QuotaExceeded.code:
         error: OcrError = QuotaExceeded(sent.message, int(seconds or 1))

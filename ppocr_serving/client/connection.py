@@ -70,7 +70,9 @@ class Connection:
         try:
             self.base_url = httpx2.URL(url)
         except httpx2.InvalidURL as error:
-            raise InvalidRequest(f"{_shown(url)} is not the address of a server ({error})") from error
+            # What it says of an address with a password may be a part of that.
+            reason = "check its port, and escape / # ? @ in the password" if "@" in url else str(error)
+            raise InvalidRequest(f"{_shown(url)} is not the address of a server ({reason})") from error
         self.settings: Mapping[str, Any] = {
             "base_url": self.base_url,
             "headers": headers,

@@ -16,6 +16,7 @@ from ppocr_serving import Document, ReadOptions
 from ppocr_serving.client import AsyncOcrClient, ConnectionFailed, OcrClient, ServerFault, UnexpectedAnswer
 from ppocr_serving.client.answers import capabilities_of, error_of_answer
 from ppocr_serving.errors import (
+    DeadlineExceeded,
     ImageDecodeError,
     InvalidRequest,
     KeyRequired,
@@ -251,14 +252,22 @@ def test_something_else_than_the_service_is_recognised(server: Served, files: Pa
 @pytest.mark.parametrize(
     ("status", "kind", "message"),
     [
-        (302, UnexpectedAnswer, "this is not ppocr-serving; check the address"),
+        (302, UnexpectedAnswer, "this is not the API of ppocr-serving; check the address and its path"),
         (401, KeyRequired, "something in front of it wants a user name or a key; ask who runs it"),
+        (403, KeyRequired, "something in front of it does not let you in; ask who runs it"),
         (
             413,
             LimitExceeded,
             "a proxy in front of it refuses files of this size; send a smaller file, or raise its limit",
         ),
-        (502, NotReady, "a proxy in front of it does not reach it; try again later"),
+        (429, Overloaded, "a proxy in front of it refuses so many requests; try again later"),
+        (502, ConnectionFailed, "a proxy in front of it does not reach it; is the server running?"),
+        (503, NotReady, "a proxy in front of it has no server that is ready; try again later"),
+        (
+            504,
+            DeadlineExceeded,
+            "a proxy in front of it waits no longer; raise its time limit, or read fewer pages at a time",
+        ),
     ],
 )
 def test_what_a_proxy_says_is_told_with_what_to_do(status: int, kind: type[OcrError], message: str) -> None:
@@ -275,6 +284,11 @@ def test_what_a_proxy_says_is_told_with_what_to_do(status: int, kind: type[OcrEr
         ("http://127.0.0.1:port", None, r"'http://127\.0\.0\.1:port' is not the address of a server \("),
         ("alice:secret@127.0.0.1:9000", None, "^'127.0.0.1:9000' is not the address of a server"),
         ("http://alice:secret@127.0.0.1:port", None, r"^'127\.0\.0\.1:port' is not the address of a server \("),
+        (
+            "http://alice:secret#secret@127.0.0.1",
+            None,
+            r"^'127\.0\.0\.1' .* \(check its port, and escape / # \? @ in the password\)",
+        ),
         ("http://127.0.0.1", "secret\n", "the API key has a character that no key has"),
     ],
 )
