@@ -11,6 +11,7 @@ import pytest
 from ppocr_serving.errors import DownloadError, InvalidRequest
 from ppocr_serving.integrations.batch.fetching import fetch
 from ppocr_serving.integrations.batch.sources import find_sources
+from ppocr_serving.integrations.batch.storage import Storage
 
 
 @pytest.fixture
@@ -57,6 +58,12 @@ def test_tables_name_their_files_once_and_from_their_own_folder(folder: Path) ->
     assert found(folder / "list.csv") == expected
     pq.write_table(pa.table({"note": ["x", "y"], "where": ["a.JPG", "/c.pdf"]}), folder / "list.parquet")
     assert found(folder / "list.parquet", "where") == [expected[0], expected[2]]
+
+
+def test_many_addresses_keep_their_order(tmp_path: Path) -> None:
+    names = [f"/{number * 7919 % 10_007}.png" for number in range(10_000)]
+    pq.write_table(pa.table({"source": [*names, *names[:5]]}), tmp_path / "many.parquet")
+    assert found(tmp_path / "many.parquet") == names
 
 
 def test_a_folder_of_tables_is_one_table(tmp_path: Path) -> None:
@@ -110,5 +117,7 @@ def test_a_store_that_wants_credentials_is_told(monkeypatch: pytest.MonkeyPatch,
     fsspec.get_filesystem_class("s3").clear_instance_cache()
     with pytest.raises(InvalidRequest, match=r"s3://private/folder cannot be read \(.*credentials"):
         found("s3://private/folder")
-    with pytest.raises(DownloadError, match=r"cannot be fetched \(.*credentials"):
+    with pytest.raises(DownloadError, match=r"cannot be fetched \(NoCredentialsError.*check the address and the cred"):
         fetch("s3://private/folder/a.png")
+    with pytest.raises(InvalidRequest, match=r"^s3://private/out cannot be used \(NoCredentialsError"):
+        Storage("s3://private/out").names("plan")

@@ -8,7 +8,7 @@ import aiohttp
 import stamina
 
 from ppocr_serving.errors import DownloadError, InvalidRequest, LimitExceeded, OcrError
-from ppocr_serving.integrations.batch.storage import open_url
+from ppocr_serving.integrations.batch.storage import described, open_url
 
 __all__ = ["fetch"]
 
@@ -51,10 +51,10 @@ def fetch(source: str) -> bytes:
         if isinstance(reason, FileNotFoundError) or getattr(reason, "status", None) in _GONE:
             raise InvalidRequest("does not exist") from error
         raise InvalidRequest(f"cannot be read ({getattr(reason, 'strerror', None) or reason})") from error
-    except OcrError:
+    except (OcrError, MemoryError):
         raise
     except Exception as error:  # each kind of store has its own, of missing credentials for example
-        raise DownloadError(f"cannot be fetched ({error})") from error
+        raise DownloadError(f"cannot be fetched {described(error)}") from error
     raise AssertionError  # the last attempt returns or raises
 
 

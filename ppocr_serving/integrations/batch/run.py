@@ -45,8 +45,8 @@ _ACTOR_BYTES: Final = 1_300_000_000  # what a reader grows to; docs/scaling.md
 _STORE_BYTES: Final = 2**28  # of Ray's object store: through it pass addresses and counts, no pictures and no pages
 _STARTS: Final = 3  # Ray gives itself half a minute, too little for a machine that is busy with something else
 _FOOTERS_AT_A_TIME: Final = 32
-_SECRETS: Final = frozenset({"PPOCR_API_KEY", "PPOCR_API_KEYS", "PPOCR_PASSWORD"})
-"""Settings that actors do not need, and that Ray would show to everyone who can reach the cluster."""
+_SECRET_PARTS: Final = ("KEY", "PASSWORD")
+"""Parts of the names of settings that actors do not need, and that Ray would show to all who can reach the cluster."""
 
 _RESULT: Final = pa.schema(
     [("shard", pa.string()), *((name, pa.int64()) for name in ShardResult._fields if name != "shard")]
@@ -126,9 +126,7 @@ def run_batch(
         plan_new(storage, found, options_hash, lambda: ShardSizes(shard_files, fitting_actors().most))
         del found
         waiting, earlier = _unfinished(storage, options_hash)
-        environment = {
-            name: value for name, value in os.environ.items() if name.startswith("PPOCR_") and name not in _SECRETS
-        }
+        environment = {name: value for name, value in os.environ.items() if _is_for_actors(name)}
         job = Job(_absolute(output), options, options_hash, actors.threads, environment)
         results = []
         for result in _results(job, waiting, fitting_actors()) if waiting else ():
@@ -147,6 +145,10 @@ def run_batch(
         earlier,
         time.monotonic() - start,
     )
+
+
+def _is_for_actors(variable: str) -> bool:
+    return variable.startswith("PPOCR_") and not any(part in variable for part in _SECRET_PARTS)
 
 
 def _last_line(error: Exception) -> str:

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 import fsspec.implementations.local
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from ppocr_serving.errors import InvalidRequest, OcrError
-from ppocr_serving.integrations.batch.storage import open_url
+from ppocr_serving.integrations.batch.storage import described, open_url
 from ppocr_serving.integrations.batch.tables import SOURCES
 from ppocr_serving.reading.files import ENDINGS
 
@@ -60,15 +61,18 @@ def find_sources(url: str, column: str | None = None) -> pa.Table:
         raise InvalidRequest(f"{url} does not exist") from error
     except UnicodeEncodeError as error:
         raise InvalidRequest(f"{url} has a file whose name is not UTF-8, {error.object!a}; rename it") from error
-    except OcrError:
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InvalidRequest(f"{url} cannot be read ({error})") from error
+    except (OcrError, MemoryError):
         raise
     except Exception as error:  # each kind of store has its own
-        raise InvalidRequest(f"{url} cannot be read ({error})") from error
+        raise InvalidRequest(f"{url} cannot be read {described(error)}") from error
     if not found.num_rows:
         raise InvalidRequest(f"{url} has no file to read; in a folder, these endings are read: {' '.join(ENDINGS)}")
-    # The first of those with the same address.
-    once = found.group_by("source", use_threads=False).aggregate([("version", "first"), ("size", "first")])
-    return once.rename_columns(["source", "version", "size"]).select(SOURCES.names).cast(SOURCES)
+    # The first of those with the same address, in their order, which grouping does not keep.
+    numbered = found.append_column("row", pa.array(np.arange(found.num_rows)))
+    firsts = numbered.group_by("source").aggregate([("row", "min")])["row_min"]
+    return found.take(pa.array(np.sort(firsts.to_numpy()))).cast(SOURCES)
 
 
 def _of_folder(fs: Any, path: str, column: str | None) -> pa.Table:

@@ -15,7 +15,7 @@ import fsspec.implementations.local
 
 from ppocr_serving.errors import InvalidRequest
 
-__all__ = ["Storage", "open_url"]
+__all__ = ["Storage", "described", "open_url"]
 
 _TEMPORARY: Final = "_temporary"
 _DAY: Final = 86_400  # seconds
@@ -36,6 +36,11 @@ def open_url(url: str) -> tuple[Any, str]:
         raise InvalidRequest(f"{url} cannot be opened ({error})") from error
 
 
+def described(error: Exception) -> str:
+    """Return what a store says is wrong, and what to do; many of their errors make sense only with their names."""
+    return f"({type(error).__name__}: {error}); check the address and the credentials of the store"
+
+
 class Storage:
     """Where the output lies.
 
@@ -47,17 +52,27 @@ class Storage:
     """
 
     def __init__(self, url: str) -> None:
+        self._url = url
         self._fs, path = open_url(url)
         self._root = path.rstrip("/")
         self._is_local = isinstance(self._fs, fsspec.implementations.local.LocalFileSystem)
 
     def names(self, folder: str) -> list[str]:
-        """Return the names of the files in a folder of it, sorted; none if it does not exist."""
+        """Return the names of the files in a folder of it, sorted; none if it does not exist.
+
+        Raises:
+            InvalidRequest: The store lets nobody in with these credentials, or is none.
+            OSError: It cannot be read now.
+        """
         self._fs.invalidate_cache()
         try:
             found = self._fs.ls(f"{self._root}/{folder}", detail=False)
         except FileNotFoundError:
             return []
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # each kind of store has its own
+            raise InvalidRequest(f"{self._url} cannot be used {described(error)}") from error
         return sorted(name for path in found if (name := path.rstrip("/").rpartition("/")[2]).endswith(".parquet"))
 
     def open(self, name: str) -> Any:
