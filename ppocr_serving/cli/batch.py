@@ -5,6 +5,7 @@ If a run ends early, the same command continues it.
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -160,12 +161,12 @@ def _summarize(summary: "Summary", output: str) -> None:
 
 def _processes(text: str) -> tuple[int, int]:
     """Return how many processes there are at least and at most, 0 for as many as there is room for."""
-    few, dash, many = text.partition("-")
-    if not dash:
+    if "-" not in text:
         return (count := whole_number("--actors", text, 0, _MOST)), count
-    least, most = (whole_number("--actors", part, 1, _MOST) for part in (few, many))
+    match = re.fullmatch(r"([1-9][0-9]{0,5})-([1-9][0-9]{0,5})", text)
+    least, most = map(int, match.groups()) if match else (1, 0)
     if most < least:
-        raise WrongUsageError(f"--actors is {text!r}: the second number must be the larger one")
+        raise WrongUsageError(f"--actors is {text[:40]!r}: must be a number, or a range such as 4-64")
     return least, most
 
 

@@ -1,7 +1,7 @@
 """Write a file per document into a folder, and drawings of pages."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,13 +45,16 @@ class Drawings:
         self._folder = folder
         self._failures = failures
 
-    def draw(self, file: Input, item: Item, *, force: bool) -> None:
+    def draw(
+        self, file: Input, item: Item, may_replace: Callable[[Path], bool], drawn: Callable[[Path], None] | None = None
+    ) -> None:
         """Draw the pages of a document that could be read.
 
         Args:
             file: What was read.
             item: What it says.
-            force: Replace files that exist.
+            may_replace: Whether a file may be replaced, if it exists.
+            drawn: Called with each file that was written.
         """
         pages = item.document.pages
         for page in pages:
@@ -61,8 +64,10 @@ class Drawings:
             target = output_of(self._folder, file, f"{number}.png")
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with OutputFile(target, force=force) as output:
+                with OutputFile(target, force=may_replace(target)) as output:
                     output.write(write([item._replace(document=Document((page,), file.name))], FORMATS["png"].name))
+                if drawn is not None:
+                    drawn(target)
             except (OcrError, OSError, MemoryError) as error:
                 self._failures.add(file.path, _reason(error, target))
 
@@ -150,13 +155,16 @@ class FolderWriter:
         self._failures.add_all_of(file.path, item.document)
         if not is_read(item.document):
             return
-        force = self._force or (self._resume and journal.owns(target))
+
+        def may_replace(path: Path) -> bool:
+            return self._force or (self._resume and journal.owns(path))
+
         try:
-            with OutputFile(target, force=force) as output:
+            with OutputFile(target, force=may_replace(target)) as output:
                 output.write(write([item], self._form.name))
             if self._drawings is not None:
                 journal.add(target, content, is_complete=False)  # drawing may be interrupted
-                self._drawings.draw(file, item, force=force)
+                self._drawings.draw(file, item, may_replace, lambda path: journal.add(path, content, is_complete=True))
             self.written += 1
             journal.add(target, content, is_complete=self._failures.count == failed)
         except (OcrError, OSError, MemoryError) as error:

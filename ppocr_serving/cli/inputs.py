@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from ppocr_serving.errors import InvalidRequest
 from ppocr_serving.reading.files import ENDINGS, read_file
@@ -83,18 +83,27 @@ def _inside(folder: Path, excluded: set[Path]) -> Iterator[Input]:
         )
         for name in sorted(names):
             path = Path(parent) / name
-            if not name.startswith(".") and path.suffix.lower() in ENDINGS and os.path.isfile(path):  # noqa: PTH113
+            if not name.startswith(".") and path.suffix.lower() in ENDINGS and _is_file(path):
                 yield Input(str(path), path.relative_to(folder))
 
 
-def _refuse(error: OSError) -> None:
-    raise InvalidRequest(f"{error.filename} cannot be read ({error.strerror}); make it readable, or leave it out")
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        _refuse(error)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise InvalidRequest(
+        f"{error.filename} cannot be read ({error.strerror}); make it readable, or name other files"
+    ) from error
 
 
 def _matching(pattern: str) -> Iterator[Input]:
     fixed = Path(*_fixed_parts(Path(pattern)))
     matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207  # Path has no **
-    files = [match for match in matches if match.is_file()]
+    files = [match for match in matches if _is_file(match)]
     if not files:
         raise InvalidRequest(f"no file matches {pattern!r}; give another pattern, or files")
     for file in files:

@@ -87,6 +87,9 @@ def main(arguments: Sequence[str]) -> int:
     except (WrongUsageError, OcrError) as error:
         _complain(str(error))
         return 2
+    except OSError as error:  # a folder above may not be searched
+        _complain(f"{error.filename} cannot be reached ({error.strerror}); give another path")
+        return 2
     except KeyboardInterrupt:  # while folders were searched
         _complain("interrupted")
         return INTERRUPTED
@@ -158,7 +161,7 @@ def _write_one(
         nonlocal count
         count += 1
         if drawings is not None and item is not None:
-            drawings.draw(file, item, force=request.force)
+            drawings.draw(file, item, lambda _: request.force)
         progress.show(count, count, len(failures.files))
 
     arguments = (readings, request.files, request.form, request.jobs, failures)

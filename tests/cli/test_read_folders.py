@@ -1,5 +1,6 @@
 """`ppocr read` with folders, several files at a time, servers, and interruptions."""
 
+import errno
 import io
 import json
 import os
@@ -257,9 +258,33 @@ def test_drawings_of_others_are_not_replaced_when_resuming(
     (tmp_path / "drawn").mkdir()
     (tmp_path / "drawn" / "a.png.png").write_text("mine")
     arguments = [str(scans / "a.png"), "--draw", f"{tmp_path}/drawn/", "--output", f"{tmp_path}/out/", *QUICK]
-    assert read.main([*arguments, "--resume"]) == 1
-    assert "or replace it with --force" in capsys.readouterr().err
-    assert (tmp_path / "drawn" / "a.png.png").read_text() == "mine"
+    for _ in range(2):  # the second time, the text is its own
+        assert read.main([*arguments, "--resume"]) == 1
+        assert "or replace it with --force" in capsys.readouterr().err
+        assert (tmp_path / "drawn" / "a.png.png").read_text() == "mine"
+    (tmp_path / "drawn" / "a.png.png").unlink()
+    assert read.main([*arguments, "--resume"]) == 0
+    # With another option it is drawn again, over what this command has drawn.
+    (tmp_path / "drawn" / "a.png.png").write_text("its own, changed")
+    assert read.main([*arguments, "--resume", "--drop-score", "0.1"]) == 0
+    assert (tmp_path / "drawn" / "a.png.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(
+    scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan = os.scandir
+
+    def scandir(path: str) -> Any:
+        if str(path).endswith("deep"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)  # root may read every folder
+    assert read.main([str(scans), "--output", f"{tmp_path}/out/"]) == 2
+    assert capsys.readouterr().err == (
+        f"read: {scans / 'deep'} cannot be read (Permission denied); make it readable, or name other files\n"
+    )
 
 
 def test_a_file_whose_name_is_not_utf_8_is_resumed_like_others(
