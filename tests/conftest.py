@@ -51,7 +51,7 @@ def pytest_runtest_setup() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _small_process() -> Iterator[None]:
-    """Free the models of a file: those of all files, with what their largest inputs needed, take gigabytes."""
+    """Free the models of a file: those of all files, with what their largest inputs needed, would take gigabytes."""
     yield
     POOL.clear()
 
@@ -100,7 +100,7 @@ def settings(request: pytest.FixtureRequest) -> Settings:
 
 @pytest.fixture(scope="module")
 def services(settings: Settings) -> dict[str, Service]:
-    """The four services by name. They share one engine per model, which the first test of a file loads."""
+    """The four services by name. They share one engine per model, which the first test loads."""
     return {name: create_service(name, settings) for name in MODULES}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ppocr_serving.engines import Engine, EnginePool
+from ppocr_serving.engines import Engine, EnginePool, Runtime
 from ppocr_serving.reading.options import ReadOptions
 from ppocr_serving.reading.reader import Reader
 from ppocr_serving.settings import Settings
@@ -16,12 +16,12 @@ __all__ = ["POOL", "Service", "create_service"]
 
 class _SharedEngines(EnginePool):
     def clear(self) -> None:
-        """Let go of all engines."""
-        self._engines.clear()
+        """Drop all engines except Paddle's: Paddle never frees what it has prepared for a model."""
+        self._engines = {spec: engine for spec, engine in self._engines.items() if spec.runtime is Runtime.PADDLE}
 
 
 POOL = _SharedEngines()
-"""Only the first test of a file that uses a model pays for loading it."""
+"""Only the first test of a file that uses a model pays for loading it; with Paddle, the first of the process."""
 
 
 class Service(NamedTuple):

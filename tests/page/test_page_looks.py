@@ -19,6 +19,7 @@ SCHEMES_BY_SIZE: Final[Mapping[tuple[int, int], tuple[Scheme, ...]]] = dict(
 LOOKS: Final = [(size, scheme) for size, schemes in SCHEMES_BY_SIZE.items() for scheme in schemes]
 NARROW = (320, 568)
 ZOOMED = (720, 450)  # 1440 x 900 at 200 %
+WINDOWS: Final = (*SIZES, NARROW, ZOOMED)
 FINGER = 44  # pixels
 
 OUTSIDE = """() => [...document.querySelectorAll("body *")].filter((shown) => {
@@ -115,15 +116,21 @@ def test_every_state_is_accessible_and_whole_at_every_size(
     page.goto("/")
     enter(page)
 
-    for size in (*SIZES, NARROW, ZOOMED):
-        page.set_viewport_size({"width": size[0], "height": size[1]})
-        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
-        assert page.evaluate(OUTSIDE) == []
+    for size in WINDOWS:
+        check_whole(page, size)
         for scheme in (scheme for wanted, scheme in checked if wanted == size):
             page.emulate_media(color_scheme=scheme)
             check_accessibility(page)
     page.locator("#language").evaluate("button => button.click()")
-    page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    for size in WINDOWS:
+        check_whole(page, size)
+    check_accessibility(page)
+
+
+def check_whole(page: Page, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     assert page.evaluate(OUTSIDE) == []
 
 
