@@ -19,7 +19,7 @@ _GONE: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _BUSY: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 _LASTING: Final = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
-logging.getLogger("stamina").setLevel(logging.ERROR)  # what is tried again is no news
+logging.getLogger("stamina").setLevel(logging.ERROR)  # each retry is not worth a line
 
 
 def fetch(source: str) -> bytes:
